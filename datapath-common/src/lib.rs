@@ -1,0 +1,2 @@
+//! What eBPF and user space share.
+#![no_std]

@@ -1,0 +1,1 @@
+//! The datapaths under test: render, apply, verify, clear.

@@ -1,0 +1,15 @@
+//! The lbcurve library: from a scenario to trials, curves and a report.
+//!
+//! Data flows one way: `scenario -> plan -> trials -> fits -> report`. See ARCHITECTURE.md for the map of the modules.
+
+pub mod backend;
+pub mod cli;
+pub mod net;
+pub mod probe;
+pub mod report;
+pub mod result;
+pub mod run;
+pub mod sys;
+pub mod traffic;
+pub mod venue;
+pub mod workload;

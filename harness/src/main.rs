@@ -1,0 +1,2 @@
+//! The lbcurve command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Loads the eBPF probe and reads its histograms.

@@ -1,0 +1,1 @@
+//! Renders a run: terminal table and self-contained HTML.

@@ -1,0 +1,1 @@
+//! Packets: live frames through BPF_PROG_TEST_RUN.

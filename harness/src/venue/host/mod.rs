@@ -1,0 +1,1 @@
+//! The host venue: this kernel.

@@ -1,0 +1,4 @@
+//! Where the kernel under test runs.
+
+pub mod host;
+pub mod vm;

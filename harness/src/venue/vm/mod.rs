@@ -1,0 +1,1 @@
+//! The vm venue: a stock kernel in QEMU, this binary as its init.
