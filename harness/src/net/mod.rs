@@ -1,1 +1,74 @@
 //! Namespaces, links, routes and netlink.
+//!
+//! Everything is held by file descriptor: a namespace has no name and no mount, so it is gone when the process is, however
+//! the process ends.
+
+mod netns;
+mod rtnl;
+mod topology;
+
+pub use netns::{NetNs, NetNsGuard};
+pub use rtnl::{Link, Rtnl};
+pub use topology::Topology;
+
+use std::io;
+
+/// What can go wrong with namespaces, links and sysctls.
+#[derive(Debug, thiserror::Error)]
+pub enum NetError {
+    /// A namespace call failed.
+    #[error("{call} failed: {source}")]
+    Namespace {
+        /// The call.
+        call: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// The kernel refused a netlink request.
+    #[error("the kernel refused to {request}: {source}")]
+    Request {
+        /// What was asked for, in words.
+        request: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// A netlink answer could not be read.
+    #[error("netlink answer to \"{request}\" could not be decoded: {reason}")]
+    Decode {
+        /// What was asked for, in words.
+        request: String,
+        /// Why.
+        reason: String,
+    },
+    /// A sysctl could not be written.
+    #[error("cannot write {value:?} to sysctl {path}: {source}")]
+    Sysctl {
+        /// File below `/proc/sys`.
+        path: String,
+        /// Value.
+        value: String,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl NetError {
+    /// Whether the cause is a missing privilege (`EPERM`, `EACCES`).
+    pub fn is_permission(&self) -> bool {
+        match self {
+            Self::Namespace { source, .. } | Self::Request { source, .. } | Self::Sysctl { source, .. } => {
+                source.kind() == io::ErrorKind::PermissionDenied
+            }
+            Self::Decode { .. } => false,
+        }
+    }
+}
+
+/// Writes a sysctl of the calling thread's network namespace. `name` is dotted or slashed (`net.ipv4.ip_forward`).
+///
+/// # Errors
+/// [`NetError::Sysctl`] where the file does not exist or refuses the value.
+pub fn write_sysctl(name: &str, value: &str) -> Result<(), NetError> {
+    let path = format!("/proc/sys/{}", name.replace('.', "/"));
+    std::fs::write(&path, value).map_err(|source| NetError::Sysctl { path, value: value.to_owned(), source })
+}

@@ -1,1 +1,3 @@
-//! Every unsafe block and raw syscall.
+//! Every unsafe block and raw syscall. Unsafe is denied everywhere else in this crate.
+
+pub mod namespace;

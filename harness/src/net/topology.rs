@@ -1,0 +1,137 @@
+//! The three namespaces of a cell: client - veth - node - veth - backend.
+//!
+//! The backend namespace owns every pod address by one local route, the client namespace every client address. Neighbours
+//! are static, IPv6 and the reverse-path filter are off, MAC addresses are fixed: what a packet meets on its way is the
+//! datapath under test and nothing that varies.
+
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+
+use super::rtnl::VethEnd;
+use super::{Link, NetError, NetNs, Rtnl, write_sysctl};
+use crate::workload::AddressPlan;
+
+const CLIENT: VethEnd<'static> = VethEnd { name: "client0", mac: [0x02, 0, 0, 0, 0, 0x01] };
+const NODE_CLIENT: VethEnd<'static> = VethEnd { name: "eth0", mac: [0x02, 0, 0, 0, 0, 0x02] };
+const NODE_BACKEND: VethEnd<'static> = VethEnd { name: "pods0", mac: [0x02, 0, 0, 0, 0, 0x03] };
+const BACKEND: VethEnd<'static> = VethEnd { name: "backend0", mac: [0x02, 0, 0, 0, 0, 0x04] };
+
+/// Link between node and backend namespace; apart from every range of an [`AddressPlan`].
+const POD_LINK_NODE: Ipv4Addr = Ipv4Addr::new(169, 254, 1, 1);
+const POD_LINK_BACKEND: Ipv4Addr = Ipv4Addr::new(169, 254, 1, 2);
+const LINK_PREFIX: u8 = 24;
+
+/// A cell's namespaces and the links between them; all gone when dropped.
+#[derive(Debug)]
+pub struct Topology {
+    /// Clients.
+    pub client: NetNs,
+    /// The node: the backend under test lives here.
+    pub node: NetNs,
+    /// Pods.
+    pub backend: NetNs,
+    /// The client's end of the client veth, in `client`.
+    pub client_link: Link,
+    /// The node's client-side device, in `node`: traversal begins at its entry.
+    pub node_client_link: Link,
+    /// The node's backend-side device, in `node`: traversal ends at its exit.
+    pub node_backend_link: Link,
+    /// The backend's end of the backend veth, in `backend`.
+    pub backend_link: Link,
+}
+
+impl Topology {
+    /// Creates the namespaces, links, routes, neighbours and sysctls.
+    ///
+    /// # Errors
+    /// [`NetError`], a permission error without root.
+    pub fn create(addresses: &AddressPlan) -> Result<Self, NetError> {
+        let (client, node, backend) = (NetNs::new()?, NetNs::new()?, NetNs::new()?);
+        for namespace in [&client, &node, &backend] {
+            prepare(namespace)?;
+        }
+        let (node_client_link, node_backend_link) = {
+            let _inside = node.enter()?;
+            let mut rtnl = Rtnl::open()?;
+            rtnl.add_veth(NODE_CLIENT, CLIENT, &client)?;
+            rtnl.add_veth(NODE_BACKEND, BACKEND, &backend)?;
+            (rtnl.link(NODE_CLIENT.name)?, rtnl.link(NODE_BACKEND.name)?)
+        };
+        let client_addr = neighbour_of(addresses.node_addr);
+        let client_link =
+            configure_edge(&client, CLIENT, client_addr, addresses.client_range, addresses.node_addr, NODE_CLIENT.mac)?;
+        let backend_link = configure_edge(
+            &backend,
+            BACKEND,
+            POD_LINK_BACKEND,
+            addresses.cluster_cidr,
+            POD_LINK_NODE,
+            NODE_BACKEND.mac,
+        )?;
+        configure_node(&node, addresses, client_addr, &node_client_link, &node_backend_link)?;
+        Ok(Self { client, node, backend, client_link, node_client_link, node_backend_link, backend_link })
+    }
+}
+
+/// The address beside the node's on the client link.
+fn neighbour_of(node: Ipv4Addr) -> Ipv4Addr {
+    Ipv4Addr::from(u32::from(node) ^ 3)
+}
+
+/// Loopback up, IPv6 and reverse-path filter off, before any device can inherit other defaults.
+fn prepare(namespace: &NetNs) -> Result<(), NetError> {
+    let _inside = namespace.enter()?;
+    for scope in ["all", "default"] {
+        write_sysctl(&format!("net.ipv4.conf.{scope}.rp_filter"), "0")?;
+        let ipv6 = format!("net.ipv6.conf.{scope}.disable_ipv6");
+        // A kernel without IPv6 has nothing to turn off.
+        if std::path::Path::new("/proc/sys/net/ipv6").exists() {
+            write_sysctl(&ipv6, "1")?;
+        }
+    }
+    let mut rtnl = Rtnl::open()?;
+    let loopback = rtnl.link("lo")?;
+    rtnl.set_up(loopback.index)
+}
+
+/// Client or backend side: owns `owned`, everything else goes through the node.
+fn configure_edge(
+    namespace: &NetNs,
+    end: VethEnd<'_>,
+    addr: Ipv4Addr,
+    owned: Ipv4Net,
+    node_addr: Ipv4Addr,
+    node_mac: [u8; 6],
+) -> Result<Link, NetError> {
+    let _inside = namespace.enter()?;
+    let mut rtnl = Rtnl::open()?;
+    let link = rtnl.link(end.name)?;
+    let loopback = rtnl.link("lo")?;
+    rtnl.set_up(link.index)?;
+    rtnl.add_address(link.index, addr, LINK_PREFIX)?;
+    rtnl.add_local_route(owned, loopback.index)?;
+    rtnl.add_route(Ipv4Net::default(), node_addr, link.index)?;
+    rtnl.add_neighbour(link.index, node_addr, node_mac)?;
+    Ok(link)
+}
+
+fn configure_node(
+    node: &NetNs,
+    addresses: &AddressPlan,
+    client_addr: Ipv4Addr,
+    client_side: &Link,
+    backend_side: &Link,
+) -> Result<(), NetError> {
+    let _inside = node.enter()?;
+    write_sysctl("net.ipv4.ip_forward", "1")?;
+    let mut rtnl = Rtnl::open()?;
+    rtnl.set_up(client_side.index)?;
+    rtnl.set_up(backend_side.index)?;
+    rtnl.add_address(client_side.index, addresses.node_addr, LINK_PREFIX)?;
+    rtnl.add_address(backend_side.index, POD_LINK_NODE, LINK_PREFIX)?;
+    rtnl.add_neighbour(client_side.index, client_addr, CLIENT.mac)?;
+    rtnl.add_neighbour(backend_side.index, POD_LINK_BACKEND, BACKEND.mac)?;
+    rtnl.add_route(addresses.client_range, client_addr, client_side.index)?;
+    rtnl.add_route(addresses.cluster_cidr, POD_LINK_BACKEND, backend_side.index)
+}
