@@ -121,6 +121,17 @@ impl Rtnl {
         self.request(&what, RouteNetlinkMessage::NewRoute(message), NLM_F_CREATE | NLM_F_EXCL)
     }
 
+    /// Takes `destination` out of a wider local route: a route through `gateway` in table `local`, which is asked first.
+    ///
+    /// # Errors
+    /// [`NetError::Request`].
+    pub fn add_local_exception(&mut self, destination: Ipv4Net, gateway: Ipv4Addr, index: u32) -> Result<(), NetError> {
+        let mut message = route_message(destination, RT_TABLE_LOCAL, RouteType::Unicast, RouteScope::Universe, index);
+        message.attributes.push(RouteAttribute::Gateway(RouteAddress::Inet(gateway)));
+        let what = format!("take {destination} out of the local route");
+        self.request(&what, RouteNetlinkMessage::NewRoute(message), NLM_F_CREATE | NLM_F_EXCL)
+    }
+
     /// Makes every address of `destination` the namespace's own.
     ///
     /// # Errors

@@ -69,6 +69,7 @@ impl Topology {
             POD_LINK_NODE,
             NODE_BACKEND.mac,
         )?;
+        except_clients(&backend, addresses.client_range, backend_link.index)?;
         configure_node(&node, addresses, client_addr, &node_client_link, &node_backend_link)?;
         Ok(Self { client, node, backend, client_link, node_client_link, node_backend_link, backend_link })
     }
@@ -114,6 +115,13 @@ fn configure_edge(
     rtnl.add_route(Ipv4Net::default(), node_addr, link.index)?;
     rtnl.add_neighbour(link.index, node_addr, node_mac)?;
     Ok(link)
+}
+
+/// Clients live inside the cluster CIDR, which the backend namespace owns whole: without this it would take their packets
+/// for its own and drop them as martians.
+fn except_clients(backend: &NetNs, clients: Ipv4Net, index: u32) -> Result<(), NetError> {
+    let _inside = backend.enter()?;
+    Rtnl::open()?.add_local_exception(clients, POD_LINK_NODE, index)
 }
 
 fn configure_node(
