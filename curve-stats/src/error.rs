@@ -1,0 +1,53 @@
+//! What can be wrong with an input.
+
+/// An input that no statistic can be computed from.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum StatsError {
+    /// There is nothing to compute from.
+    #[error("no values to compute a {what} from")]
+    Empty {
+        /// The statistic that was asked for.
+        what: &'static str,
+    },
+    /// A value is NaN or infinite.
+    #[error("value {value} at index {index} is not finite")]
+    NotFinite {
+        /// Index in the input.
+        index: usize,
+        /// The value.
+        value: f64,
+    },
+    /// A quantile outside 0..=1 was asked for.
+    #[error("{probability} is not a probability (0 to 1)")]
+    NotAProbability {
+        /// What was asked for.
+        probability: f64,
+    },
+    /// The values are finite, but so large that their sums are not.
+    #[error("the sums over {values} values overflow: largest magnitude {largest}")]
+    Overflow {
+        /// How many values there are.
+        values: usize,
+        /// The largest magnitude among them.
+        largest: f64,
+    },
+    /// Student's t distribution has no such number of degrees of freedom.
+    #[error("no Student t quantile at {freedom} degrees of freedom")]
+    Freedom {
+        /// Degrees of freedom.
+        freedom: f64,
+        /// Why.
+        #[source]
+        source: statrs::distribution::StudentsTError,
+    },
+}
+
+/// Refuses the first value that is not finite.
+pub(crate) fn check_finite(values: impl Iterator<Item = f64>) -> Result<(), StatsError> {
+    for (index, value) in values.enumerate() {
+        if !value.is_finite() {
+            return Err(StatsError::NotFinite { index, value });
+        }
+    }
+    Ok(())
+}

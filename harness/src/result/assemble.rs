@@ -1,0 +1,180 @@
+//! From trials to a [`RunFile`]: curves, their fits, and what to be warned of. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use curve_stats::{Observation, StatsError, fit};
+
+use super::sample::{Sample, point, suspect};
+use super::{
+    BackendKind, Cell, Curve, CurveKey, Flow, Integrity, Manifest, Metric, PlannedCell, ProgrammingRecord,
+    RUN_SCHEMA_VERSION, RunFile, SkippedCell, ThroughputRecord, TrialKind, TrialRecord, Unit, VenueKind, Warning,
+};
+use crate::workload::{Protocol, VipLayout};
+
+/// A curve whose trials no statistic can be computed from.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot fit the curve {curve:?}")]
+pub struct AssembleError {
+    /// The curve.
+    pub curve: Box<CurveKey>,
+    /// Why.
+    #[source]
+    pub source: StatsError,
+}
+
+/// Samples of every curve, by N.
+type Samples = BTreeMap<CurveKey, BTreeMap<u32, Vec<Sample>>>;
+
+/// Builds the run file from what was recorded, in any order of the records.
+///
+/// `traversal` and `floor` curves come straight from the trials. `added` pairs each traversal trial with the
+/// `direct-conntrack` trial of the same venue, kernel, unit, protocol, N, flow and trial index, and subtracts quantile from
+/// quantile; of several (they differ in layout or M, which plain routing does not see) the one with the cell's own layout and M
+/// is taken, else the first. A trial without a partner gives no `added`, and a warning.
+///
+/// # Errors
+/// A curve's sums overflow.
+pub fn assemble(
+    manifest: Manifest,
+    trials: &[TrialRecord],
+    programming: &[ProgrammingRecord],
+    throughput: &[ThroughputRecord],
+    skipped: &[SkippedCell],
+) -> Result<RunFile, AssembleError> {
+    let mut warnings = Vec::new();
+    let trials = distinct(trials, &mut warnings);
+    warnings.extend(unmeasured(&manifest.plan.cells, &trials, skipped));
+    let mut samples = as_measured(&trials);
+    warnings.extend(samples.iter().flat_map(suspects));
+    let (added, missing) = added(&trials);
+    samples.extend(added);
+    warnings.extend(missing);
+    let curves = samples.into_iter().map(|(key, by_services)| curve(key, &by_services)).collect::<Result<_, _>>()?;
+    Ok(RunFile {
+        schema_version: RUN_SCHEMA_VERSION,
+        environment: manifest.environment,
+        plan: manifest.plan,
+        programming: sorted(programming, |r| (r.venue, r.kernel.clone(), r.backend, r.layout, r.op, r.services)),
+        throughput: sorted(throughput, |r| (r.cell.clone(), r.trial)),
+        curves,
+        skipped: sorted(skipped, Clone::clone),
+        warnings,
+    })
+}
+
+fn sorted<T: Clone, K: Ord>(records: &[T], key: impl Fn(&T) -> K) -> Vec<T> {
+    let mut records = records.to_vec();
+    records.sort_by_key(key);
+    records
+}
+
+/// Every trial once, in order of cell, kind and index.
+fn distinct<'a>(trials: &'a [TrialRecord], warnings: &mut Vec<Warning>) -> Vec<&'a TrialRecord> {
+    let mut by_identity = BTreeMap::new();
+    for trial in trials {
+        let identity = (&trial.cell, trial.kind, trial.unit, trial.trial);
+        if by_identity.insert(identity, trial).is_some() {
+            warnings.push(Warning::DuplicateTrial { cell: trial.cell.clone(), trial: trial.trial });
+        }
+    }
+    by_identity.into_values().collect()
+}
+
+fn unmeasured(planned: &[PlannedCell], trials: &[&TrialRecord], skipped: &[SkippedCell]) -> Option<Warning> {
+    let known: BTreeSet<&Cell> = trials.iter().map(|t| &t.cell).chain(skipped.iter().map(|s| &s.cell)).collect();
+    let mut missing = planned.iter().map(|planned| &planned.cell).filter(|cell| !known.contains(cell));
+    let first = missing.next()?.clone();
+    Some(Warning::Unmeasured { cells: 1 + missing.count() as u64, first })
+}
+
+fn key(trial: &TrialRecord, metric: Metric) -> CurveKey {
+    let Cell { venue, kernel, backend, layout, protocol, endpoints, flow, position, .. } = trial.cell.clone();
+    CurveKey { venue, kernel, backend, layout, protocol, endpoints, flow, position, metric, unit: trial.unit }
+}
+
+fn as_measured(trials: &[&TrialRecord]) -> Samples {
+    let mut samples = Samples::new();
+    for trial in trials {
+        let metric = match trial.kind {
+            TrialKind::Traversal => Metric::Traversal,
+            TrialKind::Floor => Metric::Floor,
+        };
+        let by_services = samples.entry(key(trial, metric)).or_default();
+        by_services.entry(trial.cell.services).or_default().push(Sample::traversal(trial));
+    }
+    samples
+}
+
+fn suspects((key, by_services): (&CurveKey, &BTreeMap<u32, Vec<Sample>>)) -> Vec<Warning> {
+    let CurveKey { venue, backend, layout, protocol, endpoints, flow, position, .. } = *key;
+    let trial_kind = if key.metric == Metric::Floor { TrialKind::Floor } else { TrialKind::Traversal };
+    let flagged = by_services.iter().filter_map(|(&services, samples)| Some((services, suspect(samples)?)));
+    flagged
+        .map(|(services, reason)| {
+            let kernel = key.kernel.clone();
+            let cell = Cell { venue, kernel, backend, layout, protocol, services, endpoints, flow, position };
+            Warning::Suspect { cell, trial_kind, reason }
+        })
+        .collect()
+}
+
+/// What a trial and its `direct-conntrack` partner must share.
+type Pairing<'a> = (VenueKind, &'a str, Unit, Protocol, u32, Flow, u32);
+
+fn pairing(trial: &TrialRecord) -> Pairing<'_> {
+    let cell = &trial.cell;
+    (cell.venue, &cell.kernel, trial.unit, cell.protocol, cell.services, cell.flow, trial.trial)
+}
+
+/// `direct-conntrack` trials by what they pair on, then by layout and M.
+struct Baselines<'a>(BTreeMap<Pairing<'a>, BTreeMap<(VipLayout, u32), &'a TrialRecord>>);
+
+impl<'a> Baselines<'a> {
+    fn of(trials: &[&'a TrialRecord]) -> Self {
+        let mut baselines = Self(BTreeMap::new());
+        for trial in trials.iter().filter(|trial| trial.cell.backend == BackendKind::DirectConntrack) {
+            baselines.0.entry(pairing(trial)).or_default().insert((trial.cell.layout, trial.cell.endpoints), trial);
+        }
+        baselines
+    }
+
+    fn partner(&self, trial: &'a TrialRecord) -> Option<&'a TrialRecord> {
+        let candidates = self.0.get(&pairing(trial))?;
+        candidates.get(&(trial.cell.layout, trial.cell.endpoints)).or_else(|| candidates.values().next()).copied()
+    }
+}
+
+/// `added` samples, and a warning for each curve that has trials without a partner.
+fn added(trials: &[&TrialRecord]) -> (Samples, Vec<Warning>) {
+    let traversals: Vec<_> = trials.iter().copied().filter(|trial| trial.kind == TrialKind::Traversal).collect();
+    let baselines = Baselines::of(&traversals);
+    let (mut samples, mut alone) = (Samples::new(), BTreeMap::<CurveKey, BTreeSet<u32>>::new());
+    for trial in traversals.into_iter().filter(|trial| trial.cell.backend != BackendKind::DirectConntrack) {
+        let (curve, services) = (key(trial, Metric::Added), trial.cell.services);
+        match baselines.partner(trial) {
+            Some(partner) => {
+                samples.entry(curve).or_default().entry(services).or_default().push(Sample::added(trial, partner));
+            }
+            None => {
+                alone.entry(curve).or_default().insert(services);
+            }
+        }
+    }
+    let warn =
+        |(curve, services): (_, BTreeSet<_>)| Warning::NoBaseline { curve, services: services.into_iter().collect() };
+    (samples, alone.into_iter().map(warn).collect())
+}
+
+fn curve(key: CurveKey, by_services: &BTreeMap<u32, Vec<Sample>>) -> Result<Curve, AssembleError> {
+    let mut integrity = Integrity::default();
+    let mut observations = Vec::new();
+    let mut points = Vec::with_capacity(by_services.len());
+    let failed = |source| AssembleError { curve: Box::new(key.clone()), source };
+    for (&services, samples) in by_services {
+        samples.iter().for_each(|sample| integrity.add(sample.integrity));
+        observations.extend(samples.iter().map(|sample| Observation { services, value: sample.median() }));
+        points.push(point(services, key.endpoints, samples).map_err(failed)?);
+    }
+    let fit = fit(&observations).map_err(failed)?;
+    Ok(Curve { key, points, integrity, fit })
+}

@@ -1,0 +1,168 @@
+//! One JSON record a line: appended as trials finish, readable after a killed run.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Why a file of records cannot be read or appended to.
+#[derive(Debug, thiserror::Error)]
+pub enum JsonlError {
+    /// The file system refused.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A finished line is not a record.
+    #[error("{}:{line}: not a record", path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Line number, from 1.
+        line: usize,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A record cannot be written as JSON.
+    #[error("cannot encode a record for {}", path.display())]
+    Encode {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+/// Records of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lines<T> {
+    /// Every finished line.
+    pub records: Vec<T>,
+    /// Bytes of a last line that a killed run left unfinished (no line feed); 0 when there is none.
+    pub truncated: usize,
+}
+
+/// Reads every finished line of a file; a file that does not exist has none.
+///
+/// # Errors
+/// The file cannot be read, or a finished line is not a `T`.
+pub fn read_jsonl<T: DeserializeOwned>(path: &Path) -> Result<Lines<T>, JsonlError> {
+    match std::fs::read(path) {
+        Ok(bytes) => parse_jsonl(&bytes, path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Lines { records: Vec::new(), truncated: 0 }),
+        Err(source) => Err(JsonlError::Io { action: "read", path: path.to_owned(), source }),
+    }
+}
+
+/// Parses the bytes of a file of records; `path` is for errors only. Blank lines are passed over.
+///
+/// # Errors
+/// A finished line is not a `T`.
+pub fn parse_jsonl<T: DeserializeOwned>(bytes: &[u8], path: &Path) -> Result<Lines<T>, JsonlError> {
+    let finished = finished(bytes);
+    let lines = bytes[..finished].split(|&byte| byte == b'\n').enumerate();
+    let records = lines
+        .filter(|(_, line)| !line.iter().all(u8::is_ascii_whitespace))
+        .map(|(index, line)| {
+            serde_json::from_slice(line).map_err(|source| JsonlError::Parse {
+                path: path.to_owned(),
+                line: index + 1,
+                source,
+            })
+        })
+        .collect::<Result<_, _>>()?;
+    Ok(Lines { records, truncated: bytes.len() - finished })
+}
+
+/// Length of the bytes up to and including the last line feed.
+fn finished(bytes: &[u8]) -> usize {
+    bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1)
+}
+
+/// Appends records to a file, each in one write with its line feed.
+#[derive(Debug)]
+pub struct JsonlWriter {
+    path: PathBuf,
+    file: File,
+}
+
+impl JsonlWriter {
+    /// Opens a file for appending, made when it does not exist. An unfinished last line is cut off first, so that the next
+    /// record does not continue it.
+    ///
+    /// # Errors
+    /// The file cannot be opened, read or cut.
+    pub fn append_to(path: &Path) -> Result<Self, JsonlError> {
+        let io = |action| move |source| JsonlError::Io { action, path: path.to_owned(), source };
+        let file = OpenOptions::new().create(true).append(true).open(path).map_err(io("open"))?;
+        let bytes = std::fs::read(path).map_err(io("read"))?;
+        let finished = finished(&bytes);
+        if finished < bytes.len() {
+            file.set_len(finished as u64).map_err(io("cut the unfinished last line of"))?;
+        }
+        Ok(Self { path: path.to_owned(), file })
+    }
+
+    /// Appends one record; when it returns, the record survives a kill of this process.
+    ///
+    /// # Errors
+    /// The record cannot be encoded, or the file cannot be written (a full disk).
+    pub fn append<T: Serialize>(&mut self, record: &T) -> Result<(), JsonlError> {
+        let mut line =
+            serde_json::to_vec(record).map_err(|source| JsonlError::Encode { path: self.path.clone(), source })?;
+        line.push(b'\n');
+        let written = self.file.write_all(&line).and_then(|()| self.file.flush());
+        written.map_err(|source| JsonlError::Io { action: "append to", path: self.path.clone(), source })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_truncated_last_line_is_dropped_and_then_cut() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("trials.jsonl");
+        std::fs::write(&path, "1\n2\n3").unwrap();
+        assert_eq!(read_jsonl::<u32>(&path).unwrap(), Lines { records: vec![1, 2], truncated: 1 });
+        JsonlWriter::append_to(&path).unwrap().append(&4).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "1\n2\n4\n");
+    }
+
+    #[test]
+    fn a_broken_finished_line_is_named() {
+        let error = parse_jsonl::<u32>(b"1\n\n{\n4\n", Path::new("trials.jsonl")).unwrap_err();
+        assert_eq!(error.to_string(), "trials.jsonl:3: not a record");
+    }
+
+    #[test]
+    fn a_missing_file_has_no_records_and_a_missing_folder_is_an_error() {
+        let directory = tempfile::tempdir().unwrap();
+        assert!(read_jsonl::<u32>(&directory.path().join("none")).unwrap().records.is_empty());
+        assert!(JsonlWriter::append_to(&directory.path().join("no/folder")).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn a_cut_anywhere_loses_only_the_cut_record(records in prop::collection::vec(any::<u32>(), 0..20), cut in 0..100_usize) {
+            let text: String = records.iter().map(|record| format!("{record}\n")).collect();
+            let bytes = &text.as_bytes()[..cut.min(text.len())];
+            let lines = parse_jsonl::<u32>(bytes, Path::new("x")).unwrap();
+            prop_assert_eq!(&records[..lines.records.len()], &lines.records[..]);
+            prop_assert!(bytes.len() - lines.truncated <= text.len());
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! What a run was asked to do and where it did it.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{BackendKind, Cell, Flow, Position, Unit, VenueKind};
+use crate::workload::{Protocol, VipLayout};
+
+/// A kernel that trials ran on.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct KernelUnderTest {
+    /// Venue that ran it.
+    pub venue: VenueKind,
+    /// Release (`uname -r`), as in every cell.
+    pub release: String,
+    /// Version string (`uname -v`), e.g. `#1 SMP PREEMPT_DYNAMIC Debian 6.1.170-1`.
+    pub version: String,
+    /// Unit of its durations.
+    pub unit: Unit,
+}
+
+/// The machine, the tools and the command behind a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Environment {
+    /// Version of lbcurve.
+    pub lbcurve_version: String,
+    /// When the run ended, RFC 3339 in UTC.
+    pub date: String,
+    /// Kernels under test.
+    pub kernels: Vec<KernelUnderTest>,
+    /// CPU model of the machine, as `/proc/cpuinfo` names it.
+    pub cpu_model: String,
+    /// Logical CPUs of the machine.
+    pub cpus: u32,
+    /// Memory of the machine, in bytes.
+    pub memory_bytes: u64,
+    /// Hypervisor that the machine runs under, null on bare metal.
+    pub virtualisation: Option<String>,
+    /// Distribution, `PRETTY_NAME` of `/etc/os-release`.
+    pub distribution: String,
+    /// Tool name (`iptables`, `nft`, `qemu-system-x86_64`) to version.
+    pub tools: BTreeMap<String, String>,
+    /// SHA-256 of the eBPF object, hexadecimal.
+    pub ebpf_object_sha256: String,
+    /// Command that reproduces the run.
+    pub command: String,
+}
+
+/// A cell of the plan and the boot that runs it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct PlannedCell {
+    /// The cell.
+    #[serde(flatten)]
+    pub cell: Cell,
+    /// Group of cells that one boot runs (the unit of resume); null in the host venue.
+    pub boot: Option<u32>,
+}
+
+/// The scenario and the cells it became, in the order of running.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Plan {
+    /// Preset that the scenario started from.
+    pub preset: Option<String>,
+    /// Seed of everything that is drawn.
+    pub seed: u64,
+    /// Venues that were asked for.
+    pub venues: Vec<VenueKind>,
+    /// Backends that were asked for.
+    pub backends: Vec<BackendKind>,
+    /// Every N.
+    pub services: Vec<u32>,
+    /// Every M.
+    pub endpoints: Vec<u32>,
+    /// VIP layouts.
+    pub layouts: Vec<VipLayout>,
+    /// Protocols.
+    pub protocols: Vec<Protocol>,
+    /// Flows.
+    pub flows: Vec<Flow>,
+    /// Positions.
+    pub positions: Vec<Position>,
+    /// Trials of each cell.
+    pub trials: u32,
+    /// Packets of each trial.
+    pub packets: u64,
+    /// Whether the vm counted instructions.
+    pub deterministic: bool,
+    /// Whether cells that hold a CPU in the kernel for long were allowed.
+    pub allow_slow: bool,
+    /// The cells.
+    pub cells: Vec<PlannedCell>,
+}
+
+/// A cell of the plan that was not measured.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct SkippedCell {
+    /// The cell.
+    #[serde(flatten)]
+    pub cell: Cell,
+    /// Why, in a line that a user can act on.
+    pub reason: String,
+}
+
+/// What [`super::assemble`] cannot learn from the trials.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Where and with what.
+    pub environment: Environment,
+    /// What was asked for.
+    pub plan: Plan,
+}
