@@ -5,6 +5,7 @@
 
 mod netns;
 mod rtnl;
+pub mod socket;
 mod topology;
 
 pub use netns::{NetNs, NetNsGuard};

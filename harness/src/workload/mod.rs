@@ -1,5 +1,10 @@
 //! The workload: N services x M endpoints, generated from a seed.
 
+mod addresses;
+mod generate;
+
+pub use generate::WorkloadError;
+
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
