@@ -1,1 +1,3 @@
 //! Every unsafe block and raw syscall.
+
+pub mod process;
