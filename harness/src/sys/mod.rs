@@ -1,4 +1,5 @@
 //! Every unsafe block and raw syscall. Unsafe is denied everywhere else in this crate.
 
 pub mod namespace;
+pub mod process;
 pub mod wait;
