@@ -10,6 +10,7 @@ mod direct_conntrack;
 mod error;
 mod exec;
 pub mod iptables;
+pub mod ipvs;
 mod names;
 pub mod nftables;
 mod rendered;
@@ -87,7 +88,7 @@ pub fn backend(kind: BackendKind) -> Box<dyn Backend> {
         BackendKind::DirectConntrack => Box::new(direct_conntrack::DirectConntrack),
         BackendKind::IptablesLegacy => Box::new(iptables::Iptables::new(iptables::Flavour::Legacy)),
         BackendKind::IptablesNft => Box::new(iptables::Iptables::new(iptables::Flavour::Nft)),
-        BackendKind::Ipvs => Box::new(direct::Direct),
+        BackendKind::Ipvs => Box::new(ipvs::Ipvs),
         BackendKind::Nftables => Box::new(nftables::Nftables),
     }
 }

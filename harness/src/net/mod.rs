@@ -3,6 +3,8 @@
 //! Everything is held by file descriptor: a namespace has no name and no mount, so it is gone when the process is, however
 //! the process ends.
 
+pub mod addr;
+pub mod ipvs;
 mod netns;
 mod rtnl;
 pub mod socket;

@@ -17,6 +17,8 @@ use crate::net::write_sysctl;
 use crate::result::BackendKind;
 use crate::workload::{Service, Workload};
 
+pub(crate) use jumps::{Jump, jump, table_text};
+pub(crate) use render::MASQUERADE_RULES;
 use render::{Counter, Scope, sync};
 
 /// kube-proxy sets it for node ports on localhost, and guards it with KUBE-FIREWALL.

@@ -1,0 +1,80 @@
+//! The IPVS backend on a kernel that has ip_vs: programmed, verified, changed, broken by hand, cleared. Ignored where the tests
+//! themselves run, because such a kernel is found in the vm only; `--ignored` runs them inside it.
+
+use std::process::Command;
+
+use lbcurve::backend::{BackendError, backend, ipvs};
+use lbcurve::net::NetNs;
+use lbcurve::result::BackendKind;
+use lbcurve::workload::{AddressPlan, Endpoint, Protocol, VipLayout, Workload, WorkloadSpec};
+
+fn workload(services: u32, endpoints: u32, protocol: Protocol) -> Workload {
+    let addresses = AddressPlan::default();
+    let spec = WorkloadSpec { services, endpoints, layout: VipLayout::Sequential, protocol, seed: 0, addresses };
+    Workload::generate(&spec).expect("the workload fits")
+}
+
+fn in_fresh_namespace(test: impl FnOnce() + Send + 'static) {
+    let run = move || {
+        let namespace = NetNs::new().expect("needs root");
+        let _guard = namespace.enter().expect("needs root");
+        test();
+    };
+    std::thread::spawn(run).join().expect("the test in the namespace passes");
+}
+
+fn damage(command: &[&str], finding: &str, workload: &Workload) {
+    let status = Command::new(command[0]).args(&command[1..]).status().expect("the tool runs");
+    assert!(status.success(), "{command:?}");
+    match backend(BackendKind::Ipvs).verify(workload) {
+        Err(BackendError::Mismatch { differences, .. }) => {
+            assert!(differences.iter().any(|found| found.contains(finding)), "{command:?}: {differences:?}");
+        }
+        other => panic!("the damage of {command:?} was not found: {other:?}"),
+    }
+}
+
+fn exercise(services: u32, protocol: Protocol) {
+    let backend = backend(BackendKind::Ipvs);
+    let all = workload(services + 1, 2, protocol);
+    let mut workload = Workload { services: all.services[..services as usize].to_vec(), ..all };
+    println!("N={services}: apply {:?}", backend.apply(&workload).expect("applies"));
+    backend.verify(&workload).expect("holds what was asked for");
+    let added = all.services[services as usize].clone();
+    workload.services.push(added.clone());
+    println!("N={services}: add {:?}", backend.add_service(&workload, &added).expect("adds a service"));
+    backend.verify(&workload).expect("holds the added service");
+    let before = workload.services[1].clone();
+    workload.services[1].endpoints[0] = Endpoint { addr: [10, 200, 0, 1].into(), port: 8080 };
+    let after = workload.services[1].clone();
+    println!("N={services}: change {:?}", backend.change_endpoint(&before, &after, &workload).expect("changes"));
+    backend.verify(&workload).expect("holds the changed endpoint");
+    if protocol == Protocol::Tcp {
+        damage(&["ipset", "del", "KUBE-CLUSTER-IP", "10.96.0.10,tcp:80"], "KUBE-CLUSTER-IP lacks", &workload);
+        damage(&["ip", "addr", "del", "10.96.0.11/32", "dev", "kube-ipvs0"], "lacks the address 10.96.0.11", &workload);
+        damage(&["ipvsadm", "-D", "-t", "10.96.0.12:80"], "10.96.0.12:80 is missing", &workload);
+        damage(&["iptables-legacy", "-D", "KUBE-IPVS-FILTER", "2"], "KUBE-IPVS-FILTER has", &workload);
+    }
+    backend.clear().expect("clears");
+    assert_eq!(backend.readiness(), Ok(()));
+}
+
+#[test]
+#[ignore = "needs a kernel with ip_vs: run in the vm"]
+fn ipvs_from_nothing_to_nothing() {
+    for (services, protocol) in [(3, Protocol::Tcp), (300, Protocol::Tcp), (5, Protocol::Udp)] {
+        in_fresh_namespace(move || exercise(services, protocol));
+    }
+}
+
+#[test]
+#[ignore = "needs a kernel with ip_vs: run in the vm"]
+fn ten_thousand_services_stay_mostly_in_the_kernel() {
+    in_fresh_namespace(|| {
+        let workload = workload(10_000, 2, Protocol::Tcp);
+        ipvs::ensure_device(0).expect("a dummy device");
+        let cost = ipvs::program(&workload.services).expect("programs");
+        println!("10,000 services: {cost:?}");
+        assert!(cost.user * 10 <= cost.total, "{cost:?}");
+    });
+}
