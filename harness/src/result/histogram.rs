@@ -11,12 +11,13 @@ use hdrhistogram::serialization::{
 #[derive(Debug, thiserror::Error)]
 pub enum HistogramError {
     /// The histogram cannot be encoded.
-    #[error("cannot encode a histogram of {packets} packets: {reason:?}")]
+    #[error("cannot encode a histogram of {packets} packets")]
     Encode {
         /// Packets in it.
         packets: u64,
-        /// Why; the library's error does not implement `Error` for chaining.
-        reason: V2DeflateSerializeError,
+        /// Why.
+        #[source]
+        source: V2DeflateSerializeError,
     },
     /// Not base64.
     #[error("a histogram of {length} characters is not base64")]
@@ -28,12 +29,13 @@ pub enum HistogramError {
         source: base64::DecodeError,
     },
     /// Not a V2 histogram.
-    #[error("a histogram of {length} characters is not HDR V2: {reason:?}")]
+    #[error("a histogram of {length} characters is not HDR V2")]
     Decode {
         /// Characters of the text.
         length: usize,
         /// Why.
-        reason: DeserializeError,
+        #[source]
+        source: DeserializeError,
     },
 }
 
@@ -45,7 +47,7 @@ pub fn encode_histogram(histogram: &Histogram<u64>) -> Result<String, HistogramE
     let mut bytes = Vec::new();
     V2DeflateSerializer::new()
         .serialize(histogram, &mut bytes)
-        .map_err(|reason| HistogramError::Encode { packets: histogram.len(), reason })?;
+        .map_err(|source| HistogramError::Encode { packets: histogram.len(), source })?;
     Ok(STANDARD.encode(bytes))
 }
 
@@ -56,7 +58,7 @@ pub fn encode_histogram(histogram: &Histogram<u64>) -> Result<String, HistogramE
 pub fn decode_histogram(text: &str) -> Result<Histogram<u64>, HistogramError> {
     let length = text.len();
     let bytes = STANDARD.decode(text).map_err(|source| HistogramError::Base64 { length, source })?;
-    Deserializer::new().deserialize(&mut bytes.as_slice()).map_err(|reason| HistogramError::Decode { length, reason })
+    Deserializer::new().deserialize(&mut bytes.as_slice()).map_err(|source| HistogramError::Decode { length, source })
 }
 
 #[cfg(test)]

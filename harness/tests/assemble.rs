@@ -1,0 +1,167 @@
+//! From trials to `run.json`: curves, pairing, flags, warnings.
+
+mod synthetic;
+
+use curve_stats::Class;
+use lbcurve::result::{
+    BackendKind, Curve, Flow, Metric, Position, RunFile, RunFileError, TrialKind, TrialRecord, Unit, VenueKind,
+    Warning, assemble, read_run_file, write_run_file,
+};
+use lbcurve::workload::VipLayout;
+use proptest::prelude::*;
+use synthetic::{cell, manifest, trial};
+
+fn traversal(backend: BackendKind, services: u32, index: u32, median: u64) -> TrialRecord {
+    let position = if backend == BackendKind::DirectConntrack { Position::Missing } else { Position::Last };
+    trial(cell(backend, services, Flow::New, position), TrialKind::Traversal, index, Unit::Instructions, median)
+}
+
+fn assembled(trials: &[TrialRecord]) -> RunFile {
+    assemble(manifest(trials), trials, &[], &[], &[]).expect("the trials are finite")
+}
+
+fn find(run: &RunFile, backend: BackendKind, metric: Metric) -> &Curve {
+    let mut curves = run.curves.iter().filter(|c| c.key.backend == backend && c.key.metric == metric);
+    curves.next().expect("the curve is there")
+}
+
+#[test]
+fn classes_and_slopes_are_those_of_the_formulas() {
+    let run = synthetic::run();
+    let class = |backend, position, layout| {
+        let wanted = |c: &&Curve| {
+            let key = &c.key;
+            (key.venue, key.metric, key.flow) == (VenueKind::Vm, Metric::Traversal, Flow::New)
+                && (key.backend, key.position, key.layout) == (backend, position, layout)
+        };
+        let fit = &run.curves.iter().find(wanted).expect("the curve is there").fit;
+        (fit.class, fit.slope_per_service.expect("there is a slope").round())
+    };
+    assert_eq!(class(BackendKind::IptablesLegacy, Position::Last, VipLayout::Sequential), (Class::Linear, 26.0));
+    assert_eq!(class(BackendKind::Ipvs, Position::First, VipLayout::Sequential), (Class::Constant, 0.0));
+    assert_eq!(class(BackendKind::Ipvs, Position::First, VipLayout::Stride256), (Class::Linear, 13.0));
+    assert_eq!(class(BackendKind::Nftables, Position::Last, VipLayout::Sequential), (Class::Constant, 0.0));
+}
+
+#[test]
+fn added_is_paired_by_trial_index_and_signed() {
+    let trials = [
+        traversal(BackendKind::DirectConntrack, 10, 0, 4000),
+        traversal(BackendKind::DirectConntrack, 10, 1, 5000),
+        traversal(BackendKind::Ipvs, 10, 1, 5700),
+        traversal(BackendKind::Ipvs, 10, 0, 3900),
+    ];
+    let run = assembled(&trials);
+    // Pairs 3900 - 4000 and 5700 - 5000: the median of -100 and 700. Unpaired medians would give the same; the quantiles not.
+    let point = &find(&run, BackendKind::Ipvs, Metric::Added).points[0];
+    assert_eq!((point.p50, point.trials), (300.0, 2));
+    assert_eq!(point.p90, f64::midpoint(3900.0 * 1.04 - 4000.0 * 1.04, 5700.0 * 1.04 - 5000.0 * 1.04));
+    assert!(!run.curves.iter().any(|c| c.key.backend == BackendKind::DirectConntrack && c.key.metric == Metric::Added));
+}
+
+#[test]
+fn one_partner_missing_gives_added_of_the_others_and_a_warning() {
+    let trials = [
+        traversal(BackendKind::DirectConntrack, 1, 0, 4000),
+        traversal(BackendKind::Ipvs, 1, 0, 4546),
+        traversal(BackendKind::Ipvs, 1, 1, 4550),
+        traversal(BackendKind::Ipvs, 1000, 0, 4719),
+    ];
+    let run = assembled(&trials);
+    let added = find(&run, BackendKind::Ipvs, Metric::Added);
+    assert_eq!((added.points.len(), added.points[0].trials, added.points[0].p50), (1, 1, 546.0));
+    let lists = |w: &Warning| matches!(w, Warning::NoBaseline { services, .. } if services[..] == [1, 1000]);
+    assert!(run.warnings.iter().any(lists), "{:?}", run.warnings);
+}
+
+#[test]
+fn the_partner_of_the_same_layout_and_endpoints_is_preferred() {
+    let mut other = traversal(BackendKind::DirectConntrack, 1, 0, 4200);
+    other.cell.layout = VipLayout::Stride256;
+    let mut stride = traversal(BackendKind::Ipvs, 1, 0, 4700);
+    stride.cell.layout = VipLayout::Stride256;
+    let mut random = traversal(BackendKind::Ipvs, 1, 0, 4700);
+    random.cell.layout = VipLayout::Random;
+    let run = assembled(&[other, traversal(BackendKind::DirectConntrack, 1, 0, 4000), stride, random]);
+    let added: Vec<_> = run.curves.iter().filter(|c| c.key.metric == Metric::Added).collect();
+    let of = |layout| added.iter().find(|c| c.key.layout == layout).expect("the curve is there").points[0].p50;
+    assert_eq!((of(VipLayout::Stride256), of(VipLayout::Random)), (500.0, 700.0));
+}
+
+#[test]
+fn lost_and_misdirected_packets_flag_the_point_and_warn() {
+    let mut lossy = traversal(BackendKind::Ipvs, 10, 0, 4700);
+    (lossy.lost, lossy.misdirected, lossy.mismatched) = (3, 2, 1);
+    let fine = traversal(BackendKind::Ipvs, 10, 1, 4700);
+    let mut slipped = traversal(BackendKind::Ipvs, 100, 0, 4700);
+    slipped.mismatched = 5;
+    let run = assembled(&[lossy, fine, slipped]);
+    let curve = find(&run, BackendKind::Ipvs, Metric::Traversal);
+    assert_eq!(curve.points[0].suspect.as_deref(), Some("1 of 2 trials: 3 packets lost, 2 misdirected"));
+    assert_eq!(curve.points[1].suspect, None);
+    assert_eq!((curve.integrity.mismatched, curve.integrity.lost, curve.integrity.misdirected), (6, 3, 2));
+    assert_eq!(run.warnings.iter().filter(|w| matches!(w, Warning::Suspect { .. })).count(), 1);
+}
+
+#[test]
+fn a_lossy_partner_makes_added_suspect_too() {
+    let mut base = traversal(BackendKind::DirectConntrack, 10, 0, 4000);
+    base.lost = 1;
+    let run = assembled(&[base, traversal(BackendKind::Ipvs, 10, 0, 4700)]);
+    assert!(find(&run, BackendKind::Ipvs, Metric::Added).points[0].suspect.is_some());
+    assert!(find(&run, BackendKind::Ipvs, Metric::Traversal).points[0].suspect.is_none());
+}
+
+#[test]
+fn duplicates_count_once_and_missing_cells_are_told() {
+    let trials = [traversal(BackendKind::Ipvs, 1, 0, 1), traversal(BackendKind::Ipvs, 1, 0, 4700)];
+    let mut manifest = manifest(&trials);
+    let mut more = manifest.plan.cells[0].clone();
+    more.cell.services = 77;
+    manifest.plan.cells.push(more);
+    let run = assemble(manifest, &trials, &[], &[], &[]).unwrap();
+    let point = &find(&run, BackendKind::Ipvs, Metric::Traversal).points[0];
+    assert_eq!((point.trials, point.p50), (1, 4700.0));
+    assert!(run.warnings.iter().any(|w| matches!(w, Warning::DuplicateTrial { trial: 0, .. })));
+    assert!(run.warnings.iter().any(|w| matches!(w, Warning::Unmeasured { cells: 1, first } if first.services == 77)));
+}
+
+#[test]
+fn a_run_file_is_written_whole_and_read_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("run.json");
+    let run = synthetic::run();
+    write_run_file(&path, &run).unwrap();
+    let back = read_run_file(&path).unwrap();
+    assert_eq!((back.environment, back.plan, back.skipped), (run.environment, run.plan, run.skipped));
+    assert_eq!(back.curves.len(), run.curves.len());
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn foreign_files_are_refused_by_kind() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("run.json");
+    assert!(matches!(read_run_file(&path), Err(RunFileError::Io { action: "read", .. })));
+    std::fs::write(&path, "{\"schema_version\": 999}").unwrap();
+    assert!(matches!(read_run_file(&path), Err(RunFileError::Version { found: 999, .. })));
+    for text in ["", "{", "[]", "{\"schema_version\": 1}"] {
+        std::fs::write(&path, text).unwrap();
+        assert!(matches!(read_run_file(&path), Err(RunFileError::Parse { .. })), "{text}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+    #[test]
+    fn order_of_trials_does_not_matter(seed in any::<u64>()) {
+        use rand::{RngExt, SeedableRng};
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
+        let trials: Vec<_> = synthetic::trials().into_iter().filter(|t| t.cell.services <= 10).collect();
+        let mut shuffled = trials.clone();
+        for i in (1..shuffled.len()).rev() {
+            shuffled.swap(i, rng.random_range(0..=i));
+        }
+        prop_assert_eq!(assembled(&trials), assembled(&shuffled));
+    }
+}
