@@ -1,2 +1,14 @@
-//! What eBPF and user space share.
+//! What the eBPF programs and user space share: histogram buckets, map values, frames.
+//!
+//! Everything is `no_std`, `repr(C)` without implicit padding, and free of I/O. Fields named `*_be` hold the bytes as they
+//! stand in a packet, loaded in native order; everything else is in native order.
 #![no_std]
+
+pub mod flow;
+pub mod frame;
+pub mod histogram;
+pub mod probe;
+pub mod traffic;
+
+#[cfg(feature = "user")]
+mod user;

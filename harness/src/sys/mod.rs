@@ -1,5 +1,6 @@
 //! Every unsafe block and raw syscall. Unsafe is denied everywhere else in this crate.
 
+pub mod bpf;
 pub mod namespace;
 pub mod process;
 pub mod wait;

@@ -1,1 +1,119 @@
-//! Packets: live frames through BPF_PROG_TEST_RUN.
+//! Packets: live frames through `BPF_PROG_TEST_RUN`, for latency one at a time into the node, for rates as fast as the client's
+//! device takes them.
+
+mod established;
+mod live;
+mod napi;
+mod order;
+mod room;
+mod saturate;
+
+use std::io;
+
+use aya::programs::ProgramError;
+
+pub use established::ESTABLISHED_FLOWS;
+pub use order::TrafficOrder;
+pub use saturate::{Limit, Saturation};
+
+use crate::net::NetError;
+use crate::probe::ProbeError;
+
+/// Why packets could not be sent or measured.
+#[derive(Debug, thiserror::Error)]
+pub enum TrafficError {
+    /// The order asks for nothing.
+    #[error("an order needs at least one target and one packet, this one has {targets} and {packets}")]
+    Empty {
+        /// Targets.
+        targets: usize,
+        /// Packets.
+        packets: u32,
+    },
+    /// More targets than the generator's table holds.
+    #[error("{targets} targets, the generator's table holds {most}")]
+    TooManyTargets {
+        /// Asked for.
+        targets: usize,
+        /// Capacity.
+        most: u32,
+    },
+    /// The client range has too few addresses for as many distinct flows.
+    #[error(
+        "flows up to {last} do not fit the {capacity} address and port pairs of {clients}: use a wider client range"
+    )]
+    TooManyFlows {
+        /// Last flow.
+        last: u64,
+        /// Pairs.
+        capacity: u64,
+        /// Range.
+        clients: ipnet::Ipv4Net,
+    },
+    /// The connection tracking table would overflow: packets would be dropped, not measured.
+    #[error(
+        "{wanted} new flows do not fit conntrack's table, {used} of {most} entries are taken: use fresh namespaces"
+    )]
+    ConntrackFull {
+        /// Flows.
+        wanted: u64,
+        /// Entries in use.
+        used: u64,
+        /// Capacity.
+        most: u64,
+    },
+    /// Not every flow that was opened was answered from its target.
+    #[error(
+        "{flows} flows opened, {answered} answered by the backend, {matching} replies from their service, {foreign} from \
+         elsewhere: the datapath does not bring replies back"
+    )]
+    NotEstablished {
+        /// Flows.
+        flows: u64,
+        /// Packets that the backend answered.
+        answered: u64,
+        /// Replies from where the flow was sent to.
+        matching: u64,
+        /// Replies from elsewhere.
+        foreign: u64,
+    },
+    /// Live frames were refused or interrupted.
+    #[error("cannot send live frames into {device}: {source}")]
+    LiveFrames {
+        /// Device.
+        device: String,
+        /// Why.
+        source: Box<ProgramError>,
+    },
+    /// Saturation needs a CPU for the sender and one for the node.
+    #[error("saturation needs two CPUs, one for the generator and one for the node; {available} may be used")]
+    OneCpu {
+        /// CPUs that this process may use.
+        available: usize,
+    },
+    /// The node's receive thread could not be set up.
+    #[error("cannot {action}: {source}")]
+    Napi {
+        /// What was tried.
+        action: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// The node's receive thread was not found.
+    #[error("{found} new threads named {prefix}* instead of one after threaded NAPI was switched on")]
+    NapiThread {
+        /// Prefix of the name.
+        prefix: String,
+        /// How many there were.
+        found: usize,
+    },
+    /// The sending thread panicked.
+    #[error("the sending thread panicked")]
+    Thread,
+    /// The probe failed.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
+    /// A namespace could not be entered.
+    #[error(transparent)]
+    Net(#[from] NetError),
+}

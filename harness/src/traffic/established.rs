@@ -1,0 +1,49 @@
+//! Opens flows through the whole path, so that conntrack has seen both directions of each.
+
+use std::time::{Duration, Instant};
+
+use datapath_common::frame::{TCP_DATA, TCP_SYN};
+use datapath_common::probe::{AFTER_PASS, COUNT_ONLY};
+use datapath_common::traffic::{GeneratorConfig, Replies};
+
+use super::{TrafficError, TrafficOrder};
+use crate::probe::Instrument;
+
+/// Flows that an established order uses in turn: enough that no single entry is the hottest, few enough to be opened in a
+/// blink.
+pub const ESTABLISHED_FLOWS: u32 = 1024;
+
+/// How long replies may take: they follow their packet within the same softirq.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Opens the order's flows and returns the generator's order for their next packets.
+pub(super) fn open(instrument: &mut Instrument, order: &TrafficOrder) -> Result<GeneratorConfig, TrafficError> {
+    let flows = order.flows() as u32;
+    let config = order.config(order.flows(), &instrument.client_link, &instrument.node_client_link);
+    instrument.arm(AFTER_PASS, COUNT_ONLY, 0)?;
+    let before = instrument.replies()?;
+    instrument.send_one_by_one(config, flows)?;
+    await_replies(instrument, before, u64::from(flows))?;
+    if config.segment != TCP_SYN {
+        return Ok(config);
+    }
+    let config = GeneratorConfig { segment: TCP_DATA, ..config };
+    instrument.send_one_by_one(config, flows)?;
+    Ok(config)
+}
+
+fn await_replies(instrument: &Instrument, before: Replies, flows: u64) -> Result<(), TrafficError> {
+    let begin = Instant::now();
+    loop {
+        let now = instrument.replies()?;
+        let (matching, foreign) = (now.matching - before.matching, now.foreign - before.foreign);
+        if matching == flows && foreign == 0 {
+            return Ok(());
+        }
+        if foreign > 0 || begin.elapsed() > PATIENCE {
+            let answered = now.answered - before.answered;
+            return Err(TrafficError::NotEstablished { flows, answered, matching, foreign });
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}

@@ -1,0 +1,116 @@
+//! Latency and floor: live frames, one at a time, straight into the node's client-side device.
+
+use aya::TestRun;
+use aya::programs::{TestRunAttrs, TestRunOptions};
+use datapath_common::frame::FRAME_LEN;
+use datapath_common::probe::{AFTER_DROP, COUNT_TIMED};
+use datapath_common::traffic::{Gate, Generated, GeneratorConfig};
+
+use super::order::{self, aya_xdp};
+use super::{TrafficError, TrafficOrder, established, room};
+use crate::net::Link;
+use crate::probe::{Instrument, Sample};
+use crate::result::Flow;
+
+impl Instrument {
+    /// Sends the order's packets one at a time and times every one from the entry to the exit of the node, where it ends.
+    /// Established flows are opened first, untimed.
+    ///
+    /// # Errors
+    /// [`TrafficError`].
+    pub fn latency(&mut self, order: &TrafficOrder) -> Result<Sample, TrafficError> {
+        order.validate(order.flows())?;
+        room::check(&self.node, order.flows())?;
+        self.aim(order)?;
+        let config = match order.flow {
+            Flow::New => order.config(order.flows(), &self.client_link, &self.node_client_link),
+            Flow::Established => established::open(self, order)?,
+        };
+        self.timed(config, order.packets)
+    }
+
+    /// Times `packets` packets with the exit straight behind the entry: what every traversal contains of the probe itself.
+    ///
+    /// # Errors
+    /// [`TrafficError`].
+    pub fn floor(&mut self, packets: u32) -> Result<Sample, TrafficError> {
+        let order = order::floor(packets);
+        order.validate(order.flows())?;
+        self.aim(&order)?;
+        let floor = self.attach_floor()?;
+        let config = order.config(order.flows(), &self.client_link, &self.node_client_link);
+        let sample = self.timed(config, packets);
+        drop(floor);
+        sample
+    }
+
+    fn timed(&mut self, config: GeneratorConfig, packets: u32) -> Result<Sample, TrafficError> {
+        self.arm(AFTER_DROP, COUNT_TIMED, 0)?;
+        let generated = self.send_one_by_one(config, packets)?;
+        Ok(self.tally()?.sample(generated.sent)?)
+    }
+
+    /// Fills the table of targets.
+    pub(super) fn aim(&mut self, order: &TrafficOrder) -> Result<(), TrafficError> {
+        for (index, target) in (0..).zip(order.table()) {
+            self.set("TARGETS", index, target)?;
+        }
+        Ok(())
+    }
+
+    /// One frame a batch: with more, all of a batch enter before the first leaves.
+    pub(super) fn send_one_by_one(&mut self, config: GeneratorConfig, packets: u32) -> Result<Generated, TrafficError> {
+        self.load_generator(GeneratorConfig { verdict: aya_xdp::PASS, ..config })?;
+        let device = self.node_client_link.clone();
+        let frames = Frames { device: &device, packets, batch: 1 };
+        {
+            let _inside = self.node.enter()?;
+            frames.send(&mut self.ebpf)?;
+        }
+        Ok(self.get("GENERATED")?)
+    }
+
+    /// Writes the generator's order and winds its progress back; tags go on, so none is ever used twice.
+    pub(super) fn load_generator(&mut self, config: GeneratorConfig) -> Result<(), TrafficError> {
+        let tag = self.get::<Generated>("GENERATED")?.tag;
+        self.set("GENERATED", 0, Generated { tag, ..Generated::default() })?;
+        self.set("GATE", 0, Gate::default())?;
+        Ok(self.set("GENERATOR", 0, config)?)
+    }
+}
+
+/// Live frames into a device of the calling thread's namespace.
+#[derive(Debug)]
+pub(super) struct Frames<'a> {
+    pub(super) device: &'a Link,
+    pub(super) packets: u32,
+    pub(super) batch: u32,
+}
+
+impl Frames<'_> {
+    /// Runs the generator once a packet.
+    pub(super) fn send(&self, ebpf: &mut aya::Ebpf) -> Result<(), TrafficError> {
+        let generator = crate::probe::xdp(ebpf, "generator")?;
+        let options = TestRunOptions {
+            data_in: Some(&[0; FRAME_LEN]),
+            ctx_in: Some(&self.context()),
+            repeat: self.packets,
+            attrs: TestRunAttrs::new().xdp_live_frames(self.batch),
+            ..TestRunOptions::default()
+        };
+        generator
+            .test_run(options)
+            .map(|_| ())
+            .map_err(|source| TrafficError::LiveFrames { device: self.device.name.clone(), source: Box::new(source) })
+    }
+
+    /// `struct xdp_md` (include/uapi/linux/bpf.h): data, data_end, data_meta, ingress_ifindex, rx_queue_index, egress_ifindex.
+    fn context(&self) -> [u8; 24] {
+        let fields = [0, FRAME_LEN as u32, 0, self.device.index, 0, 0];
+        let mut bytes = [0; 24];
+        for (slot, field) in bytes.chunks_exact_mut(4).zip(fields) {
+            slot.copy_from_slice(&field.to_ne_bytes());
+        }
+        bytes
+    }
+}

@@ -1,0 +1,84 @@
+//! Threaded NAPI: a veth's receive side on a CPU of its own.
+
+use std::fs;
+use std::io;
+
+use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
+use rustix::process::Pid;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+use super::TrafficError;
+use crate::net::{Link, NetNs};
+use crate::sys::namespace::unshare_mount;
+
+/// Moves the receive side of `device` to a kernel thread on `cpu` until dropped.
+#[derive(Debug)]
+pub(super) struct ThreadedNapi {
+    switch: String,
+}
+
+impl ThreadedNapi {
+    /// Must run on a thread that ends soon: it gets a mount namespace of its own, with a sysfs that shows `namespace`'s
+    /// devices (sysfs shows the network namespace that it was mounted in).
+    pub(super) fn enable(namespace: &NetNs, device: &Link, cpu: usize) -> Result<Self, TrafficError> {
+        mount_own_sysfs(namespace)?;
+        let prefix = format!("napi/{}-", device.name);
+        let before = threads(&prefix)?;
+        let napi = Self { switch: format!("/sys/class/net/{}/threaded", device.name) };
+        fs::write(&napi.switch, "1").map_err(failed("switch threaded NAPI on"))?;
+        let after = threads(&prefix)?;
+        let new: Vec<Pid> = after.into_iter().filter(|thread| !before.contains(thread)).collect();
+        let [thread] = new[..] else { return Err(TrafficError::NapiThread { prefix, found: new.len() }) };
+        pin(Some(thread), cpu)?;
+        Ok(napi)
+    }
+}
+
+impl Drop for ThreadedNapi {
+    fn drop(&mut self) {
+        if let Err(error) = fs::write(&self.switch, "0") {
+            tracing::warn!(%error, "threaded NAPI stays on until the namespace ends");
+        }
+    }
+}
+
+/// Binds a thread (the calling one if `None`) to a CPU.
+pub(super) fn pin(thread: Option<Pid>, cpu: usize) -> Result<(), TrafficError> {
+    let mut set = CpuSet::new();
+    set.set(cpu);
+    sched_setaffinity(thread, &set).map_err(|errno| failed("bind a thread to a CPU")(errno.into()))
+}
+
+/// The first two CPUs that the calling thread may use: the sender's and the node's.
+pub(super) fn two_cpus() -> Result<[usize; 2], TrafficError> {
+    let allowed = sched_getaffinity(None).map_err(|errno| failed("read the CPUs of this thread")(errno.into()))?;
+    let mut cpus = (0..CpuSet::MAX_CPU).filter(|&cpu| allowed.is_set(cpu));
+    match (cpus.next(), cpus.next()) {
+        (Some(sender), Some(node)) => Ok([sender, node]),
+        _ => Err(TrafficError::OneCpu { available: allowed.count() as usize }),
+    }
+}
+
+fn mount_own_sysfs(namespace: &NetNs) -> Result<(), TrafficError> {
+    unshare_mount().map_err(failed("unshare the mount namespace"))?;
+    mount_change("/", MountPropagationFlags::REC | MountPropagationFlags::PRIVATE)
+        .map_err(|errno| failed("keep mounts private")(errno.into()))?;
+    let _inside = namespace.enter()?;
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    mount("sysfs", "/sys", "sysfs", flags, None).map_err(|errno| failed("mount sysfs")(errno.into()))
+}
+
+/// Kernel threads whose name begins with `prefix`.
+fn threads(prefix: &str) -> Result<Vec<Pid>, TrafficError> {
+    let entries = fs::read_dir("/proc").map_err(failed("list /proc"))?;
+    let matching = |pid: i32| {
+        // A process that ended meanwhile has no name; it is not a device's thread.
+        let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        name.starts_with(prefix).then(|| Pid::from_raw(pid)).flatten()
+    };
+    Ok(entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter_map(matching).collect())
+}
+
+fn failed(action: &'static str) -> impl Fn(io::Error) -> TrafficError {
+    move |source| TrafficError::Napi { action, source }
+}

@@ -1,0 +1,24 @@
+//! Room in the connection tracking table: beyond it packets are dropped.
+
+use std::path::Path;
+
+use super::TrafficError;
+use crate::net::NetNs;
+
+/// Flows that may be under way while the generator has not yet seen that the exit reached its limit.
+const MARGIN: u64 = 2048;
+
+/// Checks that `flows` new flows fit the table of `namespace`. Without conntrack there is nothing to fill.
+pub(super) fn check(namespace: &NetNs, flows: u64) -> Result<(), TrafficError> {
+    let _inside = namespace.enter()?;
+    let (Some(most), Some(used)) = (read("nf_conntrack_max"), read("nf_conntrack_count")) else { return Ok(()) };
+    // A count of zero may also mean that no rule uses conntrack; then nothing is lost by asking for room.
+    if used + flows + MARGIN > most {
+        return Err(TrafficError::ConntrackFull { wanted: flows, used, most });
+    }
+    Ok(())
+}
+
+fn read(name: &str) -> Option<u64> {
+    std::fs::read_to_string(Path::new("/proc/sys/net/netfilter").join(name)).ok()?.trim().parse().ok()
+}
