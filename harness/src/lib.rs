@@ -3,6 +3,7 @@
 //! Data flows one way: `scenario -> plan -> trials -> fits -> report`. See ARCHITECTURE.md for the map of the modules.
 
 pub mod backend;
+pub mod chain;
 pub mod cli;
 pub mod net;
 pub mod probe;

@@ -1,1 +1,44 @@
 //! The command line: raw arguments to validated ones, errors to exit codes.
+
+pub mod args;
+mod clean;
+mod doctor;
+mod error;
+mod report;
+mod run;
+mod signals;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+pub use error::CliError;
+
+use args::{Cli, Command};
+
+/// Parses the arguments, runs the command and prints an error, if any, in one line.
+pub fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into()))
+        .without_time()
+        .init();
+    match dispatch(Cli::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("lbcurve: {}", error.line());
+            error.exit_code()
+        }
+    }
+}
+
+fn dispatch(command: Command) -> Result<ExitCode, CliError> {
+    match command {
+        Command::Run(args) => run::run(args),
+        Command::Doctor(args) => doctor::doctor(&args),
+        Command::Verify(args) => verify::verify(&args),
+        Command::Report(args) => report::report(&args),
+        Command::Clean => clean::clean(),
+    }
+}

@@ -14,7 +14,7 @@ use super::{Destinations, ProbeError, Tally};
 use crate::net::{Link, NetNs, Topology};
 
 /// Built by `cargo xtask ebpf` from `datapath-ebpf`.
-static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../datapath-ebpf/lbcurve.bpf.o");
+pub static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../datapath-ebpf/lbcurve.bpf.o");
 
 const CLASSIFIERS: [&str; 5] = ["probe_entry", "probe_exit", "floor_exit", "responder", "sink"];
 const ENTRY_PRIORITY: u16 = 1;

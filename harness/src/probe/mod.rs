@@ -16,7 +16,7 @@ use aya::programs::ProgramError;
 use aya::programs::tc::TcError;
 use ipnet::Ipv4Net;
 
-pub use instrument::Instrument;
+pub use instrument::{Instrument, OBJECT};
 pub(crate) use instrument::xdp;
 pub use record::{Sample, Tally};
 

@@ -93,6 +93,8 @@ pub struct ProgrammingRecord {
     pub endpoints: u32,
     /// Operation.
     pub op: ProgrammingOp,
+    /// Index of the repetition, from 0.
+    pub trial: u32,
     /// Unit of the durations.
     pub unit: Unit,
     /// From the first byte rendered to the kernel's last acknowledgement.

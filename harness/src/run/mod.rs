@@ -1,1 +1,12 @@
 //! Scenario -> plan -> trials.
+
+pub mod execute;
+pub mod guard;
+pub mod manifest;
+pub mod measure;
+pub mod offer;
+pub mod plan;
+pub mod progress;
+pub mod record;
+pub mod scenario;
+pub mod store;

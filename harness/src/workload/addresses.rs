@@ -37,13 +37,13 @@ impl AddressPlan {
 }
 
 impl Default for AddressPlan {
-    /// The plan of runs: cluster 10.128.0.0/9 (8 million pods) with clients in 10.255.0.0/16, services 10.96.0.0/12 (a million
-    /// VIPs), node 192.168.100.1.
+    /// The plan of runs: cluster 10.128.0.0/9 (7.8 million pods) with clients in 10.248.0.0/13 (33 thousand million flows), services 10.64.0.0/10 (four
+    /// million VIPs: 10,000 at stride 256 do not fit kube-proxy's usual /12), node 192.168.100.1.
     fn default() -> Self {
         Self {
             cluster_cidr: net(10, 128, 0, 0, 9),
-            service_cidr: net(10, 96, 0, 0, 12),
-            client_range: net(10, 255, 0, 0, 16),
+            service_cidr: net(10, 64, 0, 0, 10),
+            client_range: net(10, 248, 0, 0, 13),
             node_addr: Ipv4Addr::new(192, 168, 100, 1),
         }
     }
@@ -68,7 +68,7 @@ mod tests {
             assert!(plan.cluster_cidr.contains(&plan.client_range));
             assert!(!plan.cluster_cidr.contains(&plan.service_cidr.network()));
         }
-        assert_eq!(AddressPlan::default().pod_capacity(), 0x7f_0000 - 2);
+        assert_eq!(AddressPlan::default().pod_capacity(), 0x78_0000 - 2);
         assert_eq!(AddressPlan::kube_proxy_dumps().pod_capacity(), 0xf000 - 2);
     }
 

@@ -14,6 +14,7 @@ pub mod job;
 pub mod kernel;
 pub mod qemu;
 mod run_tool;
+mod venue;
 pub mod work;
 
 pub use boot::{GuestReport, GuestSpec, boot};
@@ -22,3 +23,4 @@ pub use error::VmError;
 pub use job::GuestJob;
 pub use kernel::{KernelImage, KernelSource};
 pub use qemu::accel::Acceleration;
+pub use venue::{VmOpenError, VmVenue};

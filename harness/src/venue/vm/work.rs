@@ -30,6 +30,15 @@ pub enum StaleWork {
     },
 }
 
+impl fmt::Display for StaleWork {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Directory(path) => write!(f, "{}", path.display()),
+            Self::Qemu { pid, directory } => write!(f, "QEMU process {pid} of {}", directory.display()),
+        }
+    }
+}
+
 /// The directory of one boot, removed on drop.
 #[derive(Debug)]
 pub(crate) struct WorkDir(tempfile::TempDir);

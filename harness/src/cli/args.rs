@@ -1,0 +1,178 @@
+//! Raw arguments, as clap reads them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::result::{BackendKind, Flow, Position};
+use crate::run::scenario::{Preset, ScenarioError, VenueChoice, Wishes};
+use crate::workload::{Protocol, VipLayout};
+
+/// Measures how Kubernetes service load balancing scales on a Linux node.
+#[derive(Debug, Parser)]
+#[command(name = "lbcurve", version, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Measure: program the services, time packets inside the kernel, fit curves, write a report.
+    Run(RunArgs),
+    /// Say for each venue and backend whether it is ready, or why not and what to do.
+    Doctor(DoctorArgs),
+    /// Program the services of kube-proxy dumps and compare the kernel's state with them.
+    Verify(VerifyArgs),
+    /// Render a run's report again from its run.json.
+    Report(ReportArgs),
+    /// Remove what a killed run left behind.
+    Clean,
+}
+
+/// Arguments of `lbcurve run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// TOML scenario; the options below override it.
+    #[arg(value_name = "SCENARIO")]
+    pub scenario: Option<PathBuf>,
+    /// How much to measure [default: quick].
+    #[arg(long)]
+    pub preset: Option<Preset>,
+    /// Where to measure [default: auto].
+    #[arg(long)]
+    pub venue: Option<VenueChoice>,
+    /// Backends; the baselines direct and direct-conntrack are always measured too.
+    #[arg(long, value_delimiter = ',')]
+    pub backends: Option<Vec<BackendKind>>,
+    /// N, e.g. 1,10,100.
+    #[arg(long, value_delimiter = ',')]
+    pub services: Option<Vec<u32>>,
+    /// M, e.g. 2,10.
+    #[arg(long, value_delimiter = ',')]
+    pub endpoints: Option<Vec<u32>>,
+    /// VIP layouts.
+    #[arg(long, value_delimiter = ',')]
+    pub layout: Option<Vec<VipLayout>>,
+    /// Protocols of services and packets [default: tcp].
+    #[arg(long, value_delimiter = ',')]
+    pub protocol: Option<Vec<Protocol>>,
+    /// Flows [default: new,established].
+    #[arg(long, value_delimiter = ',')]
+    pub flows: Option<Vec<Flow>>,
+    /// Positions of the service that packets ask for.
+    #[arg(long, value_delimiter = ',')]
+    pub positions: Option<Vec<Position>>,
+    /// Seed of everything drawn [default: 42].
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Trials a cell [default: 10; 5 where the vm counts instructions].
+    #[arg(long)]
+    pub trials: Option<u32>,
+    /// Packets a trial.
+    #[arg(long)]
+    pub packets: Option<u32>,
+    /// Directory of the run; the same command with the same directory resumes it [default: runs/<preset>].
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Run cells whose programming holds a CPU in the kernel for more than a minute.
+    #[arg(long)]
+    pub allow_slow: bool,
+    /// Count instructions in the vm instead of time (the default under software emulation).
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    pub deterministic: Option<bool>,
+    /// Kernel image for the vm instead of the distribution's package; with --modules.
+    #[arg(long, value_name = "FILE")]
+    pub kernel: Option<PathBuf>,
+    /// Modules directory (lib/modules/RELEASE) of that kernel.
+    #[arg(long, value_name = "DIR")]
+    pub modules: Option<PathBuf>,
+    /// Service CIDR, where the default is too narrow [default: 10.64.0.0/10].
+    #[arg(long, value_name = "CIDR")]
+    pub service_cidr: Option<ipnet::Ipv4Net>,
+}
+
+/// Arguments of `lbcurve doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Kernel image for the vm instead of the distribution's package; with --modules.
+    #[arg(long, value_name = "FILE", requires = "modules")]
+    pub kernel: Option<PathBuf>,
+    /// Modules directory of that kernel.
+    #[arg(long, value_name = "DIR", requires = "kernel")]
+    pub modules: Option<PathBuf>,
+}
+
+/// Arguments of `lbcurve verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// Dumps of what kube-proxy programmed: *.iptables-save, *.nft, *.ipset, *.ipvs, *.transaction, *.restore-input.
+    #[arg(long, value_name = "FILE", num_args = 1.., required = true)]
+    pub dump: Vec<PathBuf>,
+    /// Where to program them [default: auto, the vm for IPVS where this kernel has none].
+    #[arg(long, default_value = "auto")]
+    pub venue: VenueChoice,
+}
+
+/// Arguments of `lbcurve report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Directory of the run, or its run.json.
+    pub run: PathBuf,
+    /// What to write.
+    #[arg(long, default_value = "html")]
+    pub format: ReportFormat,
+}
+
+/// Formats of `lbcurve report`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// report.html beside run.json.
+    Html,
+    /// A table on standard output.
+    Table,
+}
+
+impl RunArgs {
+    /// The scenario file's wishes, overridden by the options.
+    ///
+    /// # Errors
+    /// The scenario file cannot be read or is none.
+    pub fn wishes(self) -> Result<Wishes, ScenarioError> {
+        let file = self.scenario.as_deref().map(Wishes::read).transpose()?.unwrap_or_default();
+        let line = Wishes {
+            preset: self.preset,
+            venue: self.venue,
+            backends: self.backends,
+            services: self.services,
+            endpoints: self.endpoints,
+            layout: self.layout,
+            protocol: self.protocol,
+            flows: self.flows,
+            positions: self.positions,
+            seed: self.seed,
+            trials: self.trials,
+            packets: self.packets,
+            allow_slow: self.allow_slow.then_some(true),
+            deterministic: self.deterministic,
+            kernel: self.kernel,
+            modules: self.modules,
+            service_cidr: self.service_cidr,
+        };
+        Ok(line.or(file))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,87 @@
+//! Errors of the command: one line with cause and remedy, and an exit code of its own kind.
+
+use std::process::ExitCode;
+
+use crate::chain::one_line;
+use crate::result::{AssembleError, RunFileError};
+use crate::run::execute::ExecuteError;
+use crate::run::measure::MeasureError;
+use crate::run::scenario::ScenarioError;
+use crate::run::store::StoreError;
+use crate::venue::vm::{VmError, VmOpenError};
+use crate::workload::WorkloadError;
+
+/// Why the command ends without doing what it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// The scenario cannot be used.
+    #[error(transparent)]
+    Scenario(#[from] ScenarioError),
+    /// The workload does not fit.
+    #[error(transparent)]
+    Workload(#[from] WorkloadError),
+    /// The host venue needs root.
+    #[error("the host venue programs this kernel, which needs root; run with sudo, or use --venue vm, which does not")]
+    NeedsRoot,
+    /// An asked backend cannot run anywhere that was asked for.
+    #[error("nothing to measure: {}", .0.join("; "))]
+    NothingReady(Vec<String>),
+    /// The vm cannot be had.
+    #[error(transparent)]
+    VmOpen(#[from] VmOpenError),
+    /// The run ended early.
+    #[error(transparent)]
+    Execute(#[from] ExecuteError),
+    /// The run's directory failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The curves cannot be assembled.
+    #[error(transparent)]
+    Assemble(#[from] AssembleError),
+    /// run.json cannot be read or written.
+    #[error(transparent)]
+    RunFile(#[from] RunFileError),
+    /// A file cannot be read or written.
+    #[error("cannot {action} {}", path.display())]
+    File {
+        /// Verb.
+        action: &'static str,
+        /// File.
+        path: std::path::PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Something that a killed run left cannot be removed.
+    #[error("{0} leftovers cannot be removed (listed above)")]
+    Leftovers(usize),
+    /// The signal handler cannot be installed.
+    #[error("cannot handle signals")]
+    Signals(#[source] std::io::Error),
+}
+
+/// Exit codes: documented in README.md, told apart by scripts.
+impl CliError {
+    /// The code of this kind of error.
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Scenario(_) => 3,
+            Self::Workload(_) | Self::Execute(ExecuteError::Measure(MeasureError::Workload(_))) => 4,
+            Self::NeedsRoot => 5,
+            Self::NothingReady(_) => 6,
+            Self::VmOpen(_) => 7,
+            Self::Execute(ExecuteError::Interrupted | ExecuteError::Vm(VmError::Cancelled)) => 130,
+            Self::Execute(ExecuteError::Vm(_)) => 8,
+            Self::Execute(ExecuteError::Measure(MeasureError::Backend { .. })) => 9,
+            Self::Execute(ExecuteError::Measure(_) | ExecuteError::NoVenue(_)) | Self::Signals(_) => 10,
+            Self::Store(_) | Self::Execute(ExecuteError::Store(_)) | Self::File { .. } => 11,
+            Self::Assemble(_) | Self::RunFile(_) => 12,
+            Self::Leftovers(_) => 14,
+        })
+    }
+
+    /// The whole chain of causes in one line.
+    pub fn line(&self) -> String {
+        one_line(self)
+    }
+}

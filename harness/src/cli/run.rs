@@ -1,0 +1,112 @@
+//! `lbcurve run`: scenario, venues, plan, trials, curves, report.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use super::args::RunArgs;
+use super::report::{RUN_FILE, write_html};
+use super::{CliError, signals};
+use crate::report;
+use crate::result::{AssembleError, RunFile, VenueKind, assemble, name, write_run_file};
+use crate::run::execute::execute;
+use crate::run::manifest;
+use crate::run::offer;
+use crate::run::plan::Plan;
+use crate::run::progress::Progress;
+use crate::run::record::Record;
+use crate::run::scenario::Scenario;
+use crate::run::store::Store;
+use crate::venue::vm::work::remove_stale;
+use crate::workload::Workload;
+
+pub(super) fn run(args: RunArgs) -> Result<ExitCode, CliError> {
+    let cancel = signals::cancel_flag()?;
+    for (stale, outcome) in remove_stale() {
+        if let Err(error) = outcome {
+            tracing::warn!(%stale, %error, "cannot remove what an earlier run left");
+        }
+    }
+    let out = args.out.clone();
+    let scenario = args.wishes()?.resolve()?;
+    let out = out.unwrap_or_else(|| Path::new("runs").join(name(&scenario.preset)));
+    let (offers, venues) = offer::open(&scenario, &mut |line| eprintln!("{line}"))?;
+    let plan = Plan::new(&scenario, &offers);
+    check_workloads(&plan)?;
+    if plan.batches.is_empty() {
+        return Err(CliError::NothingReady(plan.skipped.iter().map(|skipped| skipped.reason.clone()).collect()));
+    }
+    let mut store = Store::open(&out, &plan)?;
+    if let Some(vm) = &venues.vm {
+        store.check_kernel(VenueKind::Vm, &vm.kernel.release)?;
+    }
+    if let Some(host) = &venues.host {
+        store.check_kernel(VenueKind::Host, &host.kernel)?;
+    }
+    announce(&plan, &out);
+    let done = plan.batches.iter().filter(|batch| store.is_done(batch.id)).map(|batch| batch.trials()).sum();
+    let mut progress = Progress::start(plan.trials(), done);
+    let outcome = execute(&plan, &venues, &mut store, &mut progress, &cancel);
+    progress.finish();
+    outcome?;
+    conclude(&plan, &venues, store.records(), &out)
+}
+
+/// Every setup's workload must fit before the first is programmed.
+fn check_workloads(plan: &Plan) -> Result<(), CliError> {
+    let visits = plan.batches.iter().flat_map(|batch| &batch.visits);
+    let mut setups: Vec<_> = visits.map(|visit| visit.setup).collect();
+    setups.sort_unstable();
+    setups.dedup();
+    for setup in setups {
+        Workload::generate(&setup.workload(&plan.scenario))?;
+    }
+    Ok(())
+}
+
+fn announce(plan: &Plan, out: &Path) {
+    let Scenario { preset, seed, .. } = &plan.scenario;
+    eprintln!(
+        "preset {}, seed {seed}: {} trials in {} batches, into {}",
+        name(preset),
+        plan.trials(),
+        plan.batches.len(),
+        out.display()
+    );
+    for skipped in &plan.skipped {
+        let services = skipped.services.map(|services| format!(" N={services}")).unwrap_or_default();
+        eprintln!("not measured: {} {}{services}: {}", name(&skipped.venue), name(&skipped.backend), skipped.reason);
+    }
+}
+
+fn conclude(
+    plan: &Plan,
+    venues: &crate::run::execute::Venues,
+    records: &[Record],
+    out: &Path,
+) -> Result<ExitCode, CliError> {
+    let run = assemble_run(plan, venues, records)?;
+    let run_file = out.join(RUN_FILE);
+    write_run_file(&run_file, &run)?;
+    let html: PathBuf = write_html(&run, &run_file)?;
+    print!("{}", report::table(&run));
+    println!("run:    {}", run_file.display());
+    println!("report: {}", html.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn assemble_run(
+    plan: &Plan,
+    venues: &crate::run::execute::Venues,
+    records: &[Record],
+) -> Result<RunFile, AssembleError> {
+    let (mut trials, mut programming, mut throughput) = (Vec::new(), Vec::new(), Vec::new());
+    for record in records.iter().cloned() {
+        match record {
+            Record::Trial(trial) => trials.push(trial),
+            Record::Programming(cost) => programming.push(cost),
+            Record::Throughput(trial) => throughput.push(trial),
+        }
+    }
+    let manifest = manifest::manifest(plan, venues);
+    assemble(manifest, &trials, &programming, &throughput, &manifest::skipped(plan, venues))
+}

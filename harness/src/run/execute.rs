@@ -1,0 +1,185 @@
+//! Executes a plan: vm batches side by side, then host batches alone, so that the one's load is not the other's noise.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::thread;
+
+use super::measure::{self, MeasureError, Place};
+use super::plan::{Batch, Plan};
+use super::progress::Progress;
+use super::record::Record;
+use super::store::{Store, StoreError};
+use crate::result::VenueKind;
+use crate::venue::vm::{VmError, VmVenue};
+
+/// Why a run ended early. Whole batches are kept in every case.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecuteError {
+    /// The run's directory failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A visit on the host failed.
+    #[error(transparent)]
+    Measure(#[from] MeasureError),
+    /// A boot failed.
+    #[error(transparent)]
+    Vm(#[from] VmError),
+    /// The plan needs a venue that was not opened.
+    #[error("the plan has batches for the {0:?} venue, which is not open")]
+    NoVenue(VenueKind),
+    /// SIGINT or SIGTERM.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// The venues of a run.
+#[derive(Debug)]
+pub struct Venues {
+    /// This kernel, where the plan uses it.
+    pub host: Option<Place>,
+    /// The vm, where the plan uses it.
+    pub vm: Option<VmVenue>,
+}
+
+/// Measures every batch that the store does not hold yet.
+///
+/// # Errors
+/// [`ExecuteError`]; what was finished is in the store.
+pub fn execute(
+    plan: &Plan,
+    venues: &Venues,
+    store: &mut Store,
+    progress: &mut Progress,
+    cancel: &AtomicBool,
+) -> Result<(), ExecuteError> {
+    let todo: Vec<&Batch> = plan.batches.iter().filter(|batch| !store.is_done(batch.id)).collect();
+    let (in_vm, on_host): (Vec<_>, Vec<_>) = todo.into_iter().partition(|batch| batch.venue == VenueKind::Vm);
+    if !in_vm.is_empty() {
+        let vm = venues.vm.as_ref().ok_or(ExecuteError::NoVenue(VenueKind::Vm))?;
+        boot_all(plan, vm, in_vm, store, progress, cancel)?;
+    }
+    for batch in on_host {
+        let place = venues.host.as_ref().ok_or(ExecuteError::NoVenue(VenueKind::Host))?;
+        visit_all(plan, place, batch, store, progress, cancel)?;
+    }
+    store.finish(plan)?;
+    Ok(())
+}
+
+fn visit_all(
+    plan: &Plan,
+    place: &Place,
+    batch: &Batch,
+    store: &mut Store,
+    progress: &mut Progress,
+    cancel: &AtomicBool,
+) -> Result<(), ExecuteError> {
+    for visit in &batch.visits {
+        let mut records = Vec::new();
+        let mut collect = |record| {
+            records.push(record);
+            progress.trial();
+            Ok(())
+        };
+        measure::visit(place, &plan.scenario, visit, cancel, &mut collect).map_err(interrupted)?;
+        for record in records {
+            store.append(record)?;
+        }
+    }
+    store.finish_batch(batch.id);
+    progress.batch(batch);
+    Ok(())
+}
+
+/// What a boot tells the collecting thread.
+enum News<'a> {
+    Trial,
+    Finished(&'a Batch, Result<Vec<Record>, VmError>),
+}
+
+/// Boots as many guests at a time as there are CPUs: instructions are counted, so they do not disturb each other.
+fn boot_all(
+    plan: &Plan,
+    vm: &VmVenue,
+    batches: Vec<&Batch>,
+    store: &mut Store,
+    progress: &mut Progress,
+    cancel: &AtomicBool,
+) -> Result<(), ExecuteError> {
+    let workers = vm.parallel_boots().min(batches.len());
+    let queue = Mutex::new(VecDeque::from(batches));
+    // Set at the first failure, so that the other boots end instead of being waited for.
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let (sender, news) = mpsc::channel();
+        for _ in 0..workers {
+            let (sender, queue, stop) = (sender.clone(), &queue, &stop);
+            scope.spawn(move || boot_from(queue, plan, vm, &sender, stop));
+        }
+        drop(sender);
+        let result = collect(news, store, progress, cancel, &stop);
+        stop.store(true, Ordering::Relaxed);
+        result
+    })
+}
+
+fn boot_from<'a>(
+    queue: &Mutex<VecDeque<&'a Batch>>,
+    plan: &Plan,
+    vm: &VmVenue,
+    sender: &mpsc::Sender<News<'a>>,
+    stop: &AtomicBool,
+) {
+    loop {
+        let next = queue.lock().map(|mut queue| queue.pop_front()).unwrap_or_default();
+        let Some(batch) = next.filter(|_| !stop.load(Ordering::Relaxed)) else { return };
+        let mut records = Vec::new();
+        let outcome = vm.boot_batch(&plan.scenario, batch, stop, &mut |record| {
+            records.push(record);
+            // A collector that is gone has failed and set `stop`.
+            sender.send(News::Trial).ok();
+        });
+        if sender.send(News::Finished(batch, outcome.map(|()| records))).is_err() {
+            return;
+        }
+    }
+}
+
+fn collect(
+    news: mpsc::Receiver<News<'_>>,
+    store: &mut Store,
+    progress: &mut Progress,
+    cancel: &AtomicBool,
+    stop: &AtomicBool,
+) -> Result<(), ExecuteError> {
+    loop {
+        if cancel.load(Ordering::Relaxed) {
+            stop.store(true, Ordering::Relaxed);
+            return Err(ExecuteError::Interrupted);
+        }
+        match news.recv_timeout(POLL) {
+            Ok(News::Trial) => progress.trial(),
+            Ok(News::Finished(batch, outcome)) => {
+                for record in outcome? {
+                    store.append(record)?;
+                }
+                store.finish_batch(batch.id);
+                progress.batch(batch);
+            }
+            Err(mpsc::RecvTimeoutError::Timeout) => progress.tick(),
+            Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(()),
+        }
+    }
+}
+
+/// How often an interruption is looked for.
+const POLL: std::time::Duration = std::time::Duration::from_millis(200);
+
+fn interrupted(error: MeasureError) -> ExecuteError {
+    match error {
+        MeasureError::Interrupted => ExecuteError::Interrupted,
+        other => other.into(),
+    }
+}

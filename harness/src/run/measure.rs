@@ -1,0 +1,280 @@
+//! One visit: fresh namespaces, programmed once, measured in the plan's order. Both venues run this code.
+
+use std::net::SocketAddrV4;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::plan::{Measure, MeasureKind, Setup, Visit};
+use super::record::Record;
+use super::scenario::Scenario;
+use crate::backend::{Backend, BackendError, ProgrammingCost, backend};
+use crate::net::{NetError, Topology};
+use crate::probe::{Destinations, Instrument, ProbeError, Sample};
+use crate::result::{
+    Cell, Flow, HistogramError, Position, ProgrammingOp, ProgrammingRecord, Quantiles, ThroughputRecord, TrialKind,
+    TrialRecord, Unit, VenueKind, encode_histogram,
+};
+use crate::traffic::{Limit, TrafficError, TrafficOrder};
+use crate::workload::{Workload, WorkloadError};
+
+/// What the records say of the place they were measured in.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// Where.
+    pub venue: VenueKind,
+    /// Kernel release.
+    pub kernel: String,
+    /// Unit of durations.
+    pub unit: Unit,
+}
+
+/// Why a visit ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum MeasureError {
+    /// The services do not fit the address ranges.
+    #[error(transparent)]
+    Workload(#[from] WorkloadError),
+    /// Namespaces or links failed.
+    #[error(transparent)]
+    Net(#[from] NetError),
+    /// Programming or reading back failed.
+    #[error("{backend:?} at N={services}: {source}")]
+    Backend {
+        /// Datapath.
+        backend: crate::result::BackendKind,
+        /// N.
+        services: u32,
+        /// Why.
+        source: BackendError,
+    },
+    /// The probe could not be loaded or attached.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
+    /// Packets could not be sent or counted.
+    #[error(transparent)]
+    Traffic(#[from] TrafficError),
+    /// A histogram could not be encoded.
+    #[error(transparent)]
+    Histogram(#[from] HistogramError),
+    /// A record could not be handed on.
+    #[error("cannot hand a record on: {0}")]
+    Emit(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The run was interrupted.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// Takes the records as they come.
+pub type Emit<'a> = dyn FnMut(Record) -> Result<(), MeasureError> + 'a;
+
+/// Makes a visit and emits one record a measure (three for programming).
+///
+/// # Errors
+/// [`MeasureError`]; the namespaces are gone in any case.
+pub fn visit(
+    place: &Place,
+    scenario: &Scenario,
+    visit: &Visit,
+    cancel: &AtomicBool,
+    emit: &mut Emit<'_>,
+) -> Result<(), MeasureError> {
+    let workload = Workload::generate(&visit.setup.workload(scenario))?;
+    let topology = Topology::create(&workload.addresses)?;
+    let datapath = backend(visit.setup.backend);
+    let from_nothing = program(&*datapath, &topology, &workload, &visit.setup)?;
+    let mut site = Site { place, scenario, setup: visit.setup, workload, topology, datapath };
+    let mut instrument = Instrument::attach(&site.topology, site.destinations())?;
+    for measure in &visit.measures {
+        if cancel.load(Ordering::Relaxed) {
+            return Err(MeasureError::Interrupted);
+        }
+        site.take(&mut instrument, measure, from_nothing, emit)?;
+    }
+    Ok(())
+}
+
+fn program(
+    datapath: &dyn Backend,
+    topology: &Topology,
+    workload: &Workload,
+    setup: &Setup,
+) -> Result<ProgrammingCost, MeasureError> {
+    let _inside = topology.node.enter()?;
+    let named = |source| MeasureError::Backend { backend: setup.backend, services: setup.services, source };
+    let cost = datapath.apply(workload).map_err(named)?;
+    datapath.verify(workload).map_err(named)?;
+    Ok(cost)
+}
+
+/// A programmed topology.
+struct Site<'a> {
+    place: &'a Place,
+    scenario: &'a Scenario,
+    setup: Setup,
+    workload: Workload,
+    topology: Topology,
+    datapath: Box<dyn Backend>,
+}
+
+impl Site<'_> {
+    fn take(
+        &mut self,
+        instrument: &mut Instrument,
+        measure: &Measure,
+        from_nothing: ProgrammingCost,
+        emit: &mut Emit<'_>,
+    ) -> Result<(), MeasureError> {
+        match measure.kind {
+            MeasureKind::Traversal { flow, position } => {
+                let sample = instrument.latency(&self.order(measure, flow, position))?;
+                emit(self.trial(measure, TrialKind::Traversal, flow, position, &sample)?)
+            }
+            MeasureKind::Floor => {
+                let sample = instrument.floor(measure.packets)?;
+                emit(self.trial(measure, TrialKind::Floor, Flow::New, Position::Missing, &sample)?)
+            }
+            MeasureKind::Saturation { flow, position } => {
+                let order = self.order(measure, flow, position);
+                let found = instrument.saturate(&order, Limit { forwarded: u64::from(measure.packets), duration: SATURATION })?;
+                emit(Record::Throughput(ThroughputRecord {
+                    cell: self.cell(flow, position),
+                    trial: measure.trial,
+                    offered_pps: found.offered_pps,
+                    forwarded_pps: found.forwarded_pps,
+                    forwarded: found.forwarded,
+                    offered: found.offered,
+                }))
+            }
+            MeasureKind::Programming => self.program_changes(measure, from_nothing, emit),
+        }
+    }
+
+    fn order(&self, measure: &Measure, flow: Flow, position: Position) -> TrafficOrder {
+        TrafficOrder {
+            flow,
+            protocol: self.setup.protocol,
+            targets: targets(&self.workload, position),
+            packets: measure.packets,
+            first_flow: measure.first_flow,
+            seed: self.scenario.seed ^ measure.first_flow,
+            clients: self.workload.addresses.client_range,
+        }
+    }
+
+    /// Adds a service and moves an endpoint, each as kube-proxy's partial sync does, and checks the kernel afterwards.
+    fn program_changes(
+        &mut self,
+        measure: &Measure,
+        from_nothing: ProgrammingCost,
+        emit: &mut Emit<'_>,
+    ) -> Result<(), MeasureError> {
+        let mut wider = self.setup.workload(self.scenario);
+        wider.services += 2;
+        let mut spare = Workload::generate(&wider)?.services.into_iter().skip(self.workload.services.len());
+        let (Some(added), Some(donor)) = (spare.next(), spare.next()) else {
+            return Ok(());
+        };
+        let _inside = self.topology.node.enter()?;
+        let setup = self.setup;
+        let named = |source| MeasureError::Backend { backend: setup.backend, services: setup.services, source };
+
+        self.workload.services.push(added.clone());
+        let add = self.datapath.add_service(&self.workload, &added).map_err(named)?;
+        self.datapath.verify(&self.workload).map_err(named)?;
+
+        let before = self.workload.services[0].clone();
+        let mut after = before.clone();
+        after.endpoints[0] = donor.endpoints[0];
+        self.workload.services[0] = after.clone();
+        let change = self.datapath.change_endpoint(&before, &after, &self.workload).map_err(named)?;
+        self.datapath.verify(&self.workload).map_err(named)?;
+
+        emit(self.programming(measure, ProgrammingOp::FromNothing, from_nothing))?;
+        emit(self.programming(measure, ProgrammingOp::AddService, add))?;
+        emit(self.programming(measure, ProgrammingOp::ChangeEndpoint, change))
+    }
+
+    fn destinations(&self) -> Destinations {
+        let port = self.workload.services.first().and_then(|service| service.endpoints.first()).map_or(0, |pod| pod.port);
+        Destinations { pods: self.workload.addresses.cluster_cidr, port }
+    }
+
+    fn cell(&self, flow: Flow, position: Position) -> Cell {
+        Cell {
+            venue: self.place.venue,
+            kernel: self.place.kernel.clone(),
+            backend: self.setup.backend,
+            layout: self.setup.layout,
+            protocol: self.setup.protocol,
+            services: self.setup.services,
+            endpoints: self.setup.endpoints,
+            flow,
+            position,
+        }
+    }
+
+    fn trial(
+        &self,
+        measure: &Measure,
+        kind: TrialKind,
+        flow: Flow,
+        position: Position,
+        sample: &Sample,
+    ) -> Result<Record, MeasureError> {
+        Ok(Record::Trial(TrialRecord {
+            cell: self.cell(flow, position),
+            kind,
+            trial: measure.trial,
+            unit: self.place.unit,
+            packets: sample.measured,
+            mismatched: sample.mismatched,
+            lost: sample.lost,
+            misdirected: sample.misdirected,
+            quantiles: quantiles(sample),
+            histogram: encode_histogram(&sample.histogram)?,
+        }))
+    }
+
+    fn programming(&self, measure: &Measure, op: ProgrammingOp, cost: ProgrammingCost) -> Record {
+        let count = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        Record::Programming(ProgrammingRecord {
+            venue: self.place.venue,
+            kernel: self.place.kernel.clone(),
+            backend: self.setup.backend,
+            layout: self.setup.layout,
+            protocol: self.setup.protocol,
+            services: self.setup.services,
+            endpoints: self.setup.endpoints,
+            op,
+            trial: measure.trial,
+            unit: self.place.unit,
+            total: count(cost.total),
+            user: count(cost.user),
+            kernel_time: count(cost.kernel),
+        })
+    }
+}
+
+/// How long a saturation trial sends.
+const SATURATION: Duration = Duration::from_millis(400);
+
+fn quantiles(sample: &Sample) -> Quantiles {
+    let at = |quantile| sample.histogram.value_at_quantile(quantile);
+    Quantiles { min: sample.min, p10: at(0.1), p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999) }
+}
+
+/// The addresses that a position's packets ask for.
+fn targets(workload: &Workload, position: Position) -> Vec<SocketAddrV4> {
+    let services = &workload.services;
+    let chosen = match position {
+        Position::First => &services[..services.len().min(1)],
+        Position::Middle => &services[services.len() / 2..][..1],
+        Position::Last => &services[services.len().saturating_sub(1)..],
+        Position::Random => &services[..],
+        Position::Missing => {
+            let pods = services.iter().flat_map(|service| &service.endpoints).take(1);
+            return pods.map(|pod| SocketAddrV4::new(pod.addr, pod.port)).collect();
+        }
+    };
+    chosen.iter().map(|service| SocketAddrV4::new(service.vip, service.port)).collect()
+}

@@ -1,0 +1,110 @@
+//! A line of `trials.jsonl`, and the place in the plan that it fills.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::plan::{Batch, Measure, MeasureKind, Setup, Visit};
+use crate::result::{Cell, ProgrammingOp, ProgrammingRecord, ThroughputRecord, TrialKind, TrialRecord, VenueKind};
+
+/// One line of `trials.jsonl`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "record", rename_all = "kebab-case")]
+pub enum Record {
+    /// Packets timed one by one.
+    Trial(TrialRecord),
+    /// Cost of programming.
+    Programming(ProgrammingRecord),
+    /// Packets a second at saturation.
+    Throughput(ThroughputRecord),
+}
+
+/// The place of a record in the plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Slot {
+    venue: VenueKind,
+    setup: Setup,
+    kind: MeasureKind,
+    op: Option<ProgrammingOp>,
+    trial: u32,
+}
+
+impl Slot {
+    /// The venue that fills the slot.
+    pub fn venue(&self) -> VenueKind {
+        self.venue
+    }
+}
+
+impl Record {
+    /// Where in the plan the record belongs.
+    pub fn slot(&self) -> Slot {
+        match self {
+            Self::Trial(trial) => {
+                let Cell { flow, position, .. } = trial.cell;
+                let kind = match trial.kind {
+                    TrialKind::Traversal => MeasureKind::Traversal { flow, position },
+                    TrialKind::Floor => MeasureKind::Floor,
+                };
+                Slot { venue: trial.cell.venue, setup: setup_of(&trial.cell), kind, op: None, trial: trial.trial }
+            }
+            Self::Throughput(trial) => {
+                let Cell { flow, position, .. } = trial.cell;
+                let kind = MeasureKind::Saturation { flow, position };
+                Slot { venue: trial.cell.venue, setup: setup_of(&trial.cell), kind, op: None, trial: trial.trial }
+            }
+            Self::Programming(cost) => {
+                let setup = Setup {
+                    backend: cost.backend,
+                    layout: cost.layout,
+                    protocol: cost.protocol,
+                    services: cost.services,
+                    endpoints: cost.endpoints,
+                };
+                let kind = MeasureKind::Programming;
+                Slot { venue: cost.venue, setup, kind, op: Some(cost.op), trial: cost.trial }
+            }
+        }
+    }
+
+    /// The kernel that the record was measured on.
+    pub fn kernel(&self) -> &str {
+        match self {
+            Self::Trial(trial) => &trial.cell.kernel,
+            Self::Throughput(trial) => &trial.cell.kernel,
+            Self::Programming(cost) => &cost.kernel,
+        }
+    }
+}
+
+impl Batch {
+    /// Every slot that the batch fills, in the order of execution.
+    pub fn slots(&self) -> Vec<Slot> {
+        self.visits.iter().flat_map(|visit| visit_slots(self.venue, visit)).collect()
+    }
+}
+
+fn visit_slots(venue: VenueKind, visit: &Visit) -> Vec<Slot> {
+    let slots = |measure: &Measure| {
+        let ops: &[Option<ProgrammingOp>] = match measure.kind {
+            MeasureKind::Programming => &[
+                Some(ProgrammingOp::FromNothing),
+                Some(ProgrammingOp::AddService),
+                Some(ProgrammingOp::ChangeEndpoint),
+            ],
+            _ => &[None],
+        };
+        let (setup, kind, trial) = (visit.setup, measure.kind, measure.trial);
+        ops.iter().map(|&op| Slot { venue, setup, kind, op, trial }).collect::<Vec<_>>()
+    };
+    visit.measures.iter().flat_map(slots).collect()
+}
+
+fn setup_of(cell: &Cell) -> Setup {
+    Setup {
+        backend: cell.backend,
+        layout: cell.layout,
+        protocol: cell.protocol,
+        services: cell.services,
+        endpoints: cell.endpoints,
+    }
+}

@@ -1,0 +1,320 @@
+//! The scenario: what to measure, from a preset, a TOML file and the command line, each overriding the one before.
+
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::result::{BackendKind, Flow, Position};
+use crate::workload::{AddressPlan, Protocol, VipLayout};
+
+/// How much to measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Preset {
+    /// N = 1..1,000, minutes.
+    #[default]
+    Quick,
+    /// N = 1..10,000.
+    Standard,
+    /// Every layout and position, and the M axis.
+    Full,
+}
+
+/// Where to measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum VenueChoice {
+    /// The host where it can run every asked backend, else the vm for all of them and the host for those it can.
+    #[default]
+    Auto,
+    /// This kernel.
+    Host,
+    /// A stock kernel in QEMU.
+    Vm,
+}
+
+/// Raw wishes: a TOML file or the command line. What is absent comes from the preset.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Wishes {
+    /// Preset to start from.
+    pub preset: Option<Preset>,
+    /// Venue.
+    pub venue: Option<VenueChoice>,
+    /// Backends; `direct` and `direct-conntrack` are always measured beside them.
+    pub backends: Option<Vec<BackendKind>>,
+    /// N.
+    pub services: Option<Vec<u32>>,
+    /// M.
+    pub endpoints: Option<Vec<u32>>,
+    /// VIP layouts.
+    pub layout: Option<Vec<VipLayout>>,
+    /// Protocols.
+    pub protocol: Option<Vec<Protocol>>,
+    /// Flows.
+    pub flows: Option<Vec<Flow>>,
+    /// Positions.
+    pub positions: Option<Vec<Position>>,
+    /// Seed of everything drawn.
+    pub seed: Option<u64>,
+    /// Trials a cell.
+    pub trials: Option<u32>,
+    /// Packets a trial.
+    pub packets: Option<u32>,
+    /// Whether to run cells that hold a CPU in the kernel for more than a minute.
+    pub allow_slow: Option<bool>,
+    /// Whether the vm counts instructions instead of time.
+    pub deterministic: Option<bool>,
+    /// Kernel image for the vm, instead of the distribution's package.
+    pub kernel: Option<PathBuf>,
+    /// Modules directory of that kernel.
+    pub modules: Option<PathBuf>,
+    /// Service CIDR, where the default is too narrow for a layout.
+    pub service_cidr: Option<ipnet::Ipv4Net>,
+}
+
+/// A complete scenario.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Scenario {
+    /// Preset it started from.
+    pub preset: Preset,
+    /// Venue.
+    pub venue: VenueChoice,
+    /// Backends, sorted, without repetition.
+    pub backends: Vec<BackendKind>,
+    /// N, ascending.
+    pub services: Vec<u32>,
+    /// M, ascending.
+    pub endpoints: Vec<u32>,
+    /// VIP layouts.
+    pub layouts: Vec<VipLayout>,
+    /// Whether layouts other than the first are measured with IPVS only: the smaller presets' choice, since only IPVS's
+    /// hash reads the address in a way that a layout can defeat. A layout that was asked for is measured everywhere.
+    pub narrow_layouts: bool,
+    /// Protocols.
+    pub protocols: Vec<Protocol>,
+    /// Flows.
+    pub flows: Vec<Flow>,
+    /// Positions.
+    pub positions: Vec<Position>,
+    /// Seed.
+    pub seed: u64,
+    /// Trials a cell on the host; `None` leaves it to the venue.
+    pub trials: Option<u32>,
+    /// Packets a trial; `None` leaves it to the venue.
+    pub packets: Option<u32>,
+    /// Whether slow cells run.
+    pub allow_slow: bool,
+    /// Whether the vm counts instructions; `None`: yes under software emulation.
+    pub deterministic: Option<bool>,
+    /// Kernel image for the vm.
+    pub kernel: Option<PathBuf>,
+    /// Modules directory for the vm.
+    pub modules: Option<PathBuf>,
+    /// Address ranges.
+    pub addresses: AddressPlan,
+}
+
+/// Why a scenario cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ScenarioError {
+    /// The file could not be read.
+    #[error("cannot read scenario {path}: {source}")]
+    Read {
+        /// File.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not a scenario.
+    #[error("{path} is not a scenario: {source}")]
+    Parse {
+        /// File.
+        path: PathBuf,
+        /// Why, with line and column.
+        source: Box<toml::de::Error>,
+    },
+    /// An axis has no value.
+    #[error("{axis} is empty: name at least one value")]
+    Empty {
+        /// Axis.
+        axis: &'static str,
+    },
+    /// N, trials or packets is zero.
+    #[error("{axis} must be at least 1, not 0")]
+    Zero {
+        /// Axis.
+        axis: &'static str,
+    },
+    /// Only one half of a kernel was named.
+    #[error("--kernel and --modules belong together: the modules must be built for that kernel")]
+    HalfAKernel,
+}
+
+impl Wishes {
+    /// Reads a TOML scenario.
+    ///
+    /// # Errors
+    /// [`ScenarioError::Read`], [`ScenarioError::Parse`].
+    pub fn read(path: &Path) -> Result<Self, ScenarioError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ScenarioError::Read { path: path.to_owned(), source })?;
+        toml::from_str(&text)
+            .map_err(|source| ScenarioError::Parse { path: path.to_owned(), source: Box::new(source) })
+    }
+
+    /// These wishes, and where they are silent, `base`'s.
+    pub fn or(self, base: Self) -> Self {
+        Self {
+            preset: self.preset.or(base.preset),
+            venue: self.venue.or(base.venue),
+            backends: self.backends.or(base.backends),
+            services: self.services.or(base.services),
+            endpoints: self.endpoints.or(base.endpoints),
+            layout: self.layout.or(base.layout),
+            protocol: self.protocol.or(base.protocol),
+            flows: self.flows.or(base.flows),
+            positions: self.positions.or(base.positions),
+            seed: self.seed.or(base.seed),
+            trials: self.trials.or(base.trials),
+            packets: self.packets.or(base.packets),
+            allow_slow: self.allow_slow.or(base.allow_slow),
+            deterministic: self.deterministic.or(base.deterministic),
+            kernel: self.kernel.or(base.kernel),
+            modules: self.modules.or(base.modules),
+            service_cidr: self.service_cidr.or(base.service_cidr),
+        }
+    }
+
+    /// Fills the gaps from the preset and checks the result.
+    ///
+    /// # Errors
+    /// [`ScenarioError::Empty`], [`ScenarioError::Zero`], [`ScenarioError::HalfAKernel`].
+    pub fn resolve(self) -> Result<Scenario, ScenarioError> {
+        let preset = self.preset.unwrap_or_default();
+        if self.kernel.is_some() != self.modules.is_some() {
+            return Err(ScenarioError::HalfAKernel);
+        }
+        let mut addresses = AddressPlan::default();
+        if let Some(cidr) = self.service_cidr {
+            addresses.service_cidr = cidr;
+        }
+        let narrow_layouts = self.layout.is_none() && preset != Preset::Full;
+        Ok(Scenario {
+            preset,
+            narrow_layouts,
+            venue: self.venue.unwrap_or_default(),
+            backends: axis("backends", with_baselines(self.backends.unwrap_or_else(|| preset.backends())))?,
+            services: positive("services", axis("services", self.services.unwrap_or_else(|| preset.services()))?)?,
+            endpoints: positive("endpoints", axis("endpoints", self.endpoints.unwrap_or_else(|| preset.endpoints()))?)?,
+            layouts: axis("layout", self.layout.unwrap_or_else(|| preset.layouts()))?,
+            protocols: axis("protocol", self.protocol.unwrap_or_else(|| vec![Protocol::Tcp]))?,
+            flows: axis("flows", self.flows.unwrap_or_else(|| vec![Flow::New, Flow::Established]))?,
+            positions: axis("positions", self.positions.unwrap_or_else(|| preset.positions()))?,
+            seed: self.seed.unwrap_or(DEFAULT_SEED),
+            trials: at_least_one("trials", self.trials)?,
+            packets: at_least_one("packets", self.packets)?,
+            allow_slow: self.allow_slow.unwrap_or(false),
+            deterministic: self.deterministic,
+            kernel: self.kernel,
+            modules: self.modules,
+            addresses,
+        })
+    }
+}
+
+/// Seed where none is asked for: any constant serves, so that two users measure the same packets.
+const DEFAULT_SEED: u64 = 42;
+
+impl Preset {
+    fn backends(self) -> Vec<BackendKind> {
+        use BackendKind::{IptablesLegacy, IptablesNft, Ipvs, Nftables};
+        vec![IptablesLegacy, IptablesNft, Ipvs, Nftables]
+    }
+
+    fn services(self) -> Vec<u32> {
+        match self {
+            Self::Quick => vec![1, 10, 100, 1_000],
+            Self::Standard => vec![1, 10, 100, 1_000, 10_000],
+            Self::Full => vec![1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000],
+        }
+    }
+
+    fn endpoints(self) -> Vec<u32> {
+        match self {
+            Self::Quick | Self::Standard => vec![2],
+            Self::Full => vec![1, 2, 10],
+        }
+    }
+
+    fn layouts(self) -> Vec<VipLayout> {
+        match self {
+            Self::Quick | Self::Standard => vec![VipLayout::Sequential, VipLayout::Stride256],
+            Self::Full => vec![VipLayout::Sequential, VipLayout::Random, VipLayout::Stride256],
+        }
+    }
+
+    fn positions(self) -> Vec<Position> {
+        use Position::{First, Last, Middle, Missing, Random};
+        match self {
+            Self::Quick => vec![First, Last],
+            Self::Standard => vec![First, Last, Random, Missing],
+            Self::Full => vec![First, Middle, Last, Random, Missing],
+        }
+    }
+}
+
+/// Every run has the two baselines: `added` is measured against them.
+fn with_baselines(mut backends: Vec<BackendKind>) -> Vec<BackendKind> {
+    if !backends.is_empty() {
+        backends.extend([BackendKind::Direct, BackendKind::DirectConntrack]);
+    }
+    backends
+}
+
+fn axis<T: Ord>(axis: &'static str, mut values: Vec<T>) -> Result<Vec<T>, ScenarioError> {
+    values.sort_unstable();
+    values.dedup();
+    if values.is_empty() { Err(ScenarioError::Empty { axis }) } else { Ok(values) }
+}
+
+fn positive(axis: &'static str, values: Vec<u32>) -> Result<Vec<u32>, ScenarioError> {
+    if values.contains(&0) { Err(ScenarioError::Zero { axis }) } else { Ok(values) }
+}
+
+fn at_least_one(axis: &'static str, value: Option<u32>) -> Result<Option<u32>, ScenarioError> {
+    if value == Some(0) { Err(ScenarioError::Zero { axis }) } else { Ok(value) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn command_line_overrides_file_overrides_preset() {
+        let file: Wishes = toml::from_str("preset = 'standard'\nservices = [5, 1, 5]\nseed = 7").unwrap();
+        let line = Wishes { seed: Some(8), ..Wishes::default() };
+        let scenario = line.or(file).resolve().unwrap();
+        assert_eq!((scenario.preset, scenario.seed), (Preset::Standard, 8));
+        assert_eq!(scenario.services, [1, 5]);
+    }
+
+    #[test]
+    fn baselines_are_always_there() {
+        let wishes = Wishes { backends: Some(vec![BackendKind::Ipvs]), ..Wishes::default() };
+        let expected = [BackendKind::Direct, BackendKind::DirectConntrack, BackendKind::Ipvs];
+        assert_eq!(wishes.resolve().unwrap().backends, expected);
+    }
+
+    #[test]
+    fn bad_wishes_are_named() {
+        let zero = Wishes { services: Some(vec![0]), ..Wishes::default() };
+        assert!(matches!(zero.resolve(), Err(ScenarioError::Zero { axis: "services" })));
+        let none = Wishes { backends: Some(vec![]), ..Wishes::default() };
+        assert!(matches!(none.resolve(), Err(ScenarioError::Empty { axis: "backends" })));
+        let half = Wishes { kernel: Some("k".into()), ..Wishes::default() };
+        assert!(matches!(half.resolve(), Err(ScenarioError::HalfAKernel)));
+        assert!(toml::from_str::<Wishes>("servcies = [1]").is_err());
+    }
+}

@@ -1,0 +1,166 @@
+//! The vm venue as a run sees it: opened once, then booted batch by batch.
+
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use super::cache::CacheError;
+use super::kernel::KernelError;
+use super::qemu::accel::Kvm;
+use super::{Acceleration, Cache, GuestJob, GuestReport, GuestSpec, KernelImage, KernelSource, VmError, boot};
+use crate::result::{BackendKind, Unit, VenueKind};
+use crate::run::measure::Place;
+use crate::run::plan::Batch;
+use crate::run::record::Record;
+use crate::run::scenario::Scenario;
+use crate::venue::vm::image::GuestTools;
+
+/// Memory of a guest: enough for 10,000 services in every backend; part of what makes a run repeat.
+const MEMORY_MIB: u32 = 1024;
+/// Longest silence of a guest: programming 10,000 services under emulation says nothing until it is done.
+const STALL: Duration = Duration::from_secs(900);
+
+/// Why the vm venue cannot be used at all.
+#[derive(Debug, thiserror::Error)]
+pub enum VmOpenError {
+    /// QEMU is not installed.
+    #[error("qemu-system-x86_64 is not installed; run `apt-get install qemu-system-x86`")]
+    QemuMissing,
+    /// No kernel.
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
+    /// No cache.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// This program's own file cannot be found.
+    #[error("cannot find this program's own file, which is the guest's init")]
+    Init(#[source] std::io::Error),
+}
+
+/// An opened vm venue.
+#[derive(Debug, Clone)]
+pub struct VmVenue {
+    /// The kernel under test.
+    pub kernel: KernelImage,
+    /// How instructions are carried out.
+    pub acceleration: Acceleration,
+    tools: GuestTools,
+    init: PathBuf,
+}
+
+impl VmVenue {
+    /// Finds QEMU, the kernel and the guest's tools; downloads the kernel's package where necessary.
+    ///
+    /// # Errors
+    /// [`VmOpenError`] names what is missing and the remedy.
+    pub fn open(
+        source: &KernelSource,
+        deterministic: Option<bool>,
+        progress: &mut dyn FnMut(&str),
+    ) -> Result<Self, VmOpenError> {
+        let init = std::env::current_exe().map_err(VmOpenError::Init)?;
+        Self::open_with_init(source, deterministic, init, progress)
+    }
+
+    /// As [`open`](Self::open), with another program as init.
+    ///
+    /// # Errors
+    /// [`VmOpenError`].
+    pub fn open_with_init(
+        source: &KernelSource,
+        deterministic: Option<bool>,
+        init: PathBuf,
+        progress: &mut dyn FnMut(&str),
+    ) -> Result<Self, VmOpenError> {
+        if !super::qemu::is_installed() {
+            return Err(VmOpenError::QemuMissing);
+        }
+        let cache = Cache::for_user()?;
+        let kernel = KernelImage::resolve(source, &cache, progress)?;
+        let acceleration = Acceleration::choose(deterministic, || Kvm::probe(&cache));
+        Ok(Self { kernel, acceleration, tools: GuestTools::find(), init })
+    }
+
+    /// The kernel that a scenario asks for.
+    pub fn source(scenario: &Scenario) -> KernelSource {
+        match (&scenario.kernel, &scenario.modules) {
+            (Some(kernel), Some(modules)) => KernelSource::Files { kernel: kernel.clone(), modules: modules.clone() },
+            _ => KernelSource::default(),
+        }
+    }
+
+    /// What its records say of the place.
+    pub fn place(&self) -> Place {
+        let unit = if self.acceleration.is_deterministic() { Unit::Instructions } else { Unit::Ns };
+        Place { venue: VenueKind::Vm, kernel: self.kernel.release.clone(), unit }
+    }
+
+    /// Why a backend cannot run in the guest; `None` where its tools and modules are there.
+    pub fn obstacle(&self, backend: BackendKind) -> Option<String> {
+        let tools: &[&str] = match backend {
+            BackendKind::Direct => &[],
+            BackendKind::DirectConntrack | BackendKind::Nftables => &["nft"],
+            BackendKind::IptablesLegacy => &["iptables-legacy-restore"],
+            BackendKind::IptablesNft => &["iptables-nft-restore"],
+            BackendKind::Ipvs => &["iptables-legacy-restore", "ipset"],
+        };
+        let missing = self.tools.missing.iter().find(|(name, _)| tools.contains(name));
+        missing.map(|(name, package)| format!("{name} is not installed; run `apt-get install {package}`"))
+    }
+
+    /// Guests that may run at a time: one a CPU where instructions are counted, else one, for they would disturb each other.
+    pub fn parallel_boots(&self) -> usize {
+        let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        if self.acceleration.is_deterministic() { cpus } else { 1 }
+    }
+
+    /// Boots a guest that makes a batch's visits, and hands its records on as they come.
+    ///
+    /// # Errors
+    /// [`VmError`]: what was handed on until then is of no use, the batch begins anew.
+    pub fn boot_batch(
+        &self,
+        scenario: &Scenario,
+        batch: &Batch,
+        cancel: &AtomicBool,
+        on_record: &mut dyn FnMut(Record),
+    ) -> Result<(), VmError> {
+        // Paths of this machine have no place in an image that has to repeat itself.
+        let scenario = Scenario { kernel: None, modules: None, ..scenario.clone() };
+        let job = GuestJob::Measure { scenario, batch: batch.clone(), unit: self.place().unit };
+        let mut damaged = None;
+        let mut on_line = |line: &str| match serde_json::from_str(line) {
+            Ok(record) => on_record(record),
+            Err(error) => damaged = Some(format!("{error} in {line:?}")),
+        };
+        self.boot(&job, &mut on_line, cancel)?;
+        damaged.map_or(Ok(()), |reason| Err(VmError::Guest { message: format!("not a record: {reason}") }))
+    }
+
+    /// Boots a guest for one job.
+    ///
+    /// # Errors
+    /// [`VmError`].
+    pub fn boot(
+        &self,
+        job: &GuestJob,
+        on_line: &mut dyn FnMut(&str),
+        cancel: &AtomicBool,
+    ) -> Result<GuestReport, VmError> {
+        let job = job.to_bytes().map_err(|error| VmError::Guest { message: format!("job cannot be encoded: {error}") })?;
+        let spec = GuestSpec {
+            kernel: self.kernel.clone(),
+            init: self.init.clone(),
+            tools: self.tools.clone(),
+            job,
+            acceleration: self.acceleration,
+            memory_mib: MEMORY_MIB,
+            seed: GUEST_SEED,
+            stall: STALL,
+        };
+        boot(&spec, on_line, cancel)
+    }
+}
+
+/// Seed of the guest's own randomness; the scenario's seed rules workload, order and packets.
+const GUEST_SEED: u64 = 42;
