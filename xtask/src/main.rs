@@ -1,18 +1,11 @@
-//! The repository's own commands: `cargo xtask bench`, `test` and `ebpf`.
+//! The repository's own commands.
 
-mod bench;
 mod ebpf;
-mod packages;
-mod steps;
-mod test;
-
-use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// lbcurve's own commands.
 #[derive(Debug, Parser)]
-#[command(name = "cargo xtask")]
+#[command(about = "The repository's own commands")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -20,31 +13,12 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Set up, build, measure, write a report. Options go to `lbcurve run`.
-    Bench {
-        /// Options of `lbcurve run`.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        options: Vec<String>,
-    },
-    /// Set up and run every check and test.
-    Test,
-    /// Rebuild the eBPF object, setting its toolchain up.
-    Ebpf {
-        /// Only prove that the committed object is neither stale nor different from what its sources build to.
-        #[arg(long)]
-        check: bool,
-    },
+    /// Build the eBPF object, or check the committed one.
+    Ebpf(ebpf::Args),
 }
 
-fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
-        Command::Bench { options } => bench::bench(&options),
-        Command::Test => test::test().map(|()| ExitCode::SUCCESS),
-        Command::Ebpf { check: false } => ebpf::build().map(|()| ExitCode::SUCCESS),
-        Command::Ebpf { check: true } => ebpf::check().map(|()| ExitCode::SUCCESS),
-    };
-    outcome.unwrap_or_else(|error| {
-        eprintln!("cargo xtask: {error:#}");
-        ExitCode::FAILURE
-    })
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().command {
+        Command::Ebpf(args) => ebpf::run(&args),
+    }
 }

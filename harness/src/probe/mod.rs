@@ -16,8 +16,8 @@ use aya::programs::ProgramError;
 use aya::programs::tc::TcError;
 use ipnet::Ipv4Net;
 
-pub use instrument::{Instrument, OBJECT};
 pub(crate) use instrument::xdp;
+pub use instrument::{Instrument, OBJECT};
 pub use record::{Sample, Tally};
 
 use crate::net::NetError;

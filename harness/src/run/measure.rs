@@ -135,7 +135,8 @@ impl Site<'_> {
             }
             MeasureKind::Saturation { flow, position } => {
                 let order = self.order(measure, flow, position);
-                let found = instrument.saturate(&order, Limit { forwarded: u64::from(measure.packets), duration: SATURATION })?;
+                let found = instrument
+                    .saturate(&order, Limit { forwarded: u64::from(measure.packets), duration: SATURATION })?;
                 emit(Record::Throughput(ThroughputRecord {
                     cell: self.cell(flow, position),
                     trial: measure.trial,
@@ -195,7 +196,8 @@ impl Site<'_> {
     }
 
     fn destinations(&self) -> Destinations {
-        let port = self.workload.services.first().and_then(|service| service.endpoints.first()).map_or(0, |pod| pod.port);
+        let port =
+            self.workload.services.first().and_then(|service| service.endpoints.first()).map_or(0, |pod| pod.port);
         Destinations { pods: self.workload.addresses.cluster_cidr, port }
     }
 

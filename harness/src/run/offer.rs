@@ -24,11 +24,9 @@ pub fn open(scenario: &Scenario, progress: &mut dyn FnMut(&str)) -> Result<(Vec<
     let vm = match scenario.venue {
         VenueChoice::Host => None,
         VenueChoice::Auto if whole => None,
-        VenueChoice::Vm | VenueChoice::Auto => Some(VmVenue::open(
-            &VmVenue::source(scenario),
-            scenario.deterministic,
-            progress,
-        )?),
+        VenueChoice::Vm | VenueChoice::Auto => {
+            Some(VmVenue::open(&VmVenue::source(scenario), scenario.deterministic, progress)?)
+        }
     };
     let mut offers: Vec<VenueOffer> = vm.iter().map(|vm| vm_offer(scenario, vm)).collect();
     let host_place = host.as_ref().map(|_| host::place());

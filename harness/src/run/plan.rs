@@ -255,9 +255,8 @@ impl Planner<'_> {
 
     fn visit(&mut self, offer: &VenueOffer, setup: Setup, effort: &Effort, round: u32) -> Visit {
         let mut measures = Vec::new();
-        let in_round = |kind: &MeasureKind| {
-            !matches!(kind, MeasureKind::Saturation { .. }) || round < effort.saturation_rounds
-        };
+        let in_round =
+            |kind: &MeasureKind| !matches!(kind, MeasureKind::Saturation { .. }) || round < effort.saturation_rounds;
         for kind in kinds(self.scenario, offer, &setup).into_iter().filter(in_round) {
             for repetition in 0..repetitions(kind, effort) {
                 let trial = round * repetitions(kind, effort) + repetition;
@@ -409,7 +408,13 @@ mod tests {
 
     fn offer(venue: VenueKind, backends: &[BackendKind]) -> VenueOffer {
         let deterministic = venue == VenueKind::Vm;
-        VenueOffer { venue, backends: backends.to_vec(), unready: Vec::new(), deterministic, saturation: !deterministic }
+        VenueOffer {
+            venue,
+            backends: backends.to_vec(),
+            unready: Vec::new(),
+            deterministic,
+            saturation: !deterministic,
+        }
     }
 
     fn quick(seed: u64) -> Plan {
@@ -446,7 +451,8 @@ mod tests {
     #[test]
     fn hosts_come_round_in_rounds_and_guests_once() {
         let plan = quick(7);
-        let visits = |venue| plan.batches.iter().filter(move |batch| batch.venue == venue).flat_map(|batch| &batch.visits);
+        let visits =
+            |venue| plan.batches.iter().filter(move |batch| batch.venue == venue).flat_map(|batch| &batch.visits);
         let legacy = |visit: &&Visit| visit.setup.backend == BackendKind::IptablesLegacy && visit.setup.services == 10;
         assert_eq!(visits(VenueKind::Host).filter(legacy).count(), 10);
         assert_eq!(visits(VenueKind::Vm).filter(legacy).count(), 1);

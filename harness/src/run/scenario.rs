@@ -158,10 +158,9 @@ impl Wishes {
     /// # Errors
     /// [`ScenarioError::Read`], [`ScenarioError::Parse`].
     pub fn read(path: &Path) -> Result<Self, ScenarioError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ScenarioError::Read { path: path.to_owned(), source })?;
-        toml::from_str(&text)
-            .map_err(|source| ScenarioError::Parse { path: path.to_owned(), source: Box::new(source) })
+        let text =
+            std::fs::read_to_string(path).map_err(|source| ScenarioError::Read { path: path.to_owned(), source })?;
+        toml::from_str(&text).map_err(|source| ScenarioError::Parse { path: path.to_owned(), source: Box::new(source) })
     }
 
     /// These wishes, and where they are silent, `base`'s.

@@ -121,8 +121,13 @@ impl Store {
     /// # Errors
     /// [`StoreError::Io`].
     pub fn finish(&mut self, plan: &Plan) -> Result<(), StoreError> {
-        let order: HashMap<Slot, usize> =
-            plan.batches.iter().flat_map(|batch| batch.slots()).enumerate().map(|(place, slot)| (slot, place)).collect();
+        let order: HashMap<Slot, usize> = plan
+            .batches
+            .iter()
+            .flat_map(|batch| batch.slots())
+            .enumerate()
+            .map(|(place, slot)| (slot, place))
+            .collect();
         self.records.sort_by_key(|record| order.get(&record.slot()).copied());
         rewrite(&self.dir.join(TRIALS), &self.records)
     }

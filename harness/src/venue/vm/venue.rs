@@ -147,7 +147,8 @@ impl VmVenue {
         on_line: &mut dyn FnMut(&str),
         cancel: &AtomicBool,
     ) -> Result<GuestReport, VmError> {
-        let job = job.to_bytes().map_err(|error| VmError::Guest { message: format!("job cannot be encoded: {error}") })?;
+        let job =
+            job.to_bytes().map_err(|error| VmError::Guest { message: format!("job cannot be encoded: {error}") })?;
         let spec = GuestSpec {
             kernel: self.kernel.clone(),
             init: self.init.clone(),
