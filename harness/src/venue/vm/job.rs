@@ -13,6 +13,8 @@ use super::guest::self_test;
 pub enum GuestJob {
     /// Prove that the guest is whole and repeats itself: clock, threads, modules and the tools' view of the kernel.
     SelfTest,
+    /// End at once, to prove that a guest starts.
+    Nothing,
     /// Panic, to prove that a panic is reported.
     Panic,
     /// Say nothing for ever, to prove that the watchdog ends it.
@@ -46,6 +48,7 @@ pub enum JobError {
 pub fn run(bytes: &[u8], out: &mut dyn Write) -> Result<(), JobError> {
     match GuestJob::from_bytes(bytes)? {
         GuestJob::SelfTest => Ok(self_test(out)?),
+        GuestJob::Nothing => Ok(()),
         GuestJob::Panic => panic!("asked to panic"),
         GuestJob::Hang => loop {
             thread::park();

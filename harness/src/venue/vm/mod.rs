@@ -16,9 +16,11 @@ pub mod qemu;
 mod run_tool;
 pub mod work;
 
-pub use boot::{GuestReport, GuestSpec, boot};
+pub use boot::{GuestReport, GuestSpec, boot, probe_kvm};
 pub use cache::Cache;
 pub use error::VmError;
 pub use job::GuestJob;
 pub use kernel::{KernelImage, KernelSource};
-pub use qemu::accel::Acceleration;
+pub use qemu::accel::{Acceleration, Kvm};
+pub use run_tool::ToolError;
+pub use work::{StaleWork, remove_stale, stale_work};
