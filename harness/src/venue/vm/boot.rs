@@ -11,19 +11,26 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
+use super::cache::Cache;
 use super::error::VmError;
 use super::frame::{Decoder, Finished, FrameError, Kind, Started};
 use super::image::{GuestTools, pack};
+use super::job::GuestJob;
 use super::kernel::KernelImage;
-use super::qemu::accel::Acceleration;
+use super::qemu::accel::{Acceleration, Kvm};
 use super::qemu::{self, EXIT_DONE, Files, Machine};
 use super::work::{WorkDir, stat_fields};
 use crate::sys::process::die_with_parent;
 
 /// How often the serial port's file and the process are looked at.
 const POLL: Duration = Duration::from_millis(20);
+/// How long a kernel may take to start under KVM, where it takes about a second.
+pub const KVM_STALL: Duration = Duration::from_secs(15);
 /// Lines of the console that an error carries.
 const TAIL: usize = 12;
+
+/// What the console says first when the kernel gives up; `oops=panic` makes each of them the end.
+const PANIC_SIGNS: &[&str] = &["Kernel panic", "Oops: ", "BUG: "];
 
 /// What to boot.
 #[derive(Debug, Clone)]
@@ -73,6 +80,17 @@ pub fn boot(spec: &GuestSpec, on_line: &mut dyn FnMut(&str), cancel: &AtomicBool
     let (started, finished) = running.follow(spec.stall, on_line, cancel)?;
     let (cpu, wall) = (running.cpu, running.since.elapsed());
     Ok(GuestReport { started, finished, cpu, wall, image_bytes: image.len() as u64 })
+}
+
+/// Whether KVM works here, by booting the kernel of `spec` under it with nothing to do: on some machines `/dev/kvm` is
+/// there and a few instructions run, but a kernel hangs. Takes [`KVM_STALL`] and a few seconds at most, once a boot of
+/// the host: the result is remembered in `cache`.
+pub fn probe_kvm(cache: &Cache, spec: &GuestSpec) -> Kvm {
+    Kvm::probe(cache, || {
+        let job = GuestJob::Nothing.to_bytes().map_err(|error| error.to_string())?;
+        let spec = GuestSpec { job, acceleration: Acceleration::Kvm, stall: KVM_STALL, ..spec.clone() };
+        boot(&spec, &mut |_| {}, &AtomicBool::new(false)).map(drop).map_err(|error| error.to_string())
+    })
 }
 
 /// A QEMU process, killed on drop.
@@ -160,17 +178,24 @@ impl Running {
             let cut = String::from_utf8_lossy(&self.results.unread).into_owned();
             return Err(FrameError::Damaged(cut).into());
         }
-        let console = self.console();
-        let panicked = console.iter().any(|line| line.contains("Kernel panic"));
-        Err(if panicked { VmError::Panicked { console } } else { VmError::Ended { status, console } })
+        let lines = self.console_lines();
+        let first_sign = lines.iter().position(|line| PANIC_SIGNS.iter().any(|sign| line.contains(sign)));
+        if let Some(at) = first_sign {
+            return Err(VmError::Panicked { console: lines.into_iter().skip(at).take(TAIL).collect() });
+        }
+        Err(VmError::Ended { status, console: self.console() })
     }
 
     /// Last lines of the guest's console and of QEMU's own words.
     fn console(&self) -> Vec<String> {
+        let lines = self.console_lines();
+        lines[lines.len().saturating_sub(TAIL)..].to_vec()
+    }
+
+    fn console_lines(&self) -> Vec<String> {
         let read = |path: &Path| String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned();
         let text = read(&self.files.console) + &read(&self.files.stderr);
-        let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
-        lines[lines.len().saturating_sub(TAIL)..].to_vec()
+        text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
     }
 }
 

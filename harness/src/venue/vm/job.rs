@@ -29,6 +29,8 @@ pub enum GuestJob {
     },
     /// Prove that the guest is whole and repeats itself: clock, threads, modules and the tools' view of the kernel.
     SelfTest,
+    /// End at once, to prove that a guest starts.
+    Nothing,
     /// Panic, to prove that a panic is reported.
     Panic,
     /// Say nothing for ever, to prove that the watchdog ends it.
@@ -66,6 +68,7 @@ pub fn run(bytes: &[u8], out: &mut dyn Write) -> Result<(), JobError> {
     match GuestJob::from_bytes(bytes)? {
         GuestJob::Measure { scenario, batch, unit } => measure_batch(&scenario, &batch, unit, out),
         GuestJob::SelfTest => Ok(self_test(out)?),
+        GuestJob::Nothing => Ok(()),
         GuestJob::Panic => panic!("asked to panic"),
         GuestJob::Hang => loop {
             thread::park();

@@ -17,10 +17,12 @@ mod run_tool;
 mod venue;
 pub mod work;
 
-pub use boot::{GuestReport, GuestSpec, boot};
+pub use boot::{GuestReport, GuestSpec, boot, probe_kvm};
 pub use cache::Cache;
 pub use error::VmError;
 pub use job::GuestJob;
 pub use kernel::{KernelImage, KernelSource};
-pub use qemu::accel::Acceleration;
+pub use qemu::accel::{Acceleration, Kvm};
+pub use run_tool::ToolError;
 pub use venue::{VmOpenError, VmVenue};
+pub use work::{StaleWork, remove_stale, stale_work};

@@ -1,6 +1,7 @@
 //! The job that proves a guest: everything in its answer is the same in every deterministic boot of one image.
 
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, Read as _, Write};
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::{fs, thread};
@@ -26,6 +27,9 @@ const RULES: &str = "*nat\n:LBCURVE - [0:0]\n\
 /// Writes release, clocks, threads' work, modules, and the tools' answers to `out`.
 pub fn self_test(out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "release {}", rustix::system::uname().release().to_string_lossy())?;
+    let mut random = [0; 8];
+    File::open("/dev/urandom")?.read_exact(&mut random)?;
+    writeln!(out, "random {:016x}", u64::from_le_bytes(random))?;
     clocks(out)?;
     modules(out)?;
     for restore in ["iptables-legacy-restore", "iptables-nft-restore"] {

@@ -17,8 +17,8 @@ const MOUNTS: &[(&str, &str)] =
     &[("proc", "/proc"), ("sysfs", "/sys"), ("tmpfs", "/tmp"), ("tmpfs", "/run"), ("bpf", "/sys/fs/bpf")];
 
 /// Parameters of modules. A guest of 1 GiB would get a connection tracker far smaller than a node's: this is the size
-/// that the kernel picks from 4 GiB on (`nf_conntrack_init_start`).
-const PARAMETERS: &[(&str, &str)] = &[("nf_conntrack", "hashsize=262144")];
+/// that the kernel picks from 4 GiB on (`nf_conntrack_init_start`). `dummy` makes a link when it is loaded unless told not to.
+const PARAMETERS: &[(&str, &str)] = &[("nf_conntrack", "hashsize=262144"), ("dummy", "numdummies=0")];
 
 /// Why the guest cannot be set up.
 #[derive(Debug, thiserror::Error)]

@@ -7,6 +7,7 @@ mod archive;
 mod tools;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry::Vacant;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -86,8 +87,8 @@ fn add_elf(files: &mut BTreeMap<String, Entry>, name: &str, path: &Path) -> Resu
         return Ok(());
     }
     for (name, path) in tools::libraries(path)? {
-        if !files.contains_key(&name) {
-            files.insert(name, Entry::program(elf::strip(read(&path)?)));
+        if let Vacant(place) = files.entry(name) {
+            place.insert(Entry::program(elf::strip(read(&path)?)));
         }
     }
     files.insert(name.to_owned(), Entry::program(elf::strip(read(path)?)));

@@ -221,12 +221,25 @@ fn dry_depmod(dir: &Path, release: &str) -> Result<String, ModuleError> {
 }
 
 /// From a module's name to its file's path after those of all it depends on (modules.dep(5)).
+///
+/// A line names all that a module needs, directly or not, in an order that differs between file systems. Whatever needs
+/// another module needs more modules than that one, so their number gives an order that is always the same.
 fn parse_dependencies(text: &str) -> BTreeMap<String, Vec<&str>> {
-    let lines = text
-        .lines()
-        .filter_map(|line| line.split_once(':'))
-        .filter(|(path, _)| path.contains(".ko") && !path.contains(' '));
-    lines.map(|(path, needs)| (name_of(path), needs.split_whitespace().rev().chain([path]).collect())).collect()
+    let lines = text.lines().filter_map(|line| line.split_once(':'));
+    let needs: BTreeMap<&str, Vec<&str>> = lines
+        .filter(|(path, _)| path.contains(".ko") && !path.contains(' '))
+        .map(|(path, needs)| (path, needs.split_whitespace().collect()))
+        .collect();
+    needs.keys().map(|path| (name_of(path), chain(path, &needs))).collect()
+}
+
+/// What `path` needs, in order of loading, and `path` itself.
+fn chain<'a>(path: &'a str, needs: &BTreeMap<&'a str, Vec<&'a str>>) -> Vec<&'a str> {
+    let needs_of = |path: &str| needs.get(path).cloned().unwrap_or_default();
+    let mut chain = needs_of(path);
+    chain.sort_by_key(|&below| (needs_of(below).len(), below));
+    chain.push(path);
+    chain
 }
 
 fn module(dir: &Path, path: &str) -> Module {
@@ -268,6 +281,13 @@ mod tests {
         assert_eq!(names(&set), ["c_d", "b", "a"]);
         assert_eq!(set.load[0].path, Path::new("/m/kernel/lib/c-d.ko.xz"));
         assert_eq!((set.builtin, set.missing), (vec!["inside".to_owned()], vec!["gone".to_owned()]));
+    }
+
+    #[test]
+    fn the_order_of_a_line_does_not_matter() {
+        let swapped = DEP.replace("kernel/net/b.ko.xz kernel/lib/c-d.ko.xz", "kernel/lib/c-d.ko.xz kernel/net/b.ko.xz");
+        assert_ne!(swapped, DEP);
+        assert_eq!(parse_dependencies(&swapped), parse_dependencies(DEP));
     }
 
     #[test]

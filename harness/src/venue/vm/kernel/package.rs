@@ -7,8 +7,10 @@ use super::super::cache::CacheError;
 use super::super::run_tool::{self, ToolError};
 use super::{KernelError, modules, read, release_of, write_vmlinux};
 
-/// Parts of a kernel package that no venue needs: most of its size.
-const UNNEEDED: &[&str] = &["kernel/fs", "kernel/sound", "kernel/drivers/gpu", "kernel/drivers/media"];
+/// Parts of a kernel package that no guest needs: most of its size.
+const UNNEEDED: &[&str] = &["kernel/fs", "kernel/sound", "kernel/drivers"];
+/// The part of `kernel/drivers` that is needed.
+const NEEDED: &str = "kernel/drivers/net";
 
 /// A package and the version that apt would install.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,17 +133,29 @@ fn settle_modules(dir: &Path, release: &str) -> Result<(), KernelError> {
         fs::create_dir_all(dir.join("lib")).map_err(cache_error("make", &classic))?;
         fs::rename(&modern, &classic).map_err(cache_error("move", &modern))?;
     }
+    prune(&classic.join(release))
+}
+
+/// Removes [`UNNEEDED`] but for [`NEEDED`].
+fn prune(modules: &Path) -> Result<(), KernelError> {
+    let (needed, aside) = (modules.join(NEEDED), modules.join("net"));
+    let kept = fs::rename(&needed, &aside);
     for part in UNNEEDED {
-        let path = classic.join(release).join(part);
+        let path = modules.join(part);
         match fs::remove_dir_all(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(cache_error("remove", &path)(error)),
             _ => {}
         }
     }
-    Ok(())
+    // A kernel without network drivers as modules has nothing to put back.
+    if kept.is_err() {
+        return Ok(());
+    }
+    fs::create_dir_all(needed.with_file_name("")).map_err(cache_error("make", &needed))?;
+    fs::rename(&aside, &needed).map_err(cache_error("move", &aside))
 }
 
-/// The first file in `boot` or anywhere in `usr/lib` whose name starts with `prefix`.
+/// The first file in `boot` whose name starts with `prefix`.
 fn find_file(dir: &Path, prefix: &str) -> Option<PathBuf> {
     let starts =
         |path: &Path| path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(prefix));

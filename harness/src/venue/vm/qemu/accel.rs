@@ -68,16 +68,17 @@ impl Acceleration {
 }
 
 impl Kvm {
-    /// Runs a guest of nine bytes under KVM for at most five seconds. The result is remembered in `cache` until the
-    /// host's kernel or boot changes; a cache that cannot be written only costs the probe again.
-    pub fn probe(cache: &Cache) -> Self {
+    /// Runs a guest of nine bytes under KVM for at most five seconds, and if it ends well the one of `boot`. The result
+    /// is remembered in `cache` until the host's kernel or boot changes; a cache that cannot be written only costs the
+    /// probe again. Meant to be called through [`probe_kvm`](super::super::probe_kvm).
+    pub fn probe(cache: &Cache, boot: impl FnOnce() -> Result<(), String>) -> Self {
         let host = host_id();
         let remembered = cache.get(RESULT).and_then(|path| fs::read(path).ok());
         let remembered = remembered.and_then(|text| serde_json::from_slice::<Remembered>(&text).ok());
         if let Some(Remembered { kvm, .. }) = remembered.filter(|remembered| remembered.host == host) {
             return kvm;
         }
-        let kvm = Self::probe_now().unwrap_or_else(|error| Self::Unusable(error.to_string()));
+        let kvm = Self::probe_rom().unwrap_or_else(|error| Self::Unusable(error.to_string())).and_boots(boot);
         if let Ok(text) = serde_json::to_vec(&Remembered { host, kvm: kvm.clone() }) {
             // Nothing is lost when this fails: the next start probes again.
             drop(cache.write_file(RESULT, &text));
@@ -85,14 +86,22 @@ impl Kvm {
         kvm
     }
 
-    fn probe_now() -> io::Result<Self> {
+    fn and_boots(self, boot: impl FnOnce() -> Result<(), String>) -> Self {
+        match self {
+            Self::Works => {
+                boot().map_or_else(|error| Self::Unusable(format!("a kernel does not start: {error}")), |()| self)
+            }
+            Self::Unusable(_) => self,
+        }
+    }
+
+    fn probe_rom() -> io::Result<Self> {
         if let Err(error) = fs::OpenOptions::new().read(true).write(true).open("/dev/kvm") {
             return Ok(Self::Unusable(format!("/dev/kvm cannot be opened: {error}")));
         }
         let dir = tempfile::tempdir()?;
-        let rom = dir.path().join("rom");
-        fs::write(&rom, probe_rom())?;
-        run_probe(&rom, &dir.path().join("stderr"))
+        fs::write(dir.path().join("rom"), rom())?;
+        run_probe(dir.path())
     }
 }
 
@@ -103,7 +112,7 @@ fn host_id() -> String {
 }
 
 /// A firmware whose only code, at the reset vector, writes to the exit port.
-fn probe_rom() -> Vec<u8> {
+fn rom() -> Vec<u8> {
     let [low, high] = EXIT_PORT.to_le_bytes();
     // mov dx, port; mov al, DONE; out dx, al; hlt; jmp to the hlt
     let code = [0xba, low, high, 0xb0, super::super::guest::exit::DONE, 0xee, 0xf4, 0xeb, 0xfd];
@@ -112,7 +121,9 @@ fn probe_rom() -> Vec<u8> {
     rom
 }
 
-fn run_probe(rom: &Path, stderr: &Path) -> io::Result<Kvm> {
+/// Boots the file `rom` of `dir`. QEMU may abort: whatever it leaves lies in `dir` then.
+fn run_probe(dir: &Path) -> io::Result<Kvm> {
+    let stderr = dir.join("stderr");
     let mut command = Command::new(QEMU);
     command.args([
         "-machine",
@@ -129,13 +140,13 @@ fn run_probe(rom: &Path, stderr: &Path) -> io::Result<Kvm> {
         "-no-reboot",
     ]);
     command.args(["-no-user-config", "-display", "none", "-vga", "none", "-nic", "none"]);
-    command.args(["-device", "isa-debug-exit,iobase=0xf4,iosize=0x01", "-bios"]).arg(rom);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(fs::File::create(stderr)?);
+    command.args(["-device", "isa-debug-exit,iobase=0xf4,iosize=0x01", "-bios", "rom"]).current_dir(dir);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(fs::File::create(&stderr)?);
     let mut child = die_with_parent(&mut command).spawn()?;
     let started = Instant::now();
     while started.elapsed() < PROBE_TIME {
         if let Some(status) = child.try_wait()? {
-            return Ok(verdict(status, &fs::read_to_string(stderr).unwrap_or_default()));
+            return Ok(verdict(status, &fs::read_to_string(&stderr).unwrap_or_default()));
         }
         thread::sleep(Duration::from_millis(10));
     }
@@ -171,7 +182,14 @@ mod tests {
         for (host, fresh) in [(host_id(), false), ("another".to_owned(), true)] {
             let kvm = Kvm::Unusable("remembered".into());
             cache.write_file(RESULT, &serde_json::to_vec(&Remembered { host, kvm: kvm.clone() }).unwrap()).unwrap();
-            assert_eq!(Kvm::probe(&cache) != kvm, fresh);
+            assert_eq!(Kvm::probe(&cache, || Ok(())) != kvm, fresh);
         }
+    }
+
+    #[test]
+    fn a_kernel_must_start_too() {
+        assert_eq!(Kvm::Works.and_boots(|| Ok(())), Kvm::Works);
+        let Kvm::Unusable(reason) = Kvm::Works.and_boots(|| Err("hung".into())) else { panic!("taken for usable") };
+        assert!(reason.contains("hung"), "{reason}");
     }
 }
