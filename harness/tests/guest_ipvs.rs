@@ -3,6 +3,9 @@
 
 use std::process::Command;
 
+use std::path::PathBuf;
+
+use lbcurve::backend::dump::{Dump, compare, program};
 use lbcurve::backend::{BackendError, backend, ipvs};
 use lbcurve::net::NetNs;
 use lbcurve::result::BackendKind;
@@ -77,4 +80,20 @@ fn ten_thousand_services_stay_mostly_in_the_kernel() {
         println!("10,000 services: {cost:?}");
         assert!(cost.user * 10 <= cost.total, "{cost:?}");
     });
+}
+
+#[test]
+#[ignore = "needs a kernel with ip_vs: run in the vm"]
+fn this_kernel_holds_what_kube_proxy_programmed() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/kube-proxy");
+    for entry in std::fs::read_dir(folder).expect("the dumps are beside the repository") {
+        let dump = Dump::read(&entry.expect("readable").path()).expect("a dump");
+        if dump.backend == BackendKind::Ipvs {
+            in_fresh_namespace(move || {
+                let live = program(&dump).expect("programs");
+                assert_eq!(compare(&dump, &live), [], "{}", dump.name);
+                println!("{}: no difference", dump.name);
+            });
+        }
+    }
 }

@@ -7,6 +7,7 @@
 mod cost;
 mod direct;
 mod direct_conntrack;
+pub mod dump;
 mod error;
 mod exec;
 pub mod iptables;

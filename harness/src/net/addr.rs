@@ -22,6 +22,8 @@ mod kind {
 const INET: u8 = 2;
 /// `IFLA_IFNAME`.
 const LINK_NAME: u16 = 3;
+/// `IFLA_TXQLEN`.
+const QUEUE_LENGTH: u16 = 13;
 /// `IFLA_LINKINFO`.
 const LINK_INFO: u16 = 18;
 /// `IFLA_INFO_KIND`.
@@ -58,7 +60,7 @@ impl Addresses {
         self.socket.kernel_time()
     }
 
-    /// Creates a dummy device (it comes down and without ARP), with the interface index `index` unless that is 0.
+    /// Creates a dummy device (it comes down, without ARP and without a transmit queue), with the interface index `index` unless that is 0.
     ///
     /// # Errors
     /// [`NetError::Request`], `EOPNOTSUPP` on a kernel without dummy devices, `EEXIST` where the name or the index is taken.
@@ -67,6 +69,8 @@ impl Addresses {
         let message = batch.begin(kind::NEW_LINK, CREATE | EXCL);
         batch.bytes(&link_header(index));
         batch.attribute(LINK_NAME, &terminated(name));
+        // kube-proxy's netlink library asks for 0, the kernel's default would be 1000.
+        batch.attribute(QUEUE_LENGTH, &0u32.to_ne_bytes());
         let info = batch.begin_nested(LINK_INFO);
         batch.attribute(INFO_KIND, b"dummy\0");
         batch.end_nested(info);

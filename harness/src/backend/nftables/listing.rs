@@ -59,8 +59,15 @@ impl RulesetListing {
                     Some(object) => table.objects.push(object),
                     None => inside = false,
                 },
-                (["elements", "=", ..], _, Some(object)) => object.elements = elements(&statement),
-                (_, _, Some(object)) => object.lines.push(statement),
+                (["elements", "=", ..], _, Some(object)) => {
+                    for element in elements(&statement) {
+                        if !object.elements.insert(element) {
+                            return Err(unreadable(&statement));
+                        }
+                    }
+                }
+                // nft prints the elements behind every other property.
+                (_, _, Some(object)) if object.elements.is_empty() => object.lines.push(statement),
                 (_, Some(table), None) if inside => table.lines.push(statement),
                 _ => return Err(unreadable(&statement)),
             }
@@ -121,16 +128,15 @@ fn depth(text: &str) -> i32 {
     })
 }
 
-fn elements(statement: &str) -> BTreeSet<String> {
+fn elements(statement: &str) -> Vec<String> {
     let inside = statement.split_once('{').map_or("", |(_, rest)| rest).trim_end().trim_end_matches('}');
     let mut start = 0;
-    let mut elements = BTreeSet::new();
+    let mut elements = Vec::new();
     for (at, _) in outside_quotes(inside).filter(|(_, character)| *character == ',') {
-        elements.insert(inside[start..at].trim().to_owned());
+        elements.push(inside[start..at].trim().to_owned());
         start = at + 1;
     }
-    elements.insert(inside[start..].trim().to_owned());
-    elements.remove("");
+    elements.push(inside[start..].trim().to_owned());
     elements
 }
 
@@ -169,6 +175,11 @@ mod tests {
     fn a_cut_listing_is_refused() {
         assert!(RulesetListing::parse(&TEXT[..TEXT.len() - 3]).is_err());
         assert!(RulesetListing::parse("nonsense\n").is_err());
+    }
+
+    #[test]
+    fn an_element_listed_twice_is_refused() {
+        assert!(RulesetListing::parse(&TEXT.replace("10.0.0.2,", "10.0.0.1,")).is_err());
     }
 
     #[test]
