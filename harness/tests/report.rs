@@ -47,8 +47,8 @@ fn the_first_screen_has_a_sentence_a_backend() {
     std::fs::write(concat!(env!("CARGO_TARGET_TMPDIR"), "/report.html"), &page).expect("the page can be written");
     let lists: Vec<_> = page.split("<section class=\"verdicts\">").skip(1).collect();
     assert_eq!(lists.len(), 3);
-    let vm = lists.iter().find(|list| list.contains("new flows, vm")).expect("the vm has verdicts");
-    assert!(vm.contains("<b>iptables-legacy (last)</b>: <em class=\"linear\">linear</em>, 26.0"), "{vm}");
+    let vm = lists.iter().find(|list| list.contains("New flows, vm")).expect("the vm has verdicts");
+    assert!(vm.contains("<b>iptables-legacy (last)</b>: <em class=\"linear\">linear</em>, 26.03 ["), "{vm}");
     assert!(vm.contains("<b>ipvs (first)</b>: <em class=\"constant\">constant</em>"));
     assert!(vm.contains("<b>ipvs, stride-256 VIPs (first)</b>: <em class=\"linear\">linear</em>"));
 }
@@ -106,6 +106,18 @@ fn every_number_in_a_table_comes_from_the_run() {
         for text in std::iter::once(number.trim_end_matches('\u{2020}')).chain(band).filter(|text| !text.is_empty()) {
             assert!(allowed.contains(text), "{text:?} in {cell:?}");
         }
+    }
+}
+
+#[test]
+fn every_slope_in_a_table_comes_from_the_run() {
+    let run = synthetic::run();
+    let (page, allowed) = (page(&run), allowed(&run));
+    let classes = ["constant", "linear", "undetermined"].map(|class| format!("<td>{class}<small>"));
+    let slopes: Vec<_> = classes.iter().flat_map(|open| contents(&page, open)).collect();
+    assert!(slopes.len() > 20);
+    for slope in slopes {
+        assert!(allowed.contains(slope.trim_end_matches("</small>")), "{slope:?}");
     }
 }
 

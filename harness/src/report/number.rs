@@ -65,7 +65,8 @@ pub fn count(value: u64, medium: Medium) -> String {
     group(&value.to_string(), medium)
 }
 
-/// Slope and its interval with the decimals that the interval deserves: `26.0 [25.8, 26.2]`.
+/// Slope and its interval: three significant digits of the slope, but between one and two of the half-width, so that a slope of
+/// nothing is not written as a string of noise: `26.0 [25.8, 26.2]`, `0.09 [-0.03, 0.20]`.
 #[must_use]
 pub fn slope(fit: &Fit, medium: Medium) -> String {
     let Some(slope) = fit.slope_per_service.filter(|slope| slope.is_finite()) else {
@@ -74,10 +75,16 @@ pub fn slope(fit: &Fit, medium: Medium) -> String {
     let Some([low, high]) = fit.slope_ci95 else {
         return significant(slope, 3, medium);
     };
-    let decimals =
-        [(slope, 2), (high - low, 0)].map(|(value, more)| decimals(value, more)).into_iter().max().unwrap_or(0);
+    let half = (high - low) / 2.0;
+    let decimals = decimals(slope, 2).min(if half == 0.0 { 6 } else { decimals(half, 1) }).max(decimals(half, 0));
     let show = |value: f64| with_decimals(value, decimals, medium);
     format!("{} [{}, {}]", show(slope), show(low), show(high))
+}
+
+/// `N = 1 000`, not to be broken over lines.
+#[must_use]
+pub fn size(services: u32) -> String {
+    format!("N\u{a0}=\u{a0}{}", count(u64::from(services), Medium::Html))
 }
 
 /// A share of a whole in per cent: `42%`.
@@ -181,9 +188,10 @@ mod tests {
     #[test]
     fn slopes_show_what_their_interval_supports() {
         assert_eq!(slope(&fit(26.004, [25.81, 26.198]), Medium::Terminal), "26.0 [25.8, 26.2]");
-        assert_eq!(slope(&fit(0.0878, [-0.0281, 0.2037]), Medium::Terminal), "0.0878 [-0.0281, 0.2037]");
+        assert_eq!(slope(&fit(0.0878, [-0.0281, 0.2037]), Medium::Terminal), "0.09 [-0.03, 0.20]");
         assert_eq!(slope(&fit(26.0, [26.0, 26.0]), Medium::Terminal), "26.0 [26.0, 26.0]");
         assert_eq!(slope(&fit(0.0, [0.0, 0.0]), Medium::Terminal), "0 [0, 0]");
+        assert_eq!(slope(&fit(0.000_141, [-0.002_044, 0.002_326]), Medium::Terminal), "0.0001 [-0.0020, 0.0023]");
     }
 
     #[test]

@@ -35,16 +35,14 @@ impl<'a> Panel<'a> {
         }
     }
 
-    /// E.g. `new flows, vm, kernel 6.1.0, UDP, 2 endpoints a service`.
+    /// E.g. `New flows, vm, kernel 6.1.0, UDP, M = 2`.
     pub(super) fn title(&self) -> String {
-        format!("{} flows, {}", name(&self.flow), self.place())
-    }
-
-    /// The title without the flow.
-    pub(super) fn place(&self) -> String {
+        let flow = match self.flow {
+            Flow::New => "New",
+            Flow::Established => "Established",
+        };
         let (venue, protocol) = (name(&self.venue), name(&self.protocol).to_uppercase());
-        let plural = if self.endpoints == 1 { "" } else { "s" };
-        format!("{venue}, kernel {}, {protocol}, {} endpoint{plural} a service", self.kernel, self.endpoints)
+        format!("{flow} flows, {venue}, kernel {}, {protocol}, M\u{a0}=\u{a0}{}", self.kernel, self.endpoints)
     }
 }
 

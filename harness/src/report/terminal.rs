@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use comfy_table::presets::ASCII_NO_BORDERS;
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
+use comfy_table::{Cell, CellAlignment, ContentArrangement, ContentLineStyle, LineStyle, Table, TableStyle};
 
 use super::number::{self, Medium};
 use super::select::sizes;
@@ -12,6 +11,12 @@ use super::skipped::grouped;
 use crate::result::{Curve, Metric, ProgrammingRecord, RunFile, Unit, VenueKind, name};
 
 const MEDIUM: Medium = Medium::Terminal;
+
+/// Columns of spaces and one line under the head: fits a log and survives being pasted.
+const STYLE: TableStyle = TableStyle::new()
+    .header_lines(ContentLineStyle::none().junction(' '))
+    .header_separator(LineStyle::none().fill('-').junction('-'))
+    .content_lines(ContentLineStyle::none().junction(' '));
 
 /// Renders a run as plain text of any width, ending in a line feed.
 #[must_use]
@@ -69,7 +74,7 @@ fn order(metric: Metric) -> u8 {
 
 fn new_table(head: Vec<String>, numeric_from: usize) -> Table {
     let mut table = Table::new();
-    table.load_style(ASCII_NO_BORDERS).set_content_arrangement(ContentArrangement::Disabled).set_header(head);
+    table.load_style(STYLE).set_content_arrangement(ContentArrangement::Disabled).set_header(head);
     for column in table.column_iter_mut().skip(numeric_from) {
         column.set_cell_alignment(CellAlignment::Right);
     }
@@ -93,7 +98,8 @@ fn curve_table(curves: &[&Curve]) -> Table {
     head.extend(keep(["layout", "protocol", "M"].map(str::to_owned)));
     let axes = head.len();
     head.extend(sizes.iter().map(|n| format!("N={}", number::count(u64::from(*n), MEDIUM))));
-    head.extend(["class", "slope per service [95%]"].map(str::to_owned));
+    let unit = curves.first().map_or_else(String::new, |curve| curve.key.unit.to_string());
+    head.extend(["class".to_owned(), format!("{unit} per service [95%]")]);
     let mut table = new_table(head, axes);
     for curve in curves {
         let key = &curve.key;

@@ -81,12 +81,12 @@ fn series(label: &str, style: usize, curve: &Curve) -> Series {
     Series { label: label.to_owned(), style: style % 7, marks: curve.points.iter().map(mark).collect() }
 }
 
-/// Medians with their 10th and 90th percentile at each N, class and slope.
+/// Class and slope, and the median with the 10th and 90th percentile at each N.
 fn curve_table(curves: &[&Curve]) -> Option<Table> {
     let sizes = sizes(curves);
-    let mut head: Vec<_> =
-        ["backend", "position", "VIPs", "class", "slope per service [95%]"].map(str::to_owned).into();
-    head.extend(sizes.iter().map(|n| format!("N = {}", number::count(u64::from(*n), MEDIUM))));
+    let unit = curves.first()?.key.unit;
+    let mut head = vec!["backend".to_owned(), format!("class, {unit} per service [95%]")];
+    head.extend(sizes.iter().map(|services| number::size(*services)));
     let rows = curves.iter().map(|curve| row(curve, &sizes)).collect();
     let mut table = Table::new(&head, rows)?;
     table.notes = notes(curves);
@@ -95,10 +95,9 @@ fn curve_table(curves: &[&Curve]) -> Option<Table> {
 
 fn row(curve: &Curve, sizes: &[u32]) -> Vec<Cell> {
     let key = &curve.key;
-    let mut cells =
-        vec![Cell::text(name(&key.backend)), Cell::text(name(&key.position)), Cell::text(name(&key.layout))];
-    cells.push(Cell::text(curve.fit.class.to_string()));
-    cells.push(Cell::number(number::slope(&curve.fit, MEDIUM)));
+    let place = format!("{}, {}", name(&key.position), name(&key.layout));
+    let class = Cell::text(curve.fit.class.to_string()).with_detail(number::slope(&curve.fit, MEDIUM));
+    let mut cells = vec![Cell::text(name(&key.backend)).with_detail(place), class];
     cells.extend(sizes.iter().map(|services| {
         let point = curve.points.iter().find(|point| point.services == *services);
         point.map_or_else(|| Cell::number("\u{2013}"), |point| median(curve, point))
@@ -119,7 +118,9 @@ fn notes(curves: &[&Curve]) -> Vec<String> {
         let subject = format!("{} ({})", name(&curve.key.backend), position_label(curve));
         notes.extend(curve.fit.notes.iter().map(|note| format!("{subject}: {note}.")));
         let flagged = curve.points.iter().filter_map(|point| Some((point.services, point.suspect.as_ref()?)));
-        notes.extend(flagged.map(|(services, reason)| format!("\u{2020} {subject} at N = {services}: {reason}.")));
+        notes.extend(
+            flagged.map(|(services, reason)| format!("\u{2020} {subject} at {}: {reason}.", number::size(services))),
+        );
         if curve.integrity.mismatched > 0 {
             let count = number::count(curve.integrity.mismatched, MEDIUM);
             notes.push(format!("{subject}: {count} packets not timed (another packet held their slot)."));

@@ -80,7 +80,7 @@ fn verdict(traversal: &Curve, added: Option<&Curve>) -> Verdict {
         rest.push_str(&format!("; {} {ends}", shown.key.metric));
     }
     if let Some(added) = added.filter(|added| added.fit.class != traversal.fit.class) {
-        rest.push_str(&format!("; growth of added by itself: {}", added.fit.class));
+        rest.push_str(&format!("; against added alone: {}", added.fit.class));
     }
     let notes: Vec<_> = traversal.fit.notes.iter().map(|note| format!(" ({note})")).collect();
     rest.push_str(&notes.concat());
@@ -92,10 +92,10 @@ fn verdict(traversal: &Curve, added: Option<&Curve>) -> Verdict {
 fn ends(curve: &Curve) -> Option<String> {
     let (first, last) = (curve.points.first()?, curve.points.last()?);
     let median = |point: &Point| number::value(point.p50, curve.key.unit, MEDIUM);
-    let size = |point: &Point| number::count(u64::from(point.services), MEDIUM);
     let unit = curve.key.unit;
+    let at_first = format!("{} {unit} at {}", median(first), number::size(first.services));
     if first.services == last.services {
-        return Some(format!("{} {unit} at N = {}", median(first), size(first)));
+        return Some(at_first);
     }
-    Some(format!("{} at N = {}, {} {unit} at N = {}", median(first), size(first), median(last), size(last)))
+    Some(format!("{at_first}, {} at {}", median(last), number::size(last.services)))
 }
