@@ -103,6 +103,7 @@ pub fn duration(total: f64, unit: Unit, medium: Medium) -> String {
     let (divisor, suffix) = match total.abs() {
         t if t >= 1e9 => (1e9, "s"),
         t if t >= 1e6 => (1e6, "ms"),
+        t if t >= 1e3 && medium == Medium::Html => (1e3, "\u{b5}s"),
         t if t >= 1e3 => (1e3, "us"),
         _ => (1.0, "ns"),
     };

@@ -12,6 +12,12 @@ use crate::report::plot::{Chart, Mark, Series, render};
 use crate::result::{BackendKind, ProgrammingOp, ProgrammingRecord, RunFile, Unit, VenueKind, name};
 use crate::workload::{Protocol, VipLayout};
 
+/// What one row and one line share.
+type LineKey = (BackendKind, VipLayout, Protocol, u32);
+
+/// The records of each line, by N; several at one N are repeats.
+type Lines<'a> = BTreeMap<LineKey, BTreeMap<u32, Vec<&'a ProgrammingRecord>>>;
+
 /// What times must share to be drawn in one plot.
 type Panel<'a> = (VenueKind, &'a str, Unit, ProgrammingOp);
 
@@ -25,14 +31,19 @@ pub(super) fn figures(run: &RunFile) -> Vec<Figure> {
 }
 
 fn figure((venue, kernel, unit, op): Panel<'_>, records: &[&ProgrammingRecord]) -> Option<Figure> {
-    let title = format!("{op}, {}, kernel {kernel}", name(&venue));
+    let mut operation = op.to_string();
+    operation[..1].make_ascii_uppercase();
+    let title = format!("{operation}, {}, kernel {kernel}", name(&venue));
     let (divisor, shown) = plot_unit(unit, records);
     let axis = format!("total, {shown}");
     let description = format!("{axis} over the number of services: {title}. The table below holds the values.");
-    let drawing = render(&Chart { description, axis, series: series(records, divisor) });
-    let head = ["backend", "N", "M", "VIPs", "protocol", "total", "in the kernel", "outside the kernel"];
-    let table = Table::new(&head, records.iter().map(|record| row(record)).collect())?;
-    Some(Figure::new(title, drawing, table))
+    let mut lines = Lines::new();
+    for record in records {
+        let line = lines.entry((record.backend, record.layout, record.protocol, record.endpoints)).or_default();
+        line.entry(record.services).or_default().push(record);
+    }
+    let drawing = render(&Chart { description, axis, series: series(&lines, divisor) });
+    Some(Figure::new(title, drawing, table(&lines, unit)?))
 }
 
 /// Nanoseconds are drawn as milliseconds, or seconds when any takes one.
@@ -44,25 +55,22 @@ fn plot_unit(unit: Unit, records: &[&ProgrammingRecord]) -> (f64, &'static str) 
     }
 }
 
-/// What one line's records share.
-type LineKey = (BackendKind, VipLayout, Protocol, u32);
+/// Median of one share of some repeats.
+fn middle(repeats: &[&ProgrammingRecord], share: impl Fn(&ProgrammingRecord) -> u64) -> Option<f64> {
+    let values: Vec<_> = repeats.iter().map(|record| share(record) as f64).collect();
+    median(&values).ok()
+}
 
-/// One line a backend, layout, protocol and M; repeats at one N are drawn at their median.
-fn series(records: &[&ProgrammingRecord], divisor: f64) -> Vec<Series> {
-    let mut lines = BTreeMap::<LineKey, BTreeMap<u32, Vec<f64>>>::new();
-    for record in records {
-        let line = lines.entry((record.backend, record.layout, record.protocol, record.endpoints)).or_default();
-        line.entry(record.services).or_default().push(record.total as f64 / divisor);
-    }
+fn series(lines: &Lines<'_>, divisor: f64) -> Vec<Series> {
     let several = |backend| lines.keys().filter(|key| key.0 == backend).count() > 1;
     let labelled = |key: &LineKey| {
         if several(key.0) { format!("{} {} M={}", name(&key.0), name(&key.1), key.3) } else { name(&key.0) }
     };
-    let mark = |(services, values): (&u32, &Vec<f64>)| {
-        let value = median(values).ok()?;
+    let mark = |(services, repeats): (&u32, &Vec<&ProgrammingRecord>)| {
+        let value = middle(repeats, |record| record.total)? / divisor;
         Some(Mark { services: *services, value, band: None, suspect: false })
     };
-    let line = |(key, by_services): (&LineKey, &BTreeMap<u32, Vec<f64>>)| Series {
+    let line = |(key, by_services): (&LineKey, &BTreeMap<_, _>)| Series {
         label: labelled(key),
         style: style(key.0),
         marks: by_services.iter().filter_map(mark).collect(),
@@ -70,20 +78,27 @@ fn series(records: &[&ProgrammingRecord], divisor: f64) -> Vec<Series> {
     lines.iter().map(line).collect()
 }
 
-fn row(record: &ProgrammingRecord) -> Vec<Cell> {
-    let total = record.total as f64;
-    let share = |part: u64| {
-        let shown = number::duration(part as f64, record.unit, Medium::Html);
-        Cell::number(number::share(part as f64, total)).with_detail(shown)
+/// One row a line, one column an N: total, and its shares inside and outside the kernel.
+fn table(lines: &Lines<'_>, unit: Unit) -> Option<Table> {
+    let mut sizes: Vec<_> = lines.values().flat_map(|by_services| by_services.keys().copied()).collect();
+    sizes.sort_unstable();
+    sizes.dedup();
+    let mut head = vec!["backend".to_owned()];
+    head.extend(sizes.iter().map(|services| number::size(*services)));
+    let row = |((backend, layout, protocol, endpoints), by_services): (&LineKey, &BTreeMap<_, _>)| {
+        let workload = format!("{}, {}, M\u{a0}=\u{a0}{endpoints}", name(layout), name(protocol));
+        let mut cells = vec![Cell::text(name(backend)).with_detail(workload)];
+        let total = |services| by_services.get(services).and_then(|repeats: &Vec<_>| total(repeats, unit));
+        cells.extend(sizes.iter().map(|services| total(services).unwrap_or_else(|| Cell::number("\u{2013}"))));
+        cells
     };
-    vec![
-        Cell::text(name(&record.backend)),
-        Cell::count(u64::from(record.services)),
-        Cell::count(u64::from(record.endpoints)),
-        Cell::text(name(&record.layout)),
-        Cell::text(name(&record.protocol)),
-        Cell::number(number::duration(total, record.unit, Medium::Html)),
-        share(record.kernel_time),
-        share(record.user),
-    ]
+    Table::new(&head, lines.iter().map(row).collect())
+}
+
+fn total(repeats: &[&ProgrammingRecord], unit: Unit) -> Option<Cell> {
+    let total = middle(repeats, |record| record.total)?;
+    let kernel = number::share(middle(repeats, |record| record.kernel_time)?, total);
+    let user = number::share(middle(repeats, |record| record.user)?, total);
+    let shares = format!("kernel {kernel}, user {user}");
+    Some(Cell::number(number::duration(total, unit, Medium::Html)).with_detail(shares))
 }

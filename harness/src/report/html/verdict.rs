@@ -80,7 +80,7 @@ fn verdict(traversal: &Curve, added: Option<&Curve>) -> Verdict {
         rest.push_str(&format!("; {} {ends}", shown.key.metric));
     }
     if let Some(added) = added.filter(|added| added.fit.class != traversal.fit.class) {
-        rest.push_str(&format!("; against added alone: {}", added.fit.class));
+        rest.push_str(&format!("; class of added alone: {}", added.fit.class));
     }
     let notes: Vec<_> = traversal.fit.notes.iter().map(|note| format!(" ({note})")).collect();
     rest.push_str(&notes.concat());

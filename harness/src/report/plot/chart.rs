@@ -7,13 +7,15 @@ use super::marker;
 use super::scale::{Scale, Tick, is_logarithmic, is_plottable};
 use crate::report::number::{Medium, significant};
 
-const WIDTH: f64 = 520.0;
+const WIDTH: f64 = 540.0;
 const HEIGHT: f64 = 340.0;
 const LEFT: f64 = 66.0;
-const RIGHT: f64 = 388.0;
+const RIGHT: f64 = 376.0;
 const TOP: f64 = 34.0;
 const BOTTOM: f64 = 290.0;
-const LABEL_GAP: f64 = 16.0;
+const LABEL_GAP: f64 = 17.0;
+/// Longest name that fits beside the lines; longer ones are squeezed.
+const LONGEST_NAME: usize = 16;
 
 /// One measured point.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -226,7 +228,13 @@ impl Canvas {
             put!(self.out, r#"<path class="c s{style}" d="M{:.1} {from:.1}L{} {to:.1}"/>"#, x + 6.0, RIGHT + 12.0);
             let shape = marker::path(style, RIGHT + 18.0, to);
             put!(self.out, r#"<path class="p s{style}" d="{shape}"/>"#);
-            put!(self.out, r#"<text x="{}" y="{:.1}">{}</text>"#, RIGHT + 27.0, to + 4.5, escape(&line.label));
+            let left = RIGHT + 27.0;
+            let squeeze = if line.label.chars().count() > LONGEST_NAME {
+                format!(r#" textLength="{}" lengthAdjust="spacingAndGlyphs""#, WIDTH - left - 2.0)
+            } else {
+                String::new()
+            };
+            put!(self.out, r#"<text x="{left}" y="{:.1}"{squeeze}>{}</text>"#, to + 4.5, escape(&line.label));
         }
     }
 }
