@@ -15,7 +15,7 @@ const TOP: f64 = 34.0;
 const BOTTOM: f64 = 290.0;
 const LABEL_GAP: f64 = 17.0;
 /// Longest name that fits beside the lines; longer ones are squeezed.
-const LONGEST_NAME: usize = 16;
+const LONGEST_NAME: usize = 18;
 
 /// One measured point.
 #[derive(Debug, Clone, Copy, PartialEq)]
