@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use curve_stats::{Class, Fit, FitNote, quantile};
 use lbcurve::report::number::{self, Medium};
-use lbcurve::report::{html, terminal};
+use lbcurve::report::{html, table};
 use lbcurve::result::{
     BackendKind, Curve, CurveKey, Flow, Integrity, Metric, Point, Position, ProgrammingOp, ProgrammingRecord, RunFile,
     ThroughputRecord, Unit, VenueKind,
@@ -29,7 +29,7 @@ fn the_terminal_table_is_the_golden_one() {
     let wanted = [BackendKind::IptablesLegacy, BackendKind::IptablesNft, BackendKind::Ipvs];
     run.curves.retain(|c| c.key.flow == Flow::New && wanted.contains(&c.key.backend));
     run.programming.retain(|p| p.backend == BackendKind::IptablesLegacy && p.op == ProgrammingOp::FromNothing);
-    insta::assert_snapshot!(terminal(&run));
+    insta::assert_snapshot!(table(&run));
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn an_empty_run_is_said_to_be_empty() {
     let mut run = synthetic::run();
     (run.curves, run.programming, run.throughput) = (vec![], vec![], vec![]);
     (run.warnings, run.skipped) = (vec![], vec![]);
-    assert_eq!(terminal(&run), "The run has no curve.\n");
+    assert_eq!(table(&run), "The run has no curve.\n");
     assert!(page(&run).contains("no curve"));
 }
 
@@ -167,13 +167,13 @@ fn instructions_are_never_called_a_time() {
     let page = page(&run).to_lowercase();
     let text = page.split("<section id=\"method\">").next().expect("a split has a first part");
     assert!(text.contains("instructions") && !text.contains("latency") && !text.contains("nanosec"));
-    assert!(!terminal(&run).to_lowercase().contains("latency"));
+    assert!(!table(&run).to_lowercase().contains("latency"));
 }
 
 #[test]
 fn lost_packets_are_flagged_in_both_outputs() {
     let run = synthetic::run();
-    assert!(terminal(&run).contains("3 packets lost"));
+    assert!(table(&run).contains("3 packets lost"));
     let page = page(&run);
     assert!(page.contains("Read with care") && page.contains("\u{2020} iptables-nft"));
     assert!(page.contains("<path class=\"h "));
@@ -267,6 +267,6 @@ proptest! {
         let paths: Vec<_> = svg.split(" d=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
         let finite = |path: &&str| !path.contains("NaN") && !path.contains("inf");
         prop_assert!(paths.iter().all(finite));
-        prop_assert!(terminal(&run).ends_with('\n'));
+        prop_assert!(table(&run).ends_with('\n'));
     }
 }

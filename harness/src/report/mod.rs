@@ -3,9 +3,10 @@
 mod html;
 pub mod number;
 mod plot;
+mod programming;
 mod select;
 mod skipped;
 mod terminal;
 
 pub use html::{ReportError, html};
-pub use terminal::terminal;
+pub use terminal::table;

@@ -107,7 +107,8 @@ pub fn duration(total: f64, unit: Unit, medium: Medium) -> String {
         t if t >= 1e3 => (1e3, "us"),
         _ => (1.0, "ns"),
     };
-    format!("{}\u{a0}{suffix}", significant(total / divisor, 4, medium))
+    let space = if medium == Medium::Html { '\u{a0}' } else { ' ' };
+    format!("{}{space}{suffix}", significant(total / divisor, 4, medium))
 }
 
 /// Exponent of the leading digit.
@@ -197,8 +198,8 @@ mod tests {
 
     #[test]
     fn durations_choose_their_unit() {
-        assert_eq!(duration(1_234_567_890.0, Unit::Ns, Medium::Terminal), "1.235\u{a0}s");
-        assert_eq!(duration(45_600_000.0, Unit::Ns, Medium::Terminal), "45.6\u{a0}ms");
+        assert_eq!(duration(1_234_567_890.0, Unit::Ns, Medium::Terminal), "1.235 s");
+        assert_eq!(duration(45_600_000.0, Unit::Ns, Medium::Terminal), "45.6 ms");
         assert_eq!(duration(45_600_000.0, Unit::Instructions, Medium::Terminal), "45,600,000");
         assert_eq!(share(1.0, 3.0), "33%");
         assert_eq!(share(0.0, 0.0), "n/a");

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use comfy_table::{Cell, CellAlignment, ContentArrangement, ContentLineStyle, LineStyle, Table, TableStyle};
+use comfy_table::{CellAlignment, ContentArrangement, ContentLineStyle, LineStyle, Table, TableStyle};
 
 use super::number::{self, Medium};
+use super::programming;
 use super::select::sizes;
 use super::skipped::grouped;
 use crate::result::{Curve, Metric, ProgrammingRecord, RunFile, Unit, VenueKind, name};
@@ -20,13 +21,17 @@ const STYLE: TableStyle = TableStyle::new()
 
 /// Renders a run as plain text of any width, ending in a line feed.
 #[must_use]
-pub fn terminal(run: &RunFile) -> String {
+pub fn table(run: &RunFile) -> String {
     let mut text = String::new();
     for (place, curves) in by_place(run) {
         section(&mut text, &format!("{place}: median (p50)"), &curve_table(&curves));
     }
     for (place, records) in programming_by_place(run) {
-        section(&mut text, &format!("{place}: programming"), &programming_table(&records));
+        section(
+            &mut text,
+            &format!("{place}: programming, total and the kernel's share"),
+            &programming_table(&records),
+        );
     }
     list(&mut text, "Warnings", run.warnings.iter().map(ToString::to_string).collect());
     let skipped = grouped(&run.skipped);
@@ -127,24 +132,34 @@ fn programming_by_place(run: &RunFile) -> BTreeMap<String, Vec<&ProgrammingRecor
     for record in &run.programming {
         places.entry(place(record.venue, &record.kernel, record.unit)).or_default().push(record);
     }
+    for records in places.values_mut() {
+        records.sort_by_key(|record: &&ProgrammingRecord| record.op);
+    }
     places
 }
 
 fn programming_table(records: &[&ProgrammingRecord]) -> Table {
-    let head = ["backend", "layout", "protocol", "operation", "N", "M", "total", "in the kernel"];
-    let mut table = new_table(head.map(str::to_owned).into(), 4);
-    for record in records {
-        let total = record.total as f64;
-        table.add_row([
-            Cell::new(name(&record.backend)),
-            Cell::new(name(&record.layout)),
-            Cell::new(name(&record.protocol)),
-            Cell::new(record.op),
-            Cell::new(number::count(u64::from(record.services), MEDIUM)),
-            Cell::new(record.endpoints),
-            Cell::new(number::duration(total, record.unit, MEDIUM).replace('\u{a0}', " ")),
-            Cell::new(number::share(record.kernel_time as f64, total)),
-        ]);
+    let sizes = programming::sizes(records);
+    let mut head: Vec<_> = ["operation", "backend", "layout", "protocol", "M"].map(str::to_owned).into();
+    let axes = head.len();
+    head.extend(sizes.iter().map(|n| format!("N={}", number::count(u64::from(*n), MEDIUM))));
+    let mut table = new_table(head, axes);
+    for of_one_op in records.chunk_by(|a, b| a.op == b.op) {
+        for ((backend, layout, protocol, endpoints), by_services) in programming::lines(of_one_op) {
+            let op = of_one_op.first().map_or_else(String::new, |record| record.op.to_string());
+            let mut row = vec![op, name(&backend), name(&layout), name(&protocol), endpoints.to_string()];
+            let cost = |services| by_services.get(services).and_then(|repeats| cost(repeats));
+            row.extend(sizes.iter().map(|services| cost(services).unwrap_or_default()));
+            table.add_row(row);
+        }
     }
     table
+}
+
+/// Median total and the kernel's share of it: `294 ms 50%`.
+fn cost(repeats: &[&ProgrammingRecord]) -> Option<String> {
+    let unit = repeats.first()?.unit;
+    let total = programming::middle(repeats, |record| record.total)?;
+    let share = number::share(programming::middle(repeats, |record| record.kernel_time)?, total);
+    Some(format!("{} {share:>4}", number::duration(total, unit, MEDIUM)))
 }

@@ -2,21 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use curve_stats::median;
-
 use super::Figure;
 use super::curves::style;
 use super::table::{Cell, Table};
 use crate::report::number::{self, Medium};
 use crate::report::plot::{Chart, Mark, Series, render};
-use crate::result::{BackendKind, ProgrammingOp, ProgrammingRecord, RunFile, Unit, VenueKind, name};
-use crate::workload::{Protocol, VipLayout};
-
-/// What one row and one line share.
-type LineKey = (BackendKind, VipLayout, Protocol, u32);
-
-/// The records of each line, by N; several at one N are repeats.
-type Lines<'a> = BTreeMap<LineKey, BTreeMap<u32, Vec<&'a ProgrammingRecord>>>;
+use crate::report::programming::{LineKey, Lines, lines, middle, sizes};
+use crate::result::{ProgrammingOp, ProgrammingRecord, RunFile, Unit, VenueKind, name};
 
 /// What times must share to be drawn in one plot.
 type Panel<'a> = (VenueKind, &'a str, Unit, ProgrammingOp);
@@ -37,13 +29,9 @@ fn figure((venue, kernel, unit, op): Panel<'_>, records: &[&ProgrammingRecord]) 
     let (divisor, shown) = plot_unit(unit, records);
     let axis = format!("total, {shown}");
     let description = format!("{axis} over the number of services: {title}. The table below holds the values.");
-    let mut lines = Lines::new();
-    for record in records {
-        let line = lines.entry((record.backend, record.layout, record.protocol, record.endpoints)).or_default();
-        line.entry(record.services).or_default().push(record);
-    }
+    let lines = lines(records);
     let drawing = render(&Chart { description, axis, series: series(&lines, divisor) });
-    Some(Figure::new(title, drawing, table(&lines, unit)?))
+    Some(Figure::new(title, drawing, table(&lines, &sizes(records), unit)?))
 }
 
 /// Nanoseconds are drawn as milliseconds, or seconds when any takes one.
@@ -53,12 +41,6 @@ fn plot_unit(unit: Unit, records: &[&ProgrammingRecord]) -> (f64, &'static str) 
         Unit::Ns if records.iter().any(|record| record.total >= 1_000_000_000) => (1e9, "s"),
         Unit::Ns => (1e6, "ms"),
     }
-}
-
-/// Median of one share of some repeats.
-fn middle(repeats: &[&ProgrammingRecord], share: impl Fn(&ProgrammingRecord) -> u64) -> Option<f64> {
-    let values: Vec<_> = repeats.iter().map(|record| share(record) as f64).collect();
-    median(&values).ok()
 }
 
 fn series(lines: &Lines<'_>, divisor: f64) -> Vec<Series> {
@@ -79,10 +61,7 @@ fn series(lines: &Lines<'_>, divisor: f64) -> Vec<Series> {
 }
 
 /// One row a line, one column an N: total, and its shares inside and outside the kernel.
-fn table(lines: &Lines<'_>, unit: Unit) -> Option<Table> {
-    let mut sizes: Vec<_> = lines.values().flat_map(|by_services| by_services.keys().copied()).collect();
-    sizes.sort_unstable();
-    sizes.dedup();
+fn table(lines: &Lines<'_>, sizes: &[u32], unit: Unit) -> Option<Table> {
     let mut head = vec!["backend".to_owned()];
     head.extend(sizes.iter().map(|services| number::size(*services)));
     let row = |((backend, layout, protocol, endpoints), by_services): (&LineKey, &BTreeMap<_, _>)| {
