@@ -24,10 +24,11 @@ pub(super) const RUN_FILE: &str = "run.json";
 /// Writes `report.html` beside a run file.
 pub(super) fn write_html(run: &RunFile, run_file: &Path) -> Result<PathBuf, CliError> {
     let path = run_file.with_file_name("report.html");
-    std::fs::write(&path, report::html(run)).map_err(|source| CliError::File {
-        action: "write",
-        path: path.clone(),
-        source,
-    })?;
+    let failed = |action| {
+        let path = path.clone();
+        move |source| CliError::File { action, path, source }
+    };
+    let page = report::html(run).map_err(std::io::Error::other).map_err(failed("render"))?;
+    std::fs::write(&path, page).map_err(failed("write"))?;
     Ok(path)
 }

@@ -1,18 +1,12 @@
-//! Renders a run: terminal table and self-contained HTML.
+//! Renders a run: terminal table and self-contained HTML. Pure: from a [`crate::result::RunFile`] to text.
 
-use crate::result::RunFile;
+mod html;
+pub mod number;
+mod plot;
+mod programming;
+mod select;
+mod skipped;
+mod terminal;
 
-/// The terminal table.
-pub fn table(run: &RunFile) -> String {
-    let mut text = String::new();
-    for curve in &run.curves {
-        let points: Vec<_> = curve.points.iter().map(|point| format!("{}:{}", point.services, point.p50)).collect();
-        text += &format!("{:?} {} {:?}\n", curve.key, points.join(" "), curve.fit);
-    }
-    text
-}
-
-/// The HTML report.
-pub fn html(_run: &RunFile) -> String {
-    String::new()
-}
+pub use html::{ReportError, html};
+pub use terminal::table;

@@ -54,7 +54,9 @@ pub fn assemble(
         schema_version: RUN_SCHEMA_VERSION,
         environment: manifest.environment,
         plan: manifest.plan,
-        programming: sorted(programming, |r| (r.venue, r.kernel.clone(), r.backend, r.layout, r.op, r.services)),
+        programming: sorted(programming, |r| {
+            (r.venue, r.kernel.clone(), r.backend, r.layout, r.op, r.services, r.trial)
+        }),
         throughput: sorted(throughput, |r| (r.cell.clone(), r.trial)),
         curves,
         skipped: sorted(skipped, Clone::clone),

@@ -172,6 +172,7 @@ pub(crate) fn programming() -> Vec<ProgrammingRecord> {
                     services,
                     endpoints: 2,
                     op,
+                    trial: 0,
                     unit: Unit::Ns,
                     total,
                     user: total - kernel_time,

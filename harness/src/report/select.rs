@@ -1,0 +1,106 @@
+//! Which curves are shown together, and which of them stands for a backend.
+
+use std::collections::BTreeMap;
+
+use crate::result::{BackendKind, Curve, Flow, Metric, Position, RunFile, Unit, VenueKind, name};
+use crate::workload::{Protocol, VipLayout};
+
+/// What curves must share to be drawn in one plot: one machine, one unit, one kind of packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Panel<'a> {
+    /// Where.
+    pub(super) venue: VenueKind,
+    /// Kernel release.
+    pub(super) kernel: &'a str,
+    /// Unit.
+    pub(super) unit: Unit,
+    /// Protocol.
+    pub(super) protocol: Protocol,
+    /// M.
+    pub(super) endpoints: u32,
+    /// Flow.
+    pub(super) flow: Flow,
+}
+
+impl<'a> Panel<'a> {
+    fn of(curve: &'a Curve) -> Self {
+        let key = &curve.key;
+        Self {
+            venue: key.venue,
+            kernel: &key.kernel,
+            unit: key.unit,
+            protocol: key.protocol,
+            endpoints: key.endpoints,
+            flow: key.flow,
+        }
+    }
+
+    /// E.g. `New flows, vm, kernel 6.1.0, UDP, M = 2`.
+    pub(super) fn title(&self) -> String {
+        let flow = match self.flow {
+            Flow::New => "New",
+            Flow::Established => "Established",
+        };
+        let (venue, protocol) = (name(&self.venue), name(&self.protocol).to_uppercase());
+        format!("{flow} flows, {venue}, kernel {}, {protocol}, M\u{a0}=\u{a0}{}", self.kernel, self.endpoints)
+    }
+}
+
+/// The curves of one metric, by panel.
+pub(super) fn panels(run: &RunFile, metric: Metric) -> BTreeMap<Panel<'_>, Vec<&Curve>> {
+    let mut panels = BTreeMap::<_, Vec<_>>::new();
+    for curve in run.curves.iter().filter(|curve| curve.key.metric == metric) {
+        panels.entry(Panel::of(curve)).or_default().push(curve);
+    }
+    panels
+}
+
+/// The position that costs most: rules are walked from the first, and IPVS puts new services at a bucket's head.
+fn worst_position(backend: BackendKind) -> Position {
+    match backend {
+        BackendKind::Direct | BackendKind::DirectConntrack => Position::Missing,
+        BackendKind::Ipvs => Position::First,
+        BackendKind::IptablesLegacy | BackendKind::IptablesNft | BackendKind::Nftables => Position::Last,
+    }
+}
+
+/// Median at the largest N.
+fn largest(curve: &Curve) -> f64 {
+    curve.points.last().map_or(f64::NEG_INFINITY, |point| point.p50)
+}
+
+/// Each backend's curve at its worst position in one layout: the known worst, or where that was not measured the position that
+/// came out highest at the largest N.
+fn worst<'a>(curves: &[&'a Curve], layout: VipLayout, backend: BackendKind) -> Option<&'a Curve> {
+    let candidates = || curves.iter().copied().filter(|c| c.key.backend == backend && c.key.layout == layout);
+    let known = candidates().find(|curve| curve.key.position == worst_position(backend));
+    known.or_else(|| candidates().max_by(|a, b| largest(a).total_cmp(&largest(b))))
+}
+
+/// One curve a backend and layout, at its worst position: backends in order, sequential VIPs before others.
+pub(super) fn verdict_curves<'a>(curves: &[&'a Curve]) -> Vec<&'a Curve> {
+    let mut pairs: Vec<_> = curves.iter().map(|curve| (curve.key.backend, curve.key.layout)).collect();
+    pairs.sort();
+    pairs.dedup();
+    pairs.into_iter().filter_map(|(backend, layout)| worst(curves, layout, backend)).collect()
+}
+
+/// One curve a backend: its worst position in the first layout that it has (sequential before others).
+pub(super) fn headline_curves<'a>(curves: &[&'a Curve]) -> Vec<&'a Curve> {
+    let mut chosen = verdict_curves(curves);
+    chosen.dedup_by_key(|curve| curve.key.backend);
+    chosen
+}
+
+/// Whether a backend balances load; the direct ones are the yardsticks.
+pub(super) fn balances(backend: BackendKind) -> bool {
+    !matches!(backend, BackendKind::Direct | BackendKind::DirectConntrack)
+}
+
+/// Every N of some curves, ascending.
+pub(super) fn sizes(curves: &[&Curve]) -> Vec<u32> {
+    let mut sizes: Vec<_> = curves.iter().flat_map(|curve| curve.points.iter().map(|point| point.services)).collect();
+    sizes.sort_unstable();
+    sizes.dedup();
+    sizes
+}

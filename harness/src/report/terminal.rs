@@ -1,0 +1,165 @@
+//! The run as text: one row a curve, then programming times, warnings and what was skipped.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use comfy_table::{CellAlignment, ContentArrangement, ContentLineStyle, LineStyle, Table, TableStyle};
+
+use super::number::{self, Medium};
+use super::programming;
+use super::select::sizes;
+use super::skipped::grouped;
+use crate::result::{Curve, Metric, ProgrammingRecord, RunFile, Unit, VenueKind, name};
+
+const MEDIUM: Medium = Medium::Terminal;
+
+/// Columns of spaces and one line under the head: fits a log and survives being pasted.
+const STYLE: TableStyle = TableStyle::new()
+    .header_lines(ContentLineStyle::none().junction(' '))
+    .header_separator(LineStyle::none().fill('-').junction('-'))
+    .content_lines(ContentLineStyle::none().junction(' '));
+
+/// Renders a run as plain text of any width, ending in a line feed.
+#[must_use]
+pub fn table(run: &RunFile) -> String {
+    let mut text = String::new();
+    for (place, curves) in by_place(run) {
+        section(&mut text, &format!("{place}: median (p50)"), &curve_table(&curves));
+    }
+    for (place, records) in programming_by_place(run) {
+        section(
+            &mut text,
+            &format!("{place}: programming, total and the kernel's share"),
+            &programming_table(&records),
+        );
+    }
+    list(&mut text, "Warnings", run.warnings.iter().map(ToString::to_string).collect());
+    let skipped = grouped(&run.skipped);
+    list(&mut text, "Not measured", skipped.iter().map(ToString::to_string).collect());
+    if text.is_empty() {
+        text.push_str("The run has no curve.\n");
+    }
+    text
+}
+
+fn section(text: &mut String, title: &str, table: &Table) {
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "{title}\n{}\n", table.trim_fmt());
+}
+
+fn list(text: &mut String, title: &str, lines: Vec<String>) {
+    if !lines.is_empty() {
+        let _ = writeln!(text, "{title}\n  {}\n", lines.join("\n  "));
+    }
+}
+
+fn place(venue: VenueKind, kernel: &str, unit: Unit) -> String {
+    format!("{}, kernel {kernel}, {unit}", name(&venue))
+}
+
+fn by_place(run: &RunFile) -> BTreeMap<String, Vec<&Curve>> {
+    let mut places = BTreeMap::<_, Vec<_>>::new();
+    for curve in &run.curves {
+        places.entry(place(curve.key.venue, &curve.key.kernel, curve.key.unit)).or_default().push(curve);
+    }
+    for curves in places.values_mut() {
+        curves.sort_by_key(|curve| (order(curve.key.metric), curve.key.flow, curve.key.clone()));
+    }
+    places
+}
+
+/// The headline metric comes first.
+fn order(metric: Metric) -> u8 {
+    match metric {
+        Metric::Added => 0,
+        Metric::Traversal => 1,
+        Metric::Floor => 2,
+    }
+}
+
+fn new_table(head: Vec<String>, numeric_from: usize) -> Table {
+    let mut table = Table::new();
+    table.load_style(STYLE).set_content_arrangement(ContentArrangement::Disabled).set_header(head);
+    for column in table.column_iter_mut().skip(numeric_from) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+/// Axes that differ between the rows, beside metric, backend, flow and position, which are always shown.
+fn extra_axes(curves: &[&Curve]) -> [bool; 3] {
+    let differ = |key: &dyn Fn(&Curve) -> String| curves.windows(2).any(|pair| key(pair[0]) != key(pair[1]));
+    [
+        differ(&|curve| name(&curve.key.layout)),
+        differ(&|curve| name(&curve.key.protocol)),
+        differ(&|curve| curve.key.endpoints.to_string()),
+    ]
+}
+
+fn curve_table(curves: &[&Curve]) -> Table {
+    let (sizes, extra) = (sizes(curves), extra_axes(curves));
+    let keep = |cells: [String; 3]| cells.into_iter().zip(extra).filter_map(|(cell, shown)| shown.then_some(cell));
+    let mut head: Vec<_> = ["metric", "backend", "flow", "position"].map(str::to_owned).into();
+    head.extend(keep(["layout", "protocol", "M"].map(str::to_owned)));
+    let axes = head.len();
+    head.extend(sizes.iter().map(|n| format!("N={}", number::count(u64::from(*n), MEDIUM))));
+    let unit = curves.first().map_or_else(String::new, |curve| curve.key.unit.to_string());
+    head.extend(["class".to_owned(), format!("{unit} per service [95%]")]);
+    let mut table = new_table(head, axes);
+    for curve in curves {
+        let key = &curve.key;
+        let mut row = vec![key.metric.to_string(), name(&key.backend), name(&key.flow), name(&key.position)];
+        row.extend(keep([name(&key.layout), name(&key.protocol), key.endpoints.to_string()]));
+        row.extend(sizes.iter().map(|services| median(curve, *services)));
+        row.extend([curve.fit.class.to_string(), number::slope(&curve.fit, MEDIUM)]);
+        table.add_row(row);
+    }
+    if let Some(column) = table.column_mut(axes + sizes.len()) {
+        column.set_cell_alignment(CellAlignment::Left);
+    }
+    table
+}
+
+fn median(curve: &Curve, services: u32) -> String {
+    curve.points.iter().find(|point| point.services == services).map_or_else(String::new, |point| {
+        let flag = if point.suspect.is_some() { "!" } else { "" };
+        number::value(point.p50, curve.key.unit, MEDIUM) + flag
+    })
+}
+
+fn programming_by_place(run: &RunFile) -> BTreeMap<String, Vec<&ProgrammingRecord>> {
+    let mut places = BTreeMap::<_, Vec<_>>::new();
+    for record in &run.programming {
+        places.entry(place(record.venue, &record.kernel, record.unit)).or_default().push(record);
+    }
+    for records in places.values_mut() {
+        records.sort_by_key(|record: &&ProgrammingRecord| record.op);
+    }
+    places
+}
+
+fn programming_table(records: &[&ProgrammingRecord]) -> Table {
+    let sizes = programming::sizes(records);
+    let mut head: Vec<_> = ["operation", "backend", "layout", "protocol", "M"].map(str::to_owned).into();
+    let axes = head.len();
+    head.extend(sizes.iter().map(|n| format!("N={}", number::count(u64::from(*n), MEDIUM))));
+    let mut table = new_table(head, axes);
+    for of_one_op in records.chunk_by(|a, b| a.op == b.op) {
+        for ((backend, layout, protocol, endpoints), by_services) in programming::lines(of_one_op) {
+            let op = of_one_op.first().map_or_else(String::new, |record| record.op.to_string());
+            let mut row = vec![op, name(&backend), name(&layout), name(&protocol), endpoints.to_string()];
+            let cost = |services| by_services.get(services).and_then(|repeats| cost(repeats));
+            row.extend(sizes.iter().map(|services| cost(services).unwrap_or_default()));
+            table.add_row(row);
+        }
+    }
+    table
+}
+
+/// Median total and the kernel's share of it: `294 ms 50%`.
+fn cost(repeats: &[&ProgrammingRecord]) -> Option<String> {
+    let unit = repeats.first()?.unit;
+    let total = programming::middle(repeats, |record| record.total)?;
+    let share = number::share(programming::middle(repeats, |record| record.kernel_time)?, total);
+    Some(format!("{} {share:>4}", number::duration(total, unit, MEDIUM)))
+}
