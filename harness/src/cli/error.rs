@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use crate::backend::dump::{DumpError, ProgramError};
 use crate::chain::one_line;
 use crate::result::{AssembleError, RunFileError};
 use crate::run::execute::ExecuteError;
@@ -41,6 +42,21 @@ pub enum CliError {
     /// run.json cannot be read or written.
     #[error(transparent)]
     RunFile(#[from] RunFileError),
+    /// A file is no dump of kube-proxy's.
+    #[error(transparent)]
+    NotADump(#[from] DumpError),
+    /// A dump's services cannot be programmed.
+    #[error("{name}")]
+    Dump {
+        /// The dump.
+        name: String,
+        /// Why.
+        #[source]
+        source: ProgramError,
+    },
+    /// A guest failed.
+    #[error(transparent)]
+    Vm(#[from] VmError),
     /// A file cannot be read or written.
     #[error("cannot {action} {}", path.display())]
     File {
@@ -70,9 +86,11 @@ impl CliError {
             Self::NeedsRoot => 5,
             Self::NothingReady(_) => 6,
             Self::VmOpen(_) => 7,
-            Self::Execute(ExecuteError::Interrupted | ExecuteError::Vm(VmError::Cancelled)) => 130,
-            Self::Execute(ExecuteError::Vm(_)) => 8,
-            Self::Execute(ExecuteError::Measure(MeasureError::Backend { .. })) => 9,
+            Self::Execute(ExecuteError::Interrupted | ExecuteError::Vm(VmError::Cancelled))
+            | Self::Vm(VmError::Cancelled) => 130,
+            Self::Execute(ExecuteError::Vm(_)) | Self::Vm(_) => 8,
+            Self::Execute(ExecuteError::Measure(MeasureError::Backend { .. })) | Self::Dump { .. } => 9,
+            Self::NotADump(_) => 15,
             Self::Execute(ExecuteError::Measure(_) | ExecuteError::NoVenue(_)) | Self::Signals(_) => 10,
             Self::Store(_) | Self::Execute(ExecuteError::Store(_)) | Self::File { .. } => 11,
             Self::Assemble(_) | Self::RunFile(_) => 12,

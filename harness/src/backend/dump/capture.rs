@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::{Dump, DumpKind, workload};
 use crate::backend::iptables::Flavour;
 use crate::backend::{BackendError, backend, exec, ipvs};
-use crate::net::Rtnl;
 use crate::net::addr::Addresses;
+use crate::net::{NetError, NetNs, Rtnl};
 use crate::result::BackendKind;
 use crate::workload::Workload;
 
@@ -28,6 +28,27 @@ const NODE_DEVICE: (&str, u8) = ("eth0", 24);
 pub struct LiveState {
     /// The text.
     pub text: String,
+}
+
+/// Why a dump's services cannot be programmed and read back.
+#[derive(Debug, thiserror::Error)]
+pub enum ProgramError {
+    /// No namespace.
+    #[error(transparent)]
+    Net(#[from] NetError),
+    /// The dump cannot be understood, or its backend not be programmed.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+}
+
+/// As [`program`], in a namespace of its own.
+///
+/// # Errors
+/// [`ProgramError`].
+pub fn program_in_fresh_namespace(dump: &Dump) -> Result<LiveState, ProgramError> {
+    let namespace = NetNs::new()?;
+    let _inside = namespace.enter()?;
+    Ok(program(dump)?)
 }
 
 /// Programs what `dump` holds in the calling thread's namespace, which must be fresh, and captures it. For kube-proxy's inputs

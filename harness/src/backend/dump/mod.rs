@@ -12,11 +12,13 @@ mod ipvs;
 mod nft;
 mod sections;
 
-pub use capture::{LiveState, capture, program};
+pub use capture::{LiveState, ProgramError, capture, program, program_in_fresh_namespace};
 pub use compare::{Difference, compare};
 pub use derive::workload;
 
 use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
 
 use crate::result::BackendKind;
 
@@ -40,7 +42,7 @@ pub const ANY_ORDER: [&str; 5] = [
 ];
 
 /// What a dump shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DumpKind {
     /// `iptables-save`.
     IptablesSave,
@@ -65,7 +67,7 @@ impl DumpKind {
 }
 
 /// A dump.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dump {
     /// File name.
     pub name: String,

@@ -1,6 +1,7 @@
 //! kube-proxy's IPVS mode: a virtual service a ClusterIP in the kernel's hash table, the VIPs on a dummy device, and a number of
 //! iptables rules that does not depend on the number of services because they match ipsets.
 
+pub mod compare;
 mod program;
 mod rules;
 mod services;

@@ -5,20 +5,24 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::cache::CacheError;
+use super::image::GuestTools;
 use super::kernel::KernelError;
-use super::qemu::accel::Kvm;
-use super::{Acceleration, Cache, GuestJob, GuestReport, GuestSpec, KernelImage, KernelSource, VmError, boot};
+use super::{
+    Acceleration, Cache, GuestJob, GuestReport, GuestSpec, KernelImage, KernelSource, VmError, boot, probe_kvm,
+};
 use crate::result::{BackendKind, Unit, VenueKind};
 use crate::run::measure::Place;
 use crate::run::plan::Batch;
 use crate::run::record::Record;
 use crate::run::scenario::Scenario;
-use crate::venue::vm::image::GuestTools;
 
 /// Memory of a guest: enough for 10,000 services in every backend; part of what makes a run repeat.
 const MEMORY_MIB: u32 = 1024;
 /// Longest silence of a guest: programming 10,000 services under emulation says nothing until it is done.
 const STALL: Duration = Duration::from_secs(900);
+
+/// What every machine can: instructions emulated and counted.
+const EMULATION: Acceleration = Acceleration::Tcg { icount: true };
 
 /// Why the vm venue cannot be used at all.
 #[derive(Debug, thiserror::Error)]
@@ -77,8 +81,9 @@ impl VmVenue {
         }
         let cache = Cache::for_user()?;
         let kernel = KernelImage::resolve(source, &cache, progress)?;
-        let acceleration = Acceleration::choose(deterministic, || Kvm::probe(&cache));
-        Ok(Self { kernel, acceleration, tools: GuestTools::find(), init })
+        let emulated = Self { kernel, acceleration: EMULATION, tools: GuestTools::find(), init };
+        let acceleration = Acceleration::choose(deterministic, || probe_kvm(&cache, &emulated.spec(Vec::new())));
+        Ok(Self { acceleration, ..emulated })
     }
 
     /// The kernel that a scenario asks for.
@@ -87,6 +92,13 @@ impl VmVenue {
             (Some(kernel), Some(modules)) => KernelSource::Files { kernel: kernel.clone(), modules: modules.clone() },
             _ => KernelSource::default(),
         }
+    }
+
+    /// Takes a program of this machine along, under a name in the guest's `PATH`.
+    #[must_use]
+    pub fn with_program(mut self, name: &str, path: PathBuf) -> Self {
+        self.tools.programs.insert(name.to_owned(), path);
+        self
     }
 
     /// What its records say of the place.
@@ -149,7 +161,11 @@ impl VmVenue {
     ) -> Result<GuestReport, VmError> {
         let job =
             job.to_bytes().map_err(|error| VmError::Guest { message: format!("job cannot be encoded: {error}") })?;
-        let spec = GuestSpec {
+        boot(&self.spec(job), on_line, cancel)
+    }
+
+    fn spec(&self, job: Vec<u8>) -> GuestSpec {
+        GuestSpec {
             kernel: self.kernel.clone(),
             init: self.init.clone(),
             tools: self.tools.clone(),
@@ -158,8 +174,7 @@ impl VmVenue {
             memory_mib: MEMORY_MIB,
             seed: GUEST_SEED,
             stall: STALL,
-        };
-        boot(&spec, on_line, cancel)
+        }
     }
 }
 
