@@ -203,12 +203,12 @@ mod tests {
         let mut found = Vec::new();
         for program in ["qemu-system-x86_64", "sh"] {
             let mut shell = std::process::Command::new("sh");
-            let mut child = shell
-                .arg0(program)
-                .args(["-c", "read _; :", &argument])
-                .stdin(std::process::Stdio::piped())
-                .spawn()
-                .unwrap();
+            shell.arg0(program).args(["-c", "read _; :", &argument]).stdin(std::process::Stdio::piped());
+            let mut child = shell.spawn().unwrap();
+            // A process has no arguments yet for a moment after it has started.
+            while fs::read(format!("/proc/{}/cmdline", child.id())).unwrap().is_empty() {
+                std::thread::yield_now();
+            }
             found.push((works_in(child.id() as i32, temp.path()), works_in(child.id() as i32, Path::new("/nowhere"))));
             drop(child.stdin.take());
             child.wait().unwrap();

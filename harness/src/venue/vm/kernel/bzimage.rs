@@ -111,7 +111,7 @@ mod tests {
     }
 
     fn elf() -> Vec<u8> {
-        std::fs::read("/proc/self/exe").unwrap()
+        std::fs::read("/bin/sh").unwrap()
     }
 
     #[test]
