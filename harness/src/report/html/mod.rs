@@ -128,7 +128,7 @@ fn skipped(run: &RunFile) -> Option<Table> {
             Cell::text(name(&group.venue)),
             Cell::text(group.kernel),
             Cell::text(name(&group.backend)),
-            Cell::text(group.sizes()),
+            Cell::text(group.sizes(super::number::Medium::Html)),
             Cell::count(group.cells as u64),
             Cell::text(group.reason),
         ]
