@@ -37,12 +37,17 @@ impl<'a> Panel<'a> {
 
     /// E.g. `New flows, vm, kernel 6.1.0, UDP, M = 2`.
     pub(super) fn title(&self) -> String {
-        let flow = match self.flow {
-            Flow::New => "New",
-            Flow::Established => "Established",
-        };
+        let flow = flow_title(self.flow);
         let (venue, protocol) = (name(&self.venue), name(&self.protocol).to_uppercase());
         format!("{flow} flows, {venue}, kernel {}, {protocol}, M\u{a0}=\u{a0}{}", self.kernel, self.endpoints)
+    }
+}
+
+/// `New` or `Established`, to open a title.
+pub(super) fn flow_title(flow: Flow) -> &'static str {
+    match flow {
+        Flow::New => "New",
+        Flow::Established => "Established",
     }
 }
 

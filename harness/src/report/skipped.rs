@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::number::{Medium, count};
 use crate::result::{BackendKind, SkippedCell, VenueKind, name};
 
 /// Cells that were skipped for one reason.
@@ -23,10 +24,10 @@ pub(super) struct Skipped<'a> {
 }
 
 impl Skipped<'_> {
-    /// Every N, e.g. `1000, 10000`.
-    pub(super) fn sizes(&self) -> String {
-        let sizes: Vec<_> = self.services.iter().map(u32::to_string).collect();
-        sizes.join(", ")
+    /// Every N, e.g. `1,000; 10,000`.
+    pub(super) fn sizes(&self, medium: Medium) -> String {
+        let sizes: Vec<_> = self.services.iter().map(|services| count(u64::from(*services), medium)).collect();
+        sizes.join("; ")
     }
 }
 
@@ -34,7 +35,7 @@ impl fmt::Display for Skipped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (venue, backend) = (name(&self.venue), name(&self.backend));
         let cells = if self.cells == 1 { "1 cell".to_owned() } else { format!("{} cells", self.cells) };
-        write!(f, "{venue} {} {backend} N={} ({cells}): {}", self.kernel, self.sizes(), self.reason)
+        write!(f, "{venue} {} {backend} N={} ({cells}): {}", self.kernel, self.sizes(Medium::Terminal), self.reason)
     }
 }
 

@@ -131,10 +131,8 @@ fn notes(curves: &[&Curve]) -> Vec<String> {
 
 /// Every point of the curves of some metrics, with all quantiles.
 pub(super) fn points_table(run: &RunFile, wanted: impl Fn(Metric) -> bool) -> Option<Table> {
-    let head = [
-        "venue", "kernel", "metric", "backend", "flow", "position", "VIPs", "protocol", "M", "N", "unit", "min", "p10",
-        "p50", "p90", "p99", "p99.9", "trials", "packets",
-    ];
+    let head =
+        ["venue", "metric", "backend", "flow", "N", "min", "p10", "p50", "p90", "p99", "p99.9", "trials", "packets"];
     let curves = run.curves.iter().filter(|curve| wanted(curve.key.metric));
     let rows = curves.flat_map(|curve| curve.points.iter().map(|point| point_row(curve, point)));
     Table::new(&head, rows.collect())
@@ -142,19 +140,15 @@ pub(super) fn points_table(run: &RunFile, wanted: impl Fn(Metric) -> bool) -> Op
 
 fn point_row(curve: &Curve, point: &Point) -> Vec<Cell> {
     let key = &curve.key;
-    let axes = [
-        name(&key.venue),
-        key.kernel.clone(),
-        key.metric.to_string(),
-        name(&key.backend),
-        name(&key.flow),
-        name(&key.position),
-        name(&key.layout),
-        name(&key.protocol),
+    let packets = format!("{}, M\u{a0}=\u{a0}{}", name(&key.protocol), point.endpoints);
+    let service = format!("{}, {}", name(&key.position), name(&key.layout));
+    let mut cells = vec![
+        Cell::text(name(&key.venue)).with_detail(key.kernel.clone()),
+        Cell::text(key.metric.to_string()).with_detail(key.unit.to_string()),
+        Cell::text(name(&key.backend)).with_detail(service),
+        Cell::text(name(&key.flow)).with_detail(packets),
+        Cell::count(u64::from(point.services)),
     ];
-    let mut cells: Vec<_> = axes.into_iter().map(Cell::text).collect();
-    cells.extend([point.endpoints, point.services].map(|count| Cell::count(u64::from(count))));
-    cells.push(Cell::text(key.unit.to_string()));
     let quantiles = [point.min, point.p10, point.p50, point.p90, point.p99, point.p999];
     cells.extend(quantiles.map(|value| Cell::value(value, key.unit)));
     cells.push(Cell::count(u64::from(point.trials)).flagged(point.suspect.is_some()));

@@ -85,14 +85,16 @@ fn sections(run: &RunFile) -> Vec<Section> {
         section(
             "added",
             "What load balancing adds",
-            "Node traversal minus that of plain routing with conntrack (direct-conntrack), trial by trial: the headline. \
-             Each backend at its worst position. Line: median; band: 10th to 90th percentile.",
+            "Node traversal minus that of plain routing with conntrack (direct-conntrack), trial by trial and quantile by \
+             quantile: the headline. Each backend at its worst position. Line: difference of the medians; band: differences \
+             of the 10th and of the 90th percentiles, which on a noisy machine need not enclose it.",
             curves::headline(run, Metric::Added),
         ),
         section(
             "traversal",
             "Node traversal",
-            "From the entry of the node's client-side device to the exit at its backend side, plain routing included.",
+            "From the entry of the node's client-side device to the exit at its backend side, plain routing included. \
+             Line: median; band: 10th to 90th percentile.",
             curves::headline(run, Metric::Traversal),
         ),
         section(
@@ -126,7 +128,7 @@ fn skipped(run: &RunFile) -> Option<Table> {
             Cell::text(name(&group.venue)),
             Cell::text(group.kernel),
             Cell::text(name(&group.backend)),
-            Cell::text(group.sizes()),
+            Cell::text(group.sizes(super::number::Medium::Html)),
             Cell::count(group.cells as u64),
             Cell::text(group.reason),
         ]

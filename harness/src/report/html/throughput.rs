@@ -9,6 +9,7 @@ use super::curves::style;
 use super::table::{Cell, Table};
 use crate::report::number::{Medium, count, significant};
 use crate::report::plot::{Chart, Mark, Series, render};
+use crate::report::select::flow_title;
 use crate::result::{BackendKind, Flow, Position, RunFile, ThroughputRecord, VenueKind, name};
 use crate::workload::{Protocol, VipLayout};
 
@@ -35,7 +36,8 @@ pub(super) fn figures(run: &RunFile) -> Vec<Figure> {
 
 fn figure((venue, kernel, protocol, endpoints, flow): Panel<'_>, lines: &Lines<'_>) -> Option<Figure> {
     let protocol = name(&protocol).to_uppercase();
-    let title = format!("{} flows, {}, kernel {kernel}, {protocol}, M = {endpoints}", name(&flow), name(&venue));
+    let title =
+        format!("{} flows, {}, kernel {kernel}, {protocol}, M\u{a0}=\u{a0}{endpoints}", flow_title(flow), name(&venue));
     let axis = "forwarded, packets/s".to_owned();
     let description = format!("{axis} over the number of services: {title}. The table below holds the values.");
     let several = |backend| lines.keys().filter(|key| key.0 == backend).count() > 1;
