@@ -51,7 +51,7 @@ fn has_ended(config: &GeneratorConfig, generated: &mut Generated) -> Option<bool
     if closed != 0 || generated.expired != 0 {
         return Some(true);
     }
-    if generated.sent % STAMP_EVERY == 0 {
+    if generated.sent.is_multiple_of(STAMP_EVERY) {
         look_at_the_clock(config, generated);
     }
     Some(generated.expired != 0)

@@ -79,10 +79,16 @@ impl Bench {
 
     /// Packets that the node's IP layer has forwarded so far.
     fn forwarded(&self) -> u64 {
-        let snmp = self.in_node("cat", &["/proc/thread-self/net/snmp"], "");
-        let mut lines = snmp.lines().filter_map(|line| line.strip_prefix("Ip: "));
+        self.snmp("Ip", "ForwDatagrams")
+    }
+
+    /// A counter of the node's `/proc/net/snmp`.
+    fn snmp(&self, table: &str, name: &str) -> u64 {
+        let _inside = self.topology.node.enter().unwrap();
+        let snmp = std::fs::read_to_string("/proc/thread-self/net/snmp").unwrap();
+        let mut lines = snmp.lines().filter_map(|line| line.strip_prefix(table)?.strip_prefix(": "));
         let (names, values) = (lines.next().unwrap(), lines.next().unwrap());
-        let column = names.split(' ').position(|name| name == "ForwDatagrams").unwrap();
+        let column = names.split(' ').position(|column| column == name).unwrap();
         values.split(' ').nth(column).unwrap().parse().unwrap()
     }
 
@@ -227,15 +233,50 @@ fn an_overloaded_node_forwards_less_than_it_is_offered() {
     for flow in [Flow::New, Flow::Established] {
         let mut bench = Bench::with_conntrack();
         let limit = Limit { forwarded: 100_000, duration: Duration::from_secs(2) };
-        let before = bench.received_by_node();
+        let (before, mounts) = (bench.received_by_node(), mounts());
         let saturation = bench.instrument.saturate(&order(flow, Protocol::Udp, 1_000), limit).unwrap();
-        println!("{flow:?}: {saturation:?}, node received {}", bench.received_by_node() - before);
+        let received = bench.received_by_node() - before;
+        println!("{flow:?}: {saturation:?}, node received {received}");
+        // What the node took but did not forward: a ring and a poll's worth, when the exit reached its limit.
+        assert!((saturation.forwarded..saturation.forwarded + 2_048).contains(&received), "{received}");
         assert_eq!((saturation.forwarded, saturation.misdirected), (100_000, 0));
         assert!(saturation.offered > saturation.forwarded);
         assert!(saturation.offered_pps > saturation.forwarded_pps && saturation.forwarded_pps > 0.0);
         let entries = bench.conntrack_entries();
         let flows = if flow == Flow::New { 100_000..102_048 } else { 1_000..1_001 };
         assert!(flows.contains(&entries), "{entries}");
+        assert_eq!(self::mounts(), mounts);
+    }
+}
+
+fn mounts() -> String {
+    std::fs::read_to_string("/proc/self/mountinfo").unwrap()
+}
+
+#[test]
+fn one_cpu_cannot_be_saturated() {
+    let mut bench = Bench::new();
+    let mut one = rustix::thread::CpuSet::new();
+    one.set(rustix::thread::sched_getcpu());
+    // This test's thread only; it ends with the test.
+    rustix::thread::sched_setaffinity(None, &one).unwrap();
+    let limit = Limit { forwarded: 1_000, duration: Duration::from_secs(1) };
+    let error = bench.instrument.saturate(&order(Flow::New, Protocol::Udp, 1_000), limit).unwrap_err();
+    assert!(matches!(error, TrafficError::OneCpu { available: 1 }), "{error}");
+}
+
+#[test]
+fn the_node_finds_no_wrong_checksum() {
+    let mut bench = Bench::new();
+    // To the node itself, where nobody listens: its transport layers verify the checksum before they say so.
+    let node = SocketAddrV4::new(addresses().node_addr, PORT);
+    for (protocol, table, refused) in [(Protocol::Udp, "Udp", "NoPorts"), (Protocol::Tcp, "Tcp", "OutRsts")] {
+        let refused_before = bench.snmp(table, refused);
+        let order = TrafficOrder { targets: vec![node], ..order(Flow::New, protocol, 2_000) };
+        let sample = bench.instrument.latency(&order).unwrap();
+        assert_eq!((sample.measured, sample.lost), (0, 2_000));
+        assert_eq!(bench.snmp(table, refused) - refused_before, 2_000);
+        assert_eq!((bench.snmp(table, "InCsumErrors"), bench.snmp("Ip", "InHdrErrors")), (0, 0));
     }
 }
 

@@ -1,5 +1,7 @@
 //! The loaded programs on a topology's devices.
 
+use std::net::SocketAddrV4;
+
 use aya::maps::{Array, MapData, PerCpuArray};
 use aya::programs::tc::TcAttachType;
 use aya::programs::{Xdp, XdpMode};
@@ -28,6 +30,8 @@ pub struct Instrument {
     logger: EbpfLogger<ToTracing>,
     cpus: u32,
     expected: Destinations,
+    /// What the table of targets holds.
+    pub(crate) aimed: Vec<SocketAddrV4>,
     pub(crate) client: NetNs,
     pub(crate) node: NetNs,
     pub(crate) client_link: Link,
@@ -60,6 +64,7 @@ impl Instrument {
             logger,
             cpus,
             expected,
+            aimed: Vec::new(),
             client: duplicate(&topology.client)?,
             node: duplicate(&topology.node)?,
             client_link: topology.client_link.clone(),

@@ -50,11 +50,16 @@ impl Instrument {
         Ok(self.tally()?.sample(generated.sent)?)
     }
 
-    /// Fills the table of targets.
+    /// Fills the table of targets, unless it holds them already: a system call each.
     pub(super) fn aim(&mut self, order: &TrafficOrder) -> Result<(), TrafficError> {
+        if self.aimed == order.targets {
+            return Ok(());
+        }
+        self.aimed.clear();
         for (index, target) in (0..).zip(order.table()) {
             self.set("TARGETS", index, target)?;
         }
+        self.aimed.clone_from(&order.targets);
         Ok(())
     }
 
