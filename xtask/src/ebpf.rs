@@ -21,11 +21,12 @@ const OBJECT: &str = "datapath-ebpf/lbcurve.bpf.o";
 /// What it was built from.
 const STAMP: &str = "datapath-ebpf/lbcurve.bpf.sha256";
 
+/// Options of `cargo xtask ebpf`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Rebuild and compare with the committed object instead of replacing it.
     #[arg(long)]
-    check: bool,
+    pub(crate) check: bool,
 }
 
 /// Builds the object and writes it, or compares it with the committed one.

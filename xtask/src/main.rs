@@ -1,11 +1,18 @@
-//! The repository's own commands.
+//! The repository's own commands: `cargo xtask bench`, `test` and `ebpf`.
 
+mod bench;
 mod ebpf;
+mod packages;
+mod steps;
+mod test;
+
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+/// lbcurve's own commands.
 #[derive(Debug, Parser)]
-#[command(about = "The repository's own commands")]
+#[command(name = "cargo xtask")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -13,12 +20,26 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Set up, build, measure, write a report. Options go to `lbcurve run`.
+    Bench {
+        /// Options of `lbcurve run`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
+    /// Set up and run every check and test.
+    Test,
     /// Build the eBPF object, or check the committed one.
     Ebpf(ebpf::Args),
 }
 
-fn main() -> anyhow::Result<()> {
-    match Cli::parse().command {
-        Command::Ebpf(args) => ebpf::run(&args),
-    }
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Bench { options } => bench::bench(&options),
+        Command::Test => test::test().map(|()| ExitCode::SUCCESS),
+        Command::Ebpf(args) => ebpf::run(&args).map(|()| ExitCode::SUCCESS),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("cargo xtask: {error:#}");
+        ExitCode::FAILURE
+    })
 }

@@ -45,8 +45,7 @@ pub(crate) fn build_lbcurve() -> anyhow::Result<PathBuf> {
     // An explicit target keeps the flag away from build scripts and procedural macros, which must stay dynamic.
     let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     let flags = format!("CARGO_TARGET_{}_RUSTFLAGS", target.replace('-', "_").to_uppercase());
-    let mut build =
-        cargo(["build", "--release", "--package", "lbcurve", "--bin", "lbcurve", "--target", &target]);
+    let mut build = cargo(["build", "--release", "--package", "lbcurve", "--bin", "lbcurve", "--target", &target]);
     run(build.env(flags, "-C target-feature=+crt-static"))?;
     let target_dir = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     Ok(target_dir.join(target).join("release").join("lbcurve"))

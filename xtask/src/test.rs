@@ -13,12 +13,14 @@ use crate::{ebpf, packages, steps};
 pub(crate) fn test() -> anyhow::Result<()> {
     packages::ensure(&[packages::FOR_RUNS, packages::FOR_TESTS])?;
     if !packages::is_root()? {
-        bail!("the tests program this kernel inside namespaces of their own, which needs root: run `sudo -E cargo xtask test`");
+        bail!(
+            "the tests program this kernel inside namespaces of their own, which needs root: run `sudo -E cargo xtask test`"
+        );
     }
     steps::run(&mut steps::cargo(["fmt", "--all", "--check"]))?;
     steps::run(&mut steps::cargo(["clippy", "--all-targets", "--", "-D", "warnings"]))?;
     steps::run(steps::cargo(["doc", "--no-deps", "--document-private-items"]).env("RUSTDOCFLAGS", "-D warnings"))?;
-    ebpf::check()?;
+    ebpf::run(&ebpf::Args { check: true })?;
     let lbcurve = steps::build_lbcurve()?;
     steps::run(steps::cargo(["test"]).env("LBCURVE", &lbcurve))?;
     verify_dumps(&lbcurve)

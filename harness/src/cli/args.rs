@@ -21,7 +21,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Measure: program the services, time packets inside the kernel, fit curves, write a report.
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Say for each venue and backend whether it is ready, or why not and what to do.
     Doctor(DoctorArgs),
     /// Program the services of kube-proxy dumps and compare the kernel's state with them.

@@ -25,7 +25,7 @@ pub enum GuestJob {
     /// Make a batch's visits; answers one record a line.
     Measure {
         /// What the batch was planned from, without paths of the host.
-        scenario: Scenario,
+        scenario: Box<Scenario>,
         /// The batch.
         batch: Batch,
         /// Unit of the guest's clock.

@@ -139,7 +139,7 @@ impl VmVenue {
     ) -> Result<(), VmError> {
         // Paths of this machine have no place in an image that has to repeat itself.
         let scenario = Scenario { kernel: None, modules: None, ..scenario.clone() };
-        let job = GuestJob::Measure { scenario, batch: batch.clone(), unit: self.place().unit };
+        let job = GuestJob::Measure { scenario: Box::new(scenario), batch: batch.clone(), unit: self.place().unit };
         let mut damaged = None;
         let mut on_line = |line: &str| match serde_json::from_str(line) {
             Ok(record) => on_record(record),
