@@ -1,4 +1,5 @@
 //! Probe and generator on this kernel: root, network namespaces of its own, nothing else touched.
+#![expect(clippy::unwrap_used, reason = "what a test sets up must work")]
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::process::Command;
