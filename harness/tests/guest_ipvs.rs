@@ -12,7 +12,7 @@ use lbcurve::result::BackendKind;
 use lbcurve::workload::{AddressPlan, Endpoint, Protocol, VipLayout, Workload, WorkloadSpec};
 
 fn workload(services: u32, endpoints: u32, protocol: Protocol) -> Workload {
-    let addresses = AddressPlan::default();
+    let addresses = AddressPlan::kube_proxy_dumps();
     let spec = WorkloadSpec { services, endpoints, layout: VipLayout::Sequential, protocol, seed: 0, addresses };
     Workload::generate(&spec).expect("the workload fits")
 }
@@ -48,7 +48,7 @@ fn exercise(services: u32, protocol: Protocol) {
     println!("N={services}: add {:?}", backend.add_service(&workload, &added).expect("adds a service"));
     backend.verify(&workload).expect("holds the added service");
     let before = workload.services[1].clone();
-    workload.services[1].endpoints[0] = Endpoint { addr: [10, 200, 0, 1].into(), port: 8080 };
+    workload.services[1].endpoints[0] = Endpoint { addr: [10, 244, 200, 1].into(), port: 8080 };
     let after = workload.services[1].clone();
     println!("N={services}: change {:?}", backend.change_endpoint(&before, &after, &workload).expect("changes"));
     backend.verify(&workload).expect("holds the changed endpoint");

@@ -10,6 +10,8 @@ mod direct_conntrack;
 pub mod dump;
 mod error;
 mod exec;
+#[cfg(test)]
+mod golden;
 pub mod iptables;
 pub mod ipvs;
 mod names;

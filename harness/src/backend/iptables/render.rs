@@ -253,3 +253,32 @@ fn destination(service: &Service) -> String {
 fn probability(left: usize) -> String {
     format!("{:.10}", 1.0 / left as f64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::golden;
+
+    #[test]
+    fn rendered_partial_syncs() {
+        let workload = golden::workload();
+        let stale = ["KUBE-SEP-AAAAAAAAAAAAAAAA".to_owned()];
+        let changed = Scope::Only(&workload.services[1]);
+        golden::assert(
+            "iptables-partial",
+            &[
+                ("svc-1 changed, a stale chain removed", sync(&workload, changed, Counter::Present, &stale)),
+                ("the same without nfacct", sync(&workload, changed, Counter::Absent, &[])),
+            ],
+        );
+    }
+
+    #[test]
+    fn only_services_chains_can_be_stale() {
+        let workload = golden::workload();
+        let text = sync(&workload, Scope::All, Counter::Present, &[]);
+        assert_eq!(stale_chains(&workload, &text), Vec::<String>::new());
+        let other = format!("{text}:KUBE-SEP-AAAAAAAAAAAAAAAA - [0:0]\n:OTHER - [0:0]\n");
+        assert_eq!(stale_chains(&workload, &other), ["KUBE-SEP-AAAAAAAAAAAAAAAA"]);
+    }
+}

@@ -106,10 +106,14 @@ impl Iterator for Statements<'_> {
         if statement.ends_with('{') && !statement.contains(['=', '@']) && !statement.contains(" map {") {
             return Some(statement);
         }
-        while depth(&statement) > 0 {
+        // Ten thousand elements are as many lines: each one is looked at once.
+        let mut open = depth(&statement);
+        while open > 0 {
             let Some(more) = self.0.next() else { break };
+            let more = collapse(more);
+            open += depth(&more);
             statement.push(' ');
-            statement.push_str(&collapse(more));
+            statement.push_str(&more);
         }
         Some(statement)
     }

@@ -81,12 +81,11 @@ pub(crate) fn added(service: &Service) -> String {
 pub(crate) fn changed(before: &Service, after: &Service) -> String {
     let mut text = String::new();
     match (before.endpoints.is_empty(), after.endpoints.is_empty()) {
-        (_, true) => {
+        (true, true) => {}
+        (false, true) => {
             line(&mut text, "flush chain", &nftables_chain(before));
-            if !before.endpoints.is_empty() {
-                line(&mut text, "delete element", &format!("service-ips {{ {} }}", key(before)));
-                no_endpoints(&mut text, after);
-            }
+            line(&mut text, "delete element", &format!("service-ips {{ {} }}", key(before)));
+            no_endpoints(&mut text, after);
         }
         (was_empty, false) => {
             chain(&mut text, after);
@@ -195,4 +194,30 @@ fn balance(text: &mut String, service: &Service) {
 
 fn key(service: &Service) -> String {
     format!("{} . {} . {}", service.vip, protocol(service.protocol), service.port)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::golden;
+    use crate::workload::Endpoint;
+
+    #[test]
+    fn rendered_partial_syncs() {
+        let before = golden::service();
+        let mut after = before.clone();
+        after.endpoints[0] = Endpoint { addr: [10, 200, 0, 1].into(), port: 8080 };
+        let mut none = before.clone();
+        none.endpoints.clear();
+        golden::assert(
+            "nftables-partial",
+            &[
+                ("service added", added(&before)),
+                ("endpoint changed", changed(&before, &after)),
+                ("last endpoint gone", changed(&before, &none)),
+                ("first endpoint back", changed(&none, &before)),
+                ("still none", changed(&none, &none)),
+            ],
+        );
+    }
 }
