@@ -74,7 +74,7 @@ pub struct RunArgs {
     /// Packets a trial.
     #[arg(long)]
     pub packets: Option<u32>,
-    /// Directory of the run; the same command with the same directory resumes it [default: runs/<preset>].
+    /// Directory of the run; the same command with the same directory resumes it [default: runs/PRESET].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Run cells whose programming holds a CPU in the kernel for more than a minute.

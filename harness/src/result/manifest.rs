@@ -103,7 +103,7 @@ pub struct SkippedCell {
     pub reason: String,
 }
 
-/// What [`super::assemble`] cannot learn from the trials.
+/// What [`super::assemble()`] cannot learn from the trials.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     /// Where and with what.
