@@ -1,14 +1,14 @@
-//! The IPVS backend on a kernel that has ip_vs: programmed, verified, changed, broken by hand, cleared. Ignored where the tests
-//! themselves run, because such a kernel is found in the vm only; `--ignored` runs them inside it.
-
-use std::process::Command;
+//! The IPVS backend on a kernel that has ip_vs: programmed, verified, changed, broken by hand, cleared. These tests are ignored
+//! on the machine itself, whose kernel may lack it; the last test runs them inside a guest, and fails when they fail there.
 
 use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::AtomicBool;
 
-use lbcurve::backend::dump::{Dump, compare, program};
 use lbcurve::backend::{BackendError, backend, ipvs};
 use lbcurve::net::NetNs;
 use lbcurve::result::BackendKind;
+use lbcurve::venue::vm::{GuestJob, KernelSource, VmVenue};
 use lbcurve::workload::{AddressPlan, Endpoint, Protocol, VipLayout, Workload, WorkloadSpec};
 
 fn workload(services: u32, endpoints: u32, protocol: Protocol) -> Workload {
@@ -82,18 +82,19 @@ fn ten_thousand_services_stay_mostly_in_the_kernel() {
     });
 }
 
+/// The ignored tests above, in a guest whose kernel has ip_vs.
 #[test]
-#[ignore = "needs a kernel with ip_vs: run in the vm"]
-fn this_kernel_holds_what_kube_proxy_programmed() {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/kube-proxy");
-    for entry in std::fs::read_dir(folder).expect("the dumps are beside the repository") {
-        let dump = Dump::read(&entry.expect("readable").path()).expect("a dump");
-        if dump.backend == BackendKind::Ipvs {
-            in_fresh_namespace(move || {
-                let live = program(&dump).expect("programs");
-                assert_eq!(compare(&dump, &live), [], "{}", dump.name);
-                println!("{}: no difference", dump.name);
-            });
-        }
-    }
+fn the_ignored_tests_pass_in_the_vm() {
+    let init = PathBuf::from(env!("CARGO_BIN_EXE_lbcurve"));
+    let vm = VmVenue::open_with_init(&KernelSource::default(), Some(true), init, &mut |line| println!("{line}"))
+        .expect("the vm venue opens")
+        .with_program("guest-tests", std::env::current_exe().expect("this program has a file"));
+    let words = ["guest-tests", "--ignored", "--test-threads=1", "--nocapture"].map(str::to_owned).to_vec();
+    let mut lines = Vec::new();
+    let outcome =
+        vm.boot(&GuestJob::Program { words }, &mut |line| lines.push(line.to_owned()), &AtomicBool::new(false));
+    let text = lines.join("\n");
+    println!("{text}");
+    outcome.expect("the tests pass in the guest");
+    assert!(text.contains("2 passed; 0 failed"), "{text}");
 }
