@@ -52,7 +52,7 @@ fn a_workload_beyond_the_address_ranges_says_how_many_fit() {
     let args = ["--venue", "host", "--backends", "iptables-legacy"];
     refused(&[&args[..], &["--services", "10000", "--endpoints", "1000"]].concat(), 4, &["10000 services", "at most"]);
     let stride = ["--services", "5000", "--layout", "stride-256", "--service-cidr", "10.96.0.0/12"];
-    refused(&[&args[..], &stride].concat(), 4, &["stride-256", "10.96.0.0/12", "4095"]);
+    refused(&[&args[..], &stride].concat(), 4, &["stride-256", "10.96.0.0/12", "4096"]);
 }
 
 #[test]

@@ -88,6 +88,7 @@ fn the_ignored_tests_pass_in_the_vm() {
     let init = PathBuf::from(env!("CARGO_BIN_EXE_lbcurve"));
     let vm = VmVenue::open_with_init(&KernelSource::default(), Some(true), init, &mut |line| println!("{line}"))
         .expect("the vm venue opens")
+        .with_program("iptables-legacy", PathBuf::from("/usr/sbin/iptables-legacy"))
         .with_program("guest-tests", std::env::current_exe().expect("this program has a file"));
     let words = ["guest-tests", "--ignored", "--test-threads=1", "--nocapture"].map(str::to_owned).to_vec();
     let mut lines = Vec::new();

@@ -197,7 +197,7 @@ mod tests {
     fn stride_leaves_255_addresses_between_vips() {
         let workload = Workload::generate(&spec(3, 1, VipLayout::Stride256, 0)).expect("3 fit");
         let vips: Vec<_> = workload.services.iter().map(|service| service.vip.to_string()).collect();
-        assert_eq!(vips, ["10.96.0.10", "10.96.1.10", "10.96.2.10"]);
+        assert_eq!(vips, ["10.64.0.10", "10.64.1.10", "10.64.2.10"]);
     }
 
     #[test]
@@ -224,9 +224,9 @@ mod tests {
 
     #[test]
     fn a_stride_beyond_the_range_says_how_many_fit() {
-        let message = Workload::generate(&spec(4097, 1, VipLayout::Stride256, 0)).expect_err("4096 fit").to_string();
-        assert!(message.contains("it holds 4096"), "{message}");
-        assert!(Workload::generate(&spec(4096, 1, VipLayout::Stride256, 0)).is_ok());
+        let message = Workload::generate(&spec(16_385, 1, VipLayout::Stride256, 0)).expect_err("16384 fit").to_string();
+        assert!(message.contains("it holds 16384"), "{message}");
+        assert!(Workload::generate(&spec(16_384, 1, VipLayout::Stride256, 0)).is_ok());
     }
 
     #[test]
