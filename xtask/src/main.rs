@@ -1,6 +1,7 @@
 //! The repository's own commands: `cargo xtask bench`, `test` and `ebpf`.
 
 mod bench;
+mod deny;
 mod ebpf;
 mod packages;
 mod steps;

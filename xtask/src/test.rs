@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::bail;
 
-use crate::{ebpf, packages, steps};
+use crate::{deny, ebpf, packages, steps};
 
 /// Runs every check and test; the first failure ends it.
 ///
@@ -21,6 +21,7 @@ pub(crate) fn test() -> anyhow::Result<()> {
     steps::run(&mut steps::cargo(["clippy", "--all-targets", "--", "-D", "warnings"]))?;
     steps::run(steps::cargo(["doc", "--no-deps", "--document-private-items"]).env("RUSTDOCFLAGS", "-D warnings"))?;
     ebpf::run(&ebpf::Args { check: true })?;
+    deny::check()?;
     let lbcurve = steps::build_lbcurve()?;
     steps::run(steps::cargo(["test"]).env("LBCURVE", &lbcurve))?;
     verify_dumps(&lbcurve)
