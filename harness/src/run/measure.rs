@@ -90,7 +90,8 @@ pub fn visit(
         }
         site.take(&mut instrument, measure, from_nothing, emit)?;
     }
-    Ok(())
+    drop(instrument);
+    site.clear()
 }
 
 fn program(
@@ -148,6 +149,15 @@ impl Site<'_> {
             }
             MeasureKind::Programming => self.program_changes(measure, from_nothing, emit),
         }
+    }
+
+    /// Empties the node by hand, for the kernel frees a namespace some time after its last user is gone, and IPVS's table is one
+    /// for all namespaces (net/netfilter/ipvs/ip_vs_ctl.c, `ip_vs_svc_table`): services of a dying namespace would stand in the
+    /// next visit's buckets, and make its read-back skip entries.
+    fn clear(&self) -> Result<(), MeasureError> {
+        let _inside = self.topology.node.enter()?;
+        let Setup { backend, services, .. } = self.setup;
+        self.datapath.clear().map_err(|source| MeasureError::Backend { backend, services, source })
     }
 
     fn order(&self, measure: &Measure, flow: Flow, position: Position) -> TrafficOrder {

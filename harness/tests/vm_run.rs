@@ -1,0 +1,71 @@
+//! Whole runs in the deterministic vm: no root, one seed, the same bytes, however the run was interrupted.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use lbcurve::result::{BackendKind, Flow, Metric, Position, RunFile, read_run_file};
+
+/// Four boots of a few cells each.
+fn command(out: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lbcurve"));
+    command.args(["run", "--venue", "vm", "--backends", "iptables-legacy,ipvs", "--services", "1,10,100"]);
+    command.args(["--layout", "sequential", "--trials", "2", "--packets", "50", "--deterministic", "--out"]).arg(out);
+    command.stdout(Stdio::null());
+    command
+}
+
+fn trials(out: &Path) -> Vec<u8> {
+    std::fs::read(out.join("trials.jsonl")).unwrap()
+}
+
+fn run(out: &Path) -> Vec<u8> {
+    assert!(command(out).status().unwrap().success());
+    trials(out)
+}
+
+/// Waits until `lines` trials are there or the run has ended.
+fn wait_for_lines(child: &mut Child, out: &Path, lines: usize) {
+    let deadline = Instant::now() + Duration::from_secs(300);
+    while Instant::now() < deadline && child.try_wait().unwrap().is_none() {
+        let text = std::fs::read_to_string(out.join("trials.jsonl")).unwrap_or_default();
+        if text.lines().count() >= lines {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+fn p50s(run: &RunFile, backend: BackendKind, flow: Flow, position: Position) -> Vec<f64> {
+    let curve = run.curves.iter().find(|curve| {
+        let key = &curve.key;
+        (key.backend, key.flow, key.position, key.metric) == (backend, flow, position, Metric::Traversal)
+    });
+    curve.unwrap().points.iter().map(|point| point.p50).collect()
+}
+
+#[test]
+fn one_seed_gives_the_same_bytes_twice_and_after_a_kill() {
+    let dir = tempfile::tempdir().unwrap();
+    let (first, second, killed) = (dir.path().join("first"), dir.path().join("second"), dir.path().join("killed"));
+    let expected = run(&first);
+    assert_eq!(run(&second), expected, "two runs of one seed");
+
+    let mut child = command(&killed).spawn().unwrap();
+    wait_for_lines(&mut child, &killed, 1);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let kept = trials(&killed);
+    assert!(!kept.is_empty() && kept.len() < expected.len(), "killed half-way: {} bytes", kept.len());
+    assert_eq!(run(&killed), expected, "a run that was killed and resumed");
+
+    let run = read_run_file(&first.join("run.json")).unwrap();
+    assert!(run.warnings.is_empty(), "{:?}", run.warnings);
+    // The field's own figures: 26 instructions a rule; IPVS does not see N.
+    let linear = p50s(&run, BackendKind::IptablesLegacy, Flow::New, Position::Last);
+    let slope = (linear[2] - linear[0]) / 99.0;
+    assert!((20.0..=32.0).contains(&slope), "{linear:?}");
+    let flat = p50s(&run, BackendKind::Ipvs, Flow::New, Position::First);
+    assert!(flat[2] / flat[0] < 1.02, "{flat:?}");
+}
