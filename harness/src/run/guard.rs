@@ -1,4 +1,4 @@
-//! The guard: cells whose programming is expected to hold a CPU in the kernel for more than a minute.
+//! The guard: cells whose programming is expected to hold a CPU for about a minute or more.
 
 use super::plan::VenueOffer;
 use crate::result::{BackendKind, VenueKind};
@@ -6,17 +6,24 @@ use crate::result::{BackendKind, VenueKind};
 /// kube-proxy's nftables shape binds an anonymous map a service; above this N a shared host is held in the kernel for more
 /// than a minute (the cost grows faster than N: 0.7 s at 1,000, 18 s at 5,000, 95 s at 10,000).
 const NFTABLES_SERVICES: u32 = 2_000;
+/// iptables-nft-restore's own work grows faster than N (1.8.9: 0.3 s at 1,000, 10 s at 5,000, 52 s at 10,000, nearly all of it
+/// outside the kernel); emulation makes it some thirty times as long.
+const IPTABLES_NFT_SERVICES_HOST: u32 = 5_000;
+const IPTABLES_NFT_SERVICES_VM: u32 = 2_000;
 
 /// Why a cell is left out unless slow cells are allowed; `None` where it may run.
 pub fn refusal(offer: &VenueOffer, backend: BackendKind, services: u32) -> Option<String> {
-    (backend == BackendKind::Nftables && services > NFTABLES_SERVICES).then(|| {
-        let place = match offer.venue {
-            VenueKind::Host => "a CPU of this machine",
-            VenueKind::Vm => "the emulated CPU",
-        };
-        format!(
-            "programming {services} services in kube-proxy's nftables shape holds {place} in the kernel for over a minute \
-             (guard: {NFTABLES_SERVICES}); --allow-slow runs it"
-        )
-    })
+    let (most, why) = match (backend, offer.venue) {
+        (BackendKind::Nftables, _) => {
+            (NFTABLES_SERVICES, "programming kube-proxy's nftables shape holds a CPU in the kernel for over a minute")
+        }
+        (BackendKind::IptablesNft, VenueKind::Host) => {
+            (IPTABLES_NFT_SERVICES_HOST, "iptables-nft-restore needs about a minute for every programming")
+        }
+        (BackendKind::IptablesNft, VenueKind::Vm) => {
+            (IPTABLES_NFT_SERVICES_VM, "iptables-nft-restore needs many minutes under emulation for every programming")
+        }
+        _ => return None,
+    };
+    (services > most).then(|| format!("{why} (guard: N = {most}); --allow-slow runs it"))
 }
