@@ -97,10 +97,11 @@ fn lost_and_misdirected_packets_flag_the_point_and_warn() {
     slipped.mismatched = 5;
     let run = assembled(&[lossy, fine, slipped]);
     let curve = find(&run, BackendKind::Ipvs, Metric::Traversal);
-    assert_eq!(curve.points[0].suspect.as_deref(), Some("1 of 2 trials: 3 packets lost, 2 misdirected"));
-    assert_eq!(curve.points[1].suspect, None);
+    assert_eq!(curve.points[0].suspect.as_deref(), Some("1 of 2 trials: 3 packets lost, 2 misdirected, 1 mismatched"));
+    let slipped = "1 of 1 trials: 0 packets lost, 0 misdirected, 5 mismatched";
+    assert_eq!(curve.points[1].suspect.as_deref(), Some(slipped));
     assert_eq!((curve.integrity.mismatched, curve.integrity.lost, curve.integrity.misdirected), (6, 3, 2));
-    assert_eq!(run.warnings.iter().filter(|w| matches!(w, Warning::Suspect { .. })).count(), 1);
+    assert_eq!(run.warnings.iter().filter(|w| matches!(w, Warning::Suspect { .. })).count(), 2);
 }
 
 #[test]

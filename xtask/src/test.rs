@@ -23,7 +23,7 @@ pub(crate) fn test() -> anyhow::Result<()> {
     ebpf::run(&ebpf::Args { check: true })?;
     deny::check()?;
     let lbcurve = steps::build_lbcurve()?;
-    steps::run(steps::cargo(["test"]).env("LBCURVE", &lbcurve))?;
+    steps::run(&mut steps::cargo(["test"]))?;
     verify_dumps(&lbcurve)
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -9,6 +10,7 @@ use std::time::Instant;
 use rustix::fs::{MemfdFlags, memfd_create};
 
 use super::{BackendError, ProgrammingCost};
+use crate::sys::process::die_with_parent;
 use crate::sys::wait::{Ended, wait4};
 
 /// Where system tools are, beside `PATH`: a plain user's `PATH` has no sbin.
@@ -70,12 +72,15 @@ impl Streams {
     }
 
     fn spawn_and_wait(&mut self, program: &Path, arguments: &[&str]) -> io::Result<Ended> {
-        let child = Command::new(program)
+        let mut command = Command::new(program);
+        command
             .args(arguments)
             .stdin(Stdio::from(self.stdin.try_clone()?))
             .stdout(Stdio::from(self.stdout.try_clone()?))
             .stderr(Stdio::from(self.stderr.try_clone()?))
-            .spawn()?;
+            // A terminal's interrupt is for the run, which ends after the tool; a kill of the run ends the tool too.
+            .process_group(0);
+        let child = die_with_parent(&mut command).spawn()?;
         wait4(child.id())
     }
 }

@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use super::CliError;
-use crate::venue::vm::work::remove_stale;
+use crate::venue::vm::{Cache, remove_stale};
 
-/// Ends guests whose run is gone and removes their directories. Namespaces, links and BPF programs are held by file
+/// Ends guests whose run is gone, removes their directories and half-filled entries of the kernel cache. Namespaces, links and BPF programs are held by file
 /// descriptors of the run itself, so no kill can leave any.
 pub(super) fn clean() -> Result<ExitCode, CliError> {
     let outcomes = remove_stale();
@@ -19,7 +19,9 @@ pub(super) fn clean() -> Result<ExitCode, CliError> {
             }
         }
     }
-    if outcomes.is_empty() {
+    let partial = Cache::for_user().map(|cache| cache.sweep()).unwrap_or_default();
+    partial.iter().for_each(|path| println!("removed {}", path.display()));
+    if outcomes.is_empty() && partial.is_empty() {
         println!("nothing to clean");
     }
     if failed > 0 { Err(CliError::Leftovers(failed)) } else { Ok(ExitCode::SUCCESS) }

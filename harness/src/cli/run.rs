@@ -17,7 +17,7 @@ use crate::run::record::Record;
 use crate::run::scenario::Scenario;
 use crate::run::store::Store;
 use crate::venue::vm::work::remove_stale;
-use crate::workload::Workload;
+use crate::workload::{Workload, WorkloadSpec};
 
 pub(super) fn run(args: RunArgs) -> Result<ExitCode, CliError> {
     let cancel = signals::cancel_flag()?;
@@ -43,7 +43,10 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode, CliError> {
         store.check_kernel(VenueKind::Host, &host.kernel)?;
     }
     announce(&plan, &out);
-    let done = plan.batches.iter().filter(|batch| store.is_done(batch.id)).map(|batch| batch.trials()).sum();
+    let done: usize = plan.batches.iter().filter(|batch| store.is_done(batch.id)).map(|batch| batch.trials()).sum();
+    if done == plan.trials() {
+        eprintln!("every trial is there already: nothing is measured anew; choose another --out for a new run");
+    }
     let mut progress = Progress::start(plan.trials(), done);
     let outcome = execute(&plan, &venues, &mut store, &mut progress, &cancel);
     progress.finish();
@@ -59,6 +62,9 @@ fn check_workloads(plan: &Plan) -> Result<(), CliError> {
     setups.dedup();
     for setup in setups {
         Workload::generate(&setup.workload(&plan.scenario))?;
+        // A service more and pods for another are what the programming measure adds.
+        let spec = setup.workload(&plan.scenario);
+        Workload::generate(&WorkloadSpec { services: spec.services + 2, ..spec })?;
     }
     Ok(())
 }

@@ -46,6 +46,7 @@ pub fn assemble(
     warnings.extend(unmeasured(&manifest.plan.cells, &trials, skipped));
     let mut samples = as_measured(&trials);
     warnings.extend(samples.iter().flat_map(suspects));
+    warnings.extend(throughput.iter().filter_map(misdirected));
     let (added, missing) = added(&trials);
     samples.extend(added);
     warnings.extend(missing);
@@ -118,6 +119,13 @@ fn suspects((key, by_services): (&CurveKey, &BTreeMap<u32, Vec<Sample>>)) -> Vec
             Warning::Suspect { cell, trial_kind, reason }
         })
         .collect()
+}
+
+/// Forwarded packets that missed the service are no throughput.
+fn misdirected(trial: &ThroughputRecord) -> Option<Warning> {
+    let ThroughputRecord { cell, misdirected, forwarded, .. } = trial;
+    let reason = format!("at saturation {misdirected} of {forwarded} forwarded packets were misdirected");
+    (*misdirected > 0).then(|| Warning::Suspect { cell: cell.clone(), trial_kind: TrialKind::Traversal, reason })
 }
 
 /// What a trial and its `direct-conntrack` partner must share.

@@ -54,7 +54,7 @@ impl Integrity {
     }
 
     fn is_suspect(self) -> bool {
-        self.lost > 0 || self.misdirected > 0
+        self.lost > 0 || self.misdirected > 0 || self.mismatched > 0
     }
 }
 
@@ -63,8 +63,13 @@ pub(super) fn suspect(samples: &[Sample]) -> Option<String> {
     let bad = samples.iter().filter(|sample| sample.integrity.is_suspect()).count();
     let mut sum = Integrity::default();
     samples.iter().for_each(|sample| sum.add(sample.integrity));
-    let Integrity { lost, misdirected, .. } = sum;
-    (bad > 0).then(|| format!("{bad} of {} trials: {lost} packets lost, {misdirected} misdirected", samples.len()))
+    let Integrity { lost, misdirected, mismatched } = sum;
+    (bad > 0).then(|| {
+        format!(
+            "{bad} of {} trials: {lost} packets lost, {misdirected} misdirected, {mismatched} mismatched",
+            samples.len()
+        )
+    })
 }
 
 /// Medians over the samples of one N, quantile by quantile.

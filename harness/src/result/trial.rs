@@ -121,6 +121,8 @@ pub struct ThroughputRecord {
     pub forwarded: u64,
     /// Packets offered.
     pub offered: u64,
+    /// Of the forwarded packets, those for another destination than the cell's endpoints.
+    pub misdirected: u64,
 }
 
 impl fmt::Display for ProgrammingOp {

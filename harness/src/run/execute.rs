@@ -83,7 +83,8 @@ fn visit_all(
             progress.trial();
             Ok(())
         };
-        measure::visit(place, &plan.scenario, visit, cancel, &mut collect).map_err(interrupted)?;
+        measure::visit(place, &plan.scenario, visit, cancel, &mut collect)
+            .map_err(|error| interrupted(error, cancel))?;
         for record in records {
             store.append(record)?;
         }
@@ -119,9 +120,7 @@ fn boot_all(
             scope.spawn(move || boot_from(queue, plan, vm, &sender, stop));
         }
         drop(sender);
-        let result = collect(news, store, progress, cancel, &stop);
-        stop.store(true, Ordering::Relaxed);
-        result
+        collect(news, store, progress, cancel, &stop)
     })
 }
 
@@ -147,6 +146,8 @@ fn boot_from<'a>(
     }
 }
 
+/// Takes what the boots send until the last has ended. After the first failure or an interruption the others are told to
+/// stop, and what was finished by then is still kept.
 fn collect(
     news: mpsc::Receiver<News<'_>>,
     store: &mut Store,
@@ -154,32 +155,47 @@ fn collect(
     cancel: &AtomicBool,
     stop: &AtomicBool,
 ) -> Result<(), ExecuteError> {
+    let mut outcome = Ok(());
     loop {
-        if cancel.load(Ordering::Relaxed) {
-            stop.store(true, Ordering::Relaxed);
-            return Err(ExecuteError::Interrupted);
+        if cancel.load(Ordering::Relaxed) && !stop.swap(true, Ordering::Relaxed) {
+            outcome = Err(ExecuteError::Interrupted);
         }
-        match news.recv_timeout(POLL) {
-            Ok(News::Trial) => progress.trial(),
-            Ok(News::Finished(batch, outcome)) => {
-                for record in outcome? {
-                    store.append(record)?;
-                }
-                store.finish_batch(batch.id);
-                progress.batch(batch);
+        let result = match news.recv_timeout(POLL) {
+            Ok(News::Trial) => {
+                progress.trial();
+                Ok(())
             }
-            Err(mpsc::RecvTimeoutError::Timeout) => progress.tick(),
-            Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(()),
+            Ok(News::Finished(batch, records)) => keep(batch, records, store, progress),
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                progress.tick();
+                Ok(())
+            }
+            Err(mpsc::RecvTimeoutError::Disconnected) => return outcome,
+        };
+        if result.is_err() && !stop.swap(true, Ordering::Relaxed) {
+            outcome = result;
         }
     }
+}
+
+fn keep(
+    batch: &Batch,
+    records: Result<Vec<Record>, VmError>,
+    store: &mut Store,
+    progress: &mut Progress,
+) -> Result<(), ExecuteError> {
+    for record in records? {
+        store.append(record)?;
+    }
+    store.finish_batch(batch.id);
+    progress.batch(batch);
+    Ok(())
 }
 
 /// How often an interruption is looked for.
 const POLL: std::time::Duration = std::time::Duration::from_millis(200);
 
-fn interrupted(error: MeasureError) -> ExecuteError {
-    match error {
-        MeasureError::Interrupted => ExecuteError::Interrupted,
-        other => other.into(),
-    }
+/// A failure after an interruption is the interruption's: a terminal's goes to the tools of a visit as well.
+fn interrupted(error: MeasureError, cancel: &AtomicBool) -> ExecuteError {
+    if cancel.load(Ordering::Relaxed) { ExecuteError::Interrupted } else { error.into() }
 }

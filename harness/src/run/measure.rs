@@ -145,6 +145,7 @@ impl Site<'_> {
                     forwarded_pps: found.forwarded_pps,
                     forwarded: found.forwarded,
                     offered: found.offered,
+                    misdirected: found.misdirected,
                 }))
             }
             MeasureKind::Programming => self.program_changes(measure, from_nothing, emit),
@@ -268,7 +269,7 @@ impl Site<'_> {
 }
 
 /// How long a saturation trial sends.
-const SATURATION: Duration = Duration::from_millis(400);
+pub(super) const SATURATION: Duration = Duration::from_millis(400);
 
 fn quantiles(sample: &Sample) -> Quantiles {
     let at = |quantile| sample.histogram.value_at_quantile(quantile);

@@ -3,6 +3,7 @@
 use super::execute::Venues;
 use super::plan::VenueOffer;
 use super::scenario::{Scenario, VenueChoice};
+use crate::chain::one_line;
 use crate::cli::CliError;
 use crate::result::{BackendKind, VenueKind};
 use crate::venue::host;
@@ -21,17 +22,33 @@ pub fn open(scenario: &Scenario, progress: &mut dyn FnMut(&str)) -> Result<(Vec<
         VenueChoice::Auto => host_offer(scenario).map(Some).or_else(without_root)?,
     };
     let whole = host.as_ref().is_some_and(|offer| offer.unready.is_empty());
+    let mut open_vm = || VmVenue::open(&VmVenue::source(scenario), scenario.deterministic, progress);
+    let mut offers = Vec::new();
     let vm = match scenario.venue {
         VenueChoice::Host => None,
         VenueChoice::Auto if whole => None,
-        VenueChoice::Vm | VenueChoice::Auto => {
-            Some(VmVenue::open(&VmVenue::source(scenario), scenario.deterministic, progress)?)
-        }
+        VenueChoice::Auto if host.is_some() => match open_vm() {
+            Ok(vm) => Some(vm),
+            // The host measures what it can; the report says why the rest is missing.
+            Err(error) => {
+                offers.push(closed(VenueKind::Vm, scenario, &one_line(&error)));
+                None
+            }
+        },
+        VenueChoice::Vm | VenueChoice::Auto => Some(open_vm()?),
     };
-    let mut offers: Vec<VenueOffer> = vm.iter().map(|vm| vm_offer(scenario, vm)).collect();
+    offers.extend(vm.iter().map(|vm| vm_offer(scenario, vm)));
+    if scenario.venue == VenueChoice::Auto && host.is_none() {
+        offers.push(closed(VenueKind::Host, scenario, "the host venue needs root; run with sudo"));
+    }
     let host_place = host.as_ref().map(|_| host::place());
     offers.extend(host);
     Ok((offers, Venues { host: host_place, vm }))
+}
+
+/// The offer of a venue that cannot be used at all.
+fn closed(venue: VenueKind, scenario: &Scenario, reason: &str) -> VenueOffer {
+    offer(venue, scenario.backends.iter().map(|&backend| (backend, Some(reason.to_owned()))).collect(), false, false)
 }
 
 fn without_root(error: CliError) -> Result<Option<VenueOffer>, CliError> {

@@ -5,14 +5,17 @@
 //! each cell and visits come round after round in random order, so drift of the machine falls on all cells alike. In the
 //! deterministic vm there is no drift, and one visit takes all trials.
 
+use data_encoding::HEXLOWER;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha12Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::guard;
 use super::scenario::{Preset, Scenario};
+use crate::probe::OBJECT;
 use crate::result::{BackendKind, Flow, Position, VenueKind};
 use crate::workload::{Protocol, VipLayout, WorkloadSpec};
 
@@ -101,11 +104,24 @@ pub struct Skipped {
     pub reason: String,
 }
 
+/// What measured: trials of two instruments are never mixed in one run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MeasuredBy {
+    /// Version of lbcurve.
+    pub lbcurve: String,
+    /// SHA-256 of the eBPF object, hexadecimal.
+    pub ebpf_object_sha256: String,
+    /// Venues whose unit is instructions.
+    pub deterministic: Vec<VenueKind>,
+}
+
 /// Every trial of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
     /// What was asked for.
     pub scenario: Scenario,
+    /// What measures.
+    pub measured_by: MeasuredBy,
     /// Batches, in order of execution.
     pub batches: Vec<Batch>,
     /// What was asked for and will not be measured.
@@ -140,8 +156,9 @@ struct Effort {
 const SHARED_BOOT_SERVICES: u32 = 1_000;
 /// Flow numbers set aside for a trial: the warm-up of established flows and refused attempts included.
 const FLOWS_A_TRIAL: u64 = 1 << 18;
-/// Flow numbers set aside for a saturation trial, whose offered packets each take one: 8 million a second for 400 ms fit.
-const FLOWS_A_SATURATION: u64 = 1 << 22;
+/// Flow numbers set aside for a saturation trial, whose offered packets each take one: 20 million a second for
+/// 400 ms fit.
+const FLOWS_A_SATURATION: u64 = 1 << 23;
 /// Forwarded packets that end a saturation trial: safely below the 262,144 entries of a conntrack table.
 const SATURATION_PACKETS: u32 = 200_000;
 
@@ -152,7 +169,13 @@ impl Plan {
         for offer in offers {
             planner.add_venue(offer);
         }
-        Self { scenario: scenario.clone(), batches: planner.batches, skipped: planner.skipped }
+        let deterministic = offers.iter().filter(|offer| offer.deterministic).map(|offer| offer.venue).collect();
+        let measured_by = MeasuredBy {
+            lbcurve: env!("CARGO_PKG_VERSION").to_owned(),
+            ebpf_object_sha256: HEXLOWER.encode(&Sha256::digest(OBJECT)),
+            deterministic,
+        };
+        Self { scenario: scenario.clone(), measured_by, batches: planner.batches, skipped: planner.skipped }
     }
 
     /// Trials of the whole run.
@@ -404,7 +427,8 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::run::scenario::Wishes;
+    use crate::run::scenario::{MOST_PACKETS, Wishes};
+    use crate::traffic::most_flows;
 
     fn offer(venue: VenueKind, backends: &[BackendKind]) -> VenueOffer {
         let deterministic = venue == VenueKind::Vm;
@@ -440,9 +464,13 @@ mod tests {
     fn flow_numbers_never_overlap() {
         let plan = quick(7);
         let measures = plan.batches.iter().flat_map(|batch| &batch.visits).flat_map(|visit| &visit.measures);
+        let taken_by = |measure: &Measure| match measure.kind {
+            MeasureKind::Saturation { .. } => most_flows(crate::run::measure::SATURATION),
+            _ => u64::from(MOST_PACKETS),
+        };
         let mut taken: Vec<_> = measures
             .filter(|measure| measure.kind != MeasureKind::Programming)
-            .map(|measure| (measure.first_flow, u64::from(measure.packets)))
+            .map(|measure| (measure.first_flow, taken_by(measure)))
             .collect();
         taken.sort_unstable();
         assert!(taken.windows(2).all(|pair| pair[0].0 + pair[0].1 <= pair[1].0));

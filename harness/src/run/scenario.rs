@@ -147,6 +147,12 @@ pub enum ScenarioError {
         /// Axis.
         axis: &'static str,
     },
+    /// More packets than a trial can send without filling the node's conntrack table.
+    #[error("packets must be at most {MOST_PACKETS} a trial, not {asked}: more would fill the node's conntrack table")]
+    TooManyPackets {
+        /// Asked for.
+        asked: u32,
+    },
     /// Only one half of a kernel was named.
     #[error("--kernel and --modules belong together: the modules must be built for that kernel")]
     HalfAKernel,
@@ -189,11 +195,14 @@ impl Wishes {
     /// Fills the gaps from the preset and checks the result.
     ///
     /// # Errors
-    /// [`ScenarioError::Empty`], [`ScenarioError::Zero`], [`ScenarioError::HalfAKernel`].
+    /// [`ScenarioError::Empty`], [`ScenarioError::Zero`], [`ScenarioError::TooManyPackets`], [`ScenarioError::HalfAKernel`].
     pub fn resolve(self) -> Result<Scenario, ScenarioError> {
         let preset = self.preset.unwrap_or_default();
         if self.kernel.is_some() != self.modules.is_some() {
             return Err(ScenarioError::HalfAKernel);
+        }
+        if let Some(asked) = self.packets.filter(|asked| *asked > MOST_PACKETS) {
+            return Err(ScenarioError::TooManyPackets { asked });
         }
         let mut addresses = AddressPlan::default();
         if let Some(cidr) = self.service_cidr {
@@ -222,6 +231,9 @@ impl Wishes {
         })
     }
 }
+
+/// Most packets of a trial: each takes an entry of a conntrack table of 262,144.
+pub const MOST_PACKETS: u32 = 100_000;
 
 /// Seed where none is asked for: any constant serves, so that two users measure the same packets.
 const DEFAULT_SEED: u64 = 42;

@@ -35,8 +35,16 @@ pub enum StoreError {
     #[error(transparent)]
     Records(#[from] JsonlError),
     /// The directory holds a run of another plan.
-    #[error("{path} holds a run of another plan: choose another --out, or repeat that run's command to resume it")]
+    #[error(
+        "{path} holds a run of another plan or another lbcurve: choose another --out, or repeat that run's command to resume it"
+    )]
     OtherPlan {
+        /// Directory.
+        path: PathBuf,
+    },
+    /// Another process writes into the directory.
+    #[error("{path} is in use by another run: wait for it, or choose another --out")]
+    InUse {
         /// Directory.
         path: PathBuf,
     },
@@ -56,6 +64,8 @@ pub enum StoreError {
 #[derive(Debug)]
 pub struct Store {
     dir: PathBuf,
+    /// Held locked as long as the store is open.
+    _lock: File,
     log: JsonlWriter,
     records: Vec<Record>,
     done: HashSet<u32>,
@@ -68,11 +78,12 @@ impl Store {
     /// [`StoreError`]: the directory cannot be written, or holds another run.
     pub fn open(dir: &Path, plan: &Plan) -> Result<Self, StoreError> {
         std::fs::create_dir_all(dir).map_err(io_error("create", dir))?;
+        let lock = lock(dir)?;
         claim(dir, plan)?;
         let path = dir.join(TRIALS);
         let (records, done) = keep_whole_batches(plan, read_jsonl(&path)?.records);
         rewrite(&path, &records)?;
-        Ok(Self { dir: dir.to_owned(), log: JsonlWriter::append_to(&path)?, records, done })
+        Ok(Self { dir: dir.to_owned(), _lock: lock, log: JsonlWriter::append_to(&path)?, records, done })
     }
 
     /// Whether a batch was finished, in this process or an earlier one.
@@ -133,6 +144,16 @@ impl Store {
     }
 }
 
+/// Locks the directory itself: the lock goes with the process.
+fn lock(dir: &Path) -> Result<File, StoreError> {
+    let file = File::open(dir).map_err(io_error("open", dir))?;
+    match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(StoreError::InUse { path: dir.to_owned() }),
+        Err(errno) => Err(StoreError::Io { action: "lock", path: dir.to_owned(), source: errno.into() }),
+    }
+}
+
 /// Writes the plan into an empty directory, or checks that it is the one that is there.
 fn claim(dir: &Path, plan: &Plan) -> Result<(), StoreError> {
     let path = dir.join(PLAN);
@@ -181,7 +202,11 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
         file.sync_data()?;
         std::fs::rename(&temporary, path)
     };
-    write().map_err(io_error("write", path))
+    write().map_err(|source| {
+        // Half a file is of no use; where it cannot even be removed, the error to tell is still the first.
+        drop(std::fs::remove_file(&temporary));
+        io_error("write", path)(source)
+    })
 }
 
 fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError + use<> {
@@ -197,7 +222,7 @@ fn as_io(action: &'static str, path: &Path, source: serde_json::Error) -> StoreE
 mod tests {
     use super::*;
     use crate::result::{BackendKind, ProgrammingOp, ProgrammingRecord, Unit};
-    use crate::run::plan::{Batch, Measure, MeasureKind, Setup, Visit};
+    use crate::run::plan::{Batch, Measure, MeasureKind, MeasuredBy, Setup, Visit};
     use crate::run::scenario::Wishes;
     use crate::workload::{Protocol, VipLayout};
 
@@ -220,7 +245,16 @@ mod tests {
             visits: vec![Visit { setup: setup(*services), measures: vec![measure] }],
         };
         let scenario = Wishes::default().resolve().unwrap();
-        Plan { scenario, batches: services.iter().enumerate().map(batch).collect(), skipped: Vec::new() }
+        Plan {
+            scenario,
+            measured_by: measured_by(),
+            batches: services.iter().enumerate().map(batch).collect(),
+            skipped: Vec::new(),
+        }
+    }
+
+    fn measured_by() -> MeasuredBy {
+        MeasuredBy { lbcurve: "0".into(), ebpf_object_sha256: "0".into(), deterministic: vec![VenueKind::Vm] }
     }
 
     fn records(services: u32) -> Vec<Record> {
@@ -282,6 +316,8 @@ mod tests {
         finish(&mut store, 0, 1);
         assert!(store.check_kernel(VenueKind::Vm, "6.1").is_ok());
         assert!(matches!(store.check_kernel(VenueKind::Vm, "6.12"), Err(StoreError::OtherKernel { .. })));
+        assert!(matches!(Store::open(dir.path(), &plan(&[1])), Err(StoreError::InUse { .. })));
+        drop(store);
         assert!(matches!(Store::open(dir.path(), &plan(&[2])), Err(StoreError::OtherPlan { .. })));
     }
 }

@@ -14,7 +14,7 @@ use aya::programs::ProgramError;
 
 pub use established::ESTABLISHED_FLOWS;
 pub use order::TrafficOrder;
-pub use saturate::{Limit, Saturation};
+pub use saturate::{Limit, Saturation, most_flows};
 
 use crate::net::NetError;
 use crate::probe::ProbeError;

@@ -85,6 +85,12 @@ impl Instrument {
     }
 }
 
+/// Flow numbers that a saturation of `duration` can take at the most.
+#[must_use]
+pub const fn most_flows(duration: Duration) -> u64 {
+    duration.as_millis() as u64 * (MOST_PPS / 1_000)
+}
+
 fn most_packets(duration: Duration) -> u32 {
     let packets = duration.as_micros().saturating_mul(u128::from(MOST_PPS)) / 1_000_000;
     u32::try_from(packets).unwrap_or(u32::MAX).max(1)

@@ -200,6 +200,7 @@ pub(crate) fn throughput() -> Vec<ThroughputRecord> {
                     forwarded_pps,
                     forwarded: forwarded_pps as u64,
                     offered: 1_100_000,
+                    misdirected: 0,
                 });
             }
         }

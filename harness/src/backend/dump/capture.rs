@@ -46,6 +46,10 @@ pub enum ProgramError {
 /// # Errors
 /// [`ProgramError`].
 pub fn program_in_fresh_namespace(dump: &Dump) -> Result<LiveState, ProgramError> {
+    if dump.kind.is_input() {
+        // Text against text: neither a kernel nor root is needed.
+        return Ok(program(dump)?);
+    }
     let namespace = NetNs::new()?;
     let _inside = namespace.enter()?;
     Ok(program(dump)?)

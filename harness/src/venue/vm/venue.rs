@@ -116,8 +116,12 @@ impl VmVenue {
             BackendKind::IptablesNft => &["iptables-nft-restore"],
             BackendKind::Ipvs => &["iptables-legacy-restore", "ipset"],
         };
-        let missing = self.tools.missing.iter().find(|(name, _)| tools.contains(name));
-        missing.map(|(name, package)| format!("{name} is not installed; run `apt-get install {package}`"))
+        if let Some((name, package)) = self.tools.missing.iter().find(|(name, _)| tools.contains(name)) {
+            return Some(format!("{name} is not installed; run `apt-get install {package}`"));
+        }
+        let missing = self.kernel.modules.missing.iter().find(|module| modules(backend).contains(&module.as_str()));
+        missing
+            .map(|module| format!("kernel {} has no module {module}; use --kernel and --modules", self.kernel.release))
     }
 
     /// Guests that may run at a time: one a CPU where instructions are counted, else one, for they would disturb each other.
@@ -174,6 +178,32 @@ impl VmVenue {
             memory_mib: MEMORY_MIB,
             seed: GUEST_SEED,
             stall: STALL,
+        }
+    }
+}
+
+/// Modules without which a backend cannot be programmed.
+fn modules(backend: BackendKind) -> &'static [&'static str] {
+    match backend {
+        BackendKind::Direct => &["veth", "sch_ingress", "cls_bpf"],
+        BackendKind::DirectConntrack | BackendKind::Nftables => {
+            &["veth", "sch_ingress", "cls_bpf", "nf_tables", "nf_conntrack", "nft_ct", "nft_nat"]
+        }
+        BackendKind::IptablesLegacy => &[
+            "veth",
+            "sch_ingress",
+            "cls_bpf",
+            "ip_tables",
+            "iptable_nat",
+            "iptable_filter",
+            "xt_conntrack",
+            "xt_comment",
+        ],
+        BackendKind::IptablesNft => {
+            &["veth", "sch_ingress", "cls_bpf", "nf_tables", "nft_compat", "xt_conntrack", "xt_comment"]
+        }
+        BackendKind::Ipvs => {
+            &["veth", "sch_ingress", "cls_bpf", "dummy", "ip_vs", "ip_vs_rr", "ip_set", "xt_set", "iptable_nat"]
         }
     }
 }
