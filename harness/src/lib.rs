@@ -7,6 +7,7 @@ pub mod chain;
 pub mod cli;
 pub mod net;
 pub mod probe;
+mod programs;
 pub mod report;
 pub mod result;
 pub mod run;

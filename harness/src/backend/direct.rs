@@ -1,6 +1,7 @@
 //! Plain routing: nothing is programmed, and that is what is verified.
 
 use super::{Backend, BackendError, ProgrammingCost, Rendered, Unready, exec};
+use crate::programs;
 use crate::result::BackendKind;
 use crate::workload::{Service, Workload};
 
@@ -32,7 +33,7 @@ impl Backend for Direct {
     /// `/proc/net/ip_tables_names` mean no conntrack.
     fn verify(&self, _: &Workload) -> Result<(), BackendError> {
         let mut differences = legacy_tables()?;
-        if exec::find("nft").is_some() {
+        if programs::find("nft").is_some() {
             let ruleset = exec::run("nft", &["list", "ruleset"], "")?.stdout;
             differences.extend(
                 ruleset.lines().filter(|line| line.starts_with("table ")).map(|line| format!("nf_tables holds {line}")),

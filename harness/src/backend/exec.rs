@@ -3,18 +3,17 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use rustix::fs::{MemfdFlags, memfd_create};
 
 use super::{BackendError, ProgrammingCost};
+use crate::programs::find;
 use crate::sys::process::die_with_parent;
 use crate::sys::wait::{Ended, wait4};
 
-/// Where system tools are, beside `PATH`: a plain user's `PATH` has no sbin.
-const SYSTEM_PATHS: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 /// How much of a tool's complaint goes into an error.
 const MESSAGE_LIMIT: usize = 2000;
 
@@ -24,13 +23,6 @@ pub(crate) struct Output {
     pub(crate) stdout: String,
     /// CPU times of the tool, and the wall time of the whole call.
     pub(crate) cost: ProgrammingCost,
-}
-
-/// Finds a program in `PATH` or in the system's own directories.
-pub(crate) fn find(tool: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut directories = std::env::split_paths(&path).chain(SYSTEM_PATHS.iter().map(PathBuf::from));
-    directories.find_map(|directory| Some(directory.join(tool)).filter(|candidate| candidate.is_file()))
 }
 
 /// Runs a tool to its end with `input` as its standard input.

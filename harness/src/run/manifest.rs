@@ -3,13 +3,11 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 
-use data_encoding::HEXLOWER;
 use rustix::system::uname;
-use sha2::{Digest, Sha256};
 
 use super::execute::Venues;
 use super::plan::{MeasureKind, Plan, Setup, worst_position};
-use crate::probe::OBJECT;
+use crate::programs;
 use crate::result::{
     Cell, Environment, Flow, KernelUnderTest, Manifest, Plan as ReportedPlan, PlannedCell, Position, SkippedCell, Unit,
     VenueKind, name,
@@ -17,7 +15,7 @@ use crate::result::{
 
 /// Collects the manifest of a run that has just ended.
 pub fn manifest(plan: &Plan, venues: &Venues) -> Manifest {
-    Manifest { environment: environment(venues), plan: reported_plan(plan, venues) }
+    Manifest { environment: environment(plan, venues), plan: reported_plan(plan, venues) }
 }
 
 /// The cells that were asked for and not measured, each with its reason.
@@ -102,9 +100,9 @@ fn cell(venue: VenueKind, venues: &Venues, setup: Setup, flow: Flow, position: P
     }
 }
 
-fn environment(venues: &Venues) -> Environment {
+fn environment(plan: &Plan, venues: &Venues) -> Environment {
     Environment {
-        lbcurve_version: env!("CARGO_PKG_VERSION").to_owned(),
+        lbcurve_version: plan.measured_by.lbcurve.clone(),
         date: humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string(),
         kernels: kernels(venues),
         cpu_model: field_of("/proc/cpuinfo", "model name", ':').unwrap_or_else(|| "unknown".to_owned()),
@@ -113,7 +111,7 @@ fn environment(venues: &Venues) -> Environment {
         virtualisation: virtualisation(),
         distribution: field_of("/etc/os-release", "PRETTY_NAME", '=').unwrap_or_else(|| "unknown".to_owned()),
         tools: tools(),
-        ebpf_object_sha256: HEXLOWER.encode(&Sha256::digest(OBJECT)),
+        ebpf_object_sha256: plan.measured_by.ebpf_object_sha256.clone(),
         command: command(),
     }
 }
@@ -159,15 +157,11 @@ fn virtualisation() -> Option<String> {
 fn tools() -> BTreeMap<String, String> {
     let tools = ["iptables-legacy", "iptables-nft", "nft", "ipset", "qemu-system-x86_64"];
     let version = |tool: &str| {
-        let output = Command::new(tool).arg("--version").env("PATH", path_with_sbin()).output().ok()?;
+        let output = Command::new(programs::find(tool)?).arg("--version").output().ok()?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         Some((tool.to_owned(), text.lines().next()?.to_owned()))
     };
     tools.into_iter().filter_map(version).collect()
-}
-
-fn path_with_sbin() -> String {
-    format!("{}:/usr/local/sbin:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default())
 }
 
 /// The command as it was given, without the path of the program.

@@ -6,6 +6,7 @@ pub mod manifest;
 pub mod measure;
 pub mod offer;
 pub mod plan;
+mod planner;
 pub mod progress;
 pub mod record;
 pub mod scenario;

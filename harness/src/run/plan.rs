@@ -6,15 +6,12 @@
 //! deterministic vm there is no drift, and one visit takes all trials.
 
 use data_encoding::HEXLOWER;
-use rand::SeedableRng;
-use rand::seq::SliceRandom;
-use rand_chacha::ChaCha12Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::guard;
-use super::scenario::{Preset, Scenario};
+use super::planner;
+use super::scenario::Scenario;
 use crate::probe::OBJECT;
 use crate::result::{BackendKind, Flow, Position, VenueKind};
 use crate::workload::{Protocol, VipLayout, WorkloadSpec};
@@ -143,39 +140,17 @@ pub struct VenueOffer {
     pub saturation: bool,
 }
 
-/// Trials and packets of a venue.
-struct Effort {
-    rounds: u32,
-    trials_a_visit: u32,
-    packets: u32,
-    /// Rounds that measure saturation too: it takes long, and its spread is smaller.
-    saturation_rounds: u32,
-}
-
-/// Largest N whose visits share a boot; larger ones have their own, so that an interrupted boot loses little.
-const SHARED_BOOT_SERVICES: u32 = 1_000;
-/// Flow numbers set aside for a trial: the warm-up of established flows and refused attempts included.
-const FLOWS_A_TRIAL: u64 = 1 << 18;
-/// Flow numbers set aside for a saturation trial, whose offered packets each take one: 20 million a second for
-/// 400 ms fit.
-const FLOWS_A_SATURATION: u64 = 1 << 23;
-/// Forwarded packets that end a saturation trial: safely below the 262,144 entries of a conntrack table.
-const SATURATION_PACKETS: u32 = 200_000;
-
 impl Plan {
     /// Expands a scenario over the venues that are offered. Pure: the same arguments give the same plan.
     pub fn new(scenario: &Scenario, offers: &[VenueOffer]) -> Self {
-        let mut planner = Planner { scenario, next_flow: 0, batches: Vec::new(), skipped: Vec::new() };
-        for offer in offers {
-            planner.add_venue(offer);
-        }
+        let (batches, skipped) = planner::expand(scenario, offers);
         let deterministic = offers.iter().filter(|offer| offer.deterministic).map(|offer| offer.venue).collect();
         let measured_by = MeasuredBy {
             lbcurve: env!("CARGO_PKG_VERSION").to_owned(),
             ebpf_object_sha256: HEXLOWER.encode(&Sha256::digest(OBJECT)),
             deterministic,
         };
-        Self { scenario: scenario.clone(), measured_by, batches: planner.batches, skipped: planner.skipped }
+        Self { scenario: scenario.clone(), measured_by, batches, skipped }
     }
 
     /// Trials of the whole run.
@@ -205,170 +180,6 @@ impl Setup {
     }
 }
 
-struct Planner<'a> {
-    scenario: &'a Scenario,
-    next_flow: u64,
-    batches: Vec<Batch>,
-    skipped: Vec<Skipped>,
-}
-
-impl Planner<'_> {
-    fn add_venue(&mut self, offer: &VenueOffer) {
-        for (backend, reason) in &offer.unready {
-            let (venue, backend, reason) = (offer.venue, *backend, reason.clone());
-            self.skipped.push(Skipped { venue, backend, services: None, reason });
-        }
-        let setups = self.setups(offer);
-        match offer.venue {
-            VenueKind::Host => self.add_rounds(offer, &setups),
-            VenueKind::Vm => self.add_boots(offer, &setups),
-        }
-    }
-
-    fn setups(&mut self, offer: &VenueOffer) -> Vec<Setup> {
-        let scenario = self.scenario;
-        let mut setups = Vec::new();
-        for &backend in &offer.backends {
-            for services in self.allowed_services(offer, backend) {
-                for (layout, protocol, endpoints) in axes(scenario, backend) {
-                    setups.push(Setup { backend, layout, protocol, services, endpoints });
-                }
-            }
-        }
-        setups
-    }
-
-    fn allowed_services(&mut self, offer: &VenueOffer, backend: BackendKind) -> Vec<u32> {
-        let mut allowed = Vec::new();
-        for &services in &self.scenario.services {
-            match guard::refusal(offer, backend, services) {
-                Some(reason) if !self.scenario.allow_slow => {
-                    self.skipped.push(Skipped { venue: offer.venue, backend, services: Some(services), reason });
-                }
-                _ => allowed.push(services),
-            }
-        }
-        allowed
-    }
-
-    /// Host: every round visits every setup once, in an order of its own.
-    fn add_rounds(&mut self, offer: &VenueOffer, setups: &[Setup]) {
-        let effort = effort(self.scenario, offer);
-        for round in 0..effort.rounds {
-            let mut order = setups.to_vec();
-            order.shuffle(&mut self.rng(&[1, u64::from(round)]));
-            for setup in order {
-                let visit = self.visit(offer, setup, &effort, round);
-                self.push(offer.venue, vec![visit]);
-            }
-        }
-    }
-
-    /// Vm: one boot a backend and layout, N in a seeded random order.
-    fn add_boots(&mut self, offer: &VenueOffer, setups: &[Setup]) {
-        let effort = effort(self.scenario, offer);
-        for boot in boots(setups) {
-            let mut order = boot;
-            let salt = self.batches.len() as u64;
-            order.shuffle(&mut self.rng(&[2, salt]));
-            let visits = order.into_iter().map(|setup| self.visit(offer, setup, &effort, 0)).collect();
-            self.push(offer.venue, visits);
-        }
-    }
-
-    fn visit(&mut self, offer: &VenueOffer, setup: Setup, effort: &Effort, round: u32) -> Visit {
-        let mut measures = Vec::new();
-        let in_round =
-            |kind: &MeasureKind| !matches!(kind, MeasureKind::Saturation { .. }) || round < effort.saturation_rounds;
-        for kind in kinds(self.scenario, offer, &setup).into_iter().filter(in_round) {
-            for repetition in 0..repetitions(kind, effort) {
-                let trial = round * repetitions(kind, effort) + repetition;
-                measures.push(self.measure(kind, trial, effort.packets));
-            }
-        }
-        let salt = setup_salt(&setup);
-        measures.shuffle(&mut self.rng(&[3, u64::from(round), salt]));
-        // Programming changes the services, so it comes when nothing is left to measure on them.
-        measures.sort_by_key(|measure| measure.kind == MeasureKind::Programming);
-        Visit { setup, measures }
-    }
-
-    fn measure(&mut self, kind: MeasureKind, trial: u32, packets: u32) -> Measure {
-        let first_flow = self.next_flow;
-        let (flows, packets) = match kind {
-            MeasureKind::Traversal { .. } | MeasureKind::Floor => (FLOWS_A_TRIAL, packets),
-            MeasureKind::Saturation { .. } => (FLOWS_A_SATURATION, SATURATION_PACKETS),
-            MeasureKind::Programming => (0, 0),
-        };
-        self.next_flow += flows;
-        Measure { kind, trial, packets, first_flow }
-    }
-
-    fn push(&mut self, venue: VenueKind, visits: Vec<Visit>) {
-        let id = u32::try_from(self.batches.len()).unwrap_or(u32::MAX);
-        self.batches.push(Batch { id, venue, visits });
-    }
-
-    fn rng(&self, salts: &[u64]) -> ChaCha12Rng {
-        let mut seed = [0; 32];
-        for (chunk, value) in seed.chunks_exact_mut(8).zip([&[self.scenario.seed], salts].concat()) {
-            chunk.copy_from_slice(&value.to_le_bytes());
-        }
-        ChaCha12Rng::from_seed(seed)
-    }
-}
-
-/// Layout, protocol and M of a backend: the baselines have no services, so only protocol and M concern them.
-fn axes(scenario: &Scenario, backend: BackendKind) -> Vec<(VipLayout, Protocol, u32)> {
-    let single = is_baseline(backend) || (scenario.narrow_layouts && backend != BackendKind::Ipvs);
-    let layouts = if single { &scenario.layouts[..1] } else { &scenario.layouts[..] };
-    let mut axes = Vec::new();
-    for &layout in layouts {
-        for &protocol in &scenario.protocols {
-            axes.extend(scenario.endpoints.iter().map(|&endpoints| (layout, protocol, endpoints)));
-        }
-    }
-    axes
-}
-
-fn kinds(scenario: &Scenario, offer: &VenueOffer, setup: &Setup) -> Vec<MeasureKind> {
-    let mut kinds = Vec::new();
-    for &flow in flows(scenario, setup.backend) {
-        for &position in positions(scenario, setup.backend, flow) {
-            kinds.push(MeasureKind::Traversal { flow, position });
-        }
-    }
-    if setup.backend == BackendKind::Direct {
-        kinds.push(MeasureKind::Floor);
-    }
-    if offer.saturation {
-        let position = worst_position(setup.backend);
-        kinds.extend(flows(scenario, setup.backend).iter().map(|&flow| MeasureKind::Saturation { flow, position }));
-    }
-    if !is_baseline(setup.backend) {
-        kinds.push(MeasureKind::Programming);
-    }
-    kinds
-}
-
-/// Without conntrack there are no flows to tell apart.
-fn flows(scenario: &Scenario, backend: BackendKind) -> &[Flow] {
-    if backend == BackendKind::Direct { &[Flow::New] } else { &scenario.flows }
-}
-
-fn positions(scenario: &Scenario, backend: BackendKind, flow: Flow) -> &[Position] {
-    match (backend, flow) {
-        (BackendKind::Direct | BackendKind::DirectConntrack, _) => &[Position::Missing],
-        // Conntrack answers before any position matters; one is enough unless positions were the point of the preset.
-        (_, Flow::Established) if scenario.preset != Preset::Full => {
-            let worst = scenario.positions.iter().position(|position| *position == worst_position(backend));
-            let one = worst.unwrap_or(0);
-            &scenario.positions[one..=one]
-        }
-        _ => &scenario.positions,
-    }
-}
-
 /// Where a backend looks longest: the curve that a headline shows.
 pub fn worst_position(backend: BackendKind) -> Position {
     match backend {
@@ -381,143 +192,4 @@ pub fn worst_position(backend: BackendKind) -> Position {
 /// Whether a backend has no services.
 pub fn is_baseline(backend: BackendKind) -> bool {
     matches!(backend, BackendKind::Direct | BackendKind::DirectConntrack)
-}
-
-fn effort(scenario: &Scenario, offer: &VenueOffer) -> Effort {
-    let trials = scenario.trials.unwrap_or(if offer.deterministic { 5 } else { 10 });
-    let saturation_rounds = match scenario.preset {
-        Preset::Quick => 3,
-        Preset::Standard => 5,
-        Preset::Full => trials,
-    };
-    let packets = scenario.packets.unwrap_or(match (offer.deterministic, offer.venue) {
-        (true, _) => 200,
-        (false, VenueKind::Vm) => 1_000,
-        (false, VenueKind::Host) => 2_000,
-    });
-    let (rounds, trials_a_visit) = if offer.venue == VenueKind::Host { (trials, 1) } else { (1, trials) };
-    Effort { rounds, trials_a_visit, packets, saturation_rounds }
-}
-
-fn repetitions(kind: MeasureKind, effort: &Effort) -> u32 {
-    if kind == MeasureKind::Programming { 1 } else { effort.trials_a_visit }
-}
-
-/// Setups grouped into boots: by everything but N, and a boot of its own for each large N.
-fn boots(setups: &[Setup]) -> Vec<Vec<Setup>> {
-    let mut groups: Vec<(Setup, Vec<Setup>)> = Vec::new();
-    for setup in setups {
-        let shared = if setup.services <= SHARED_BOOT_SERVICES { 0 } else { setup.services };
-        let key = Setup { services: shared, ..*setup };
-        match groups.iter_mut().find(|(group, _)| *group == key) {
-            Some((_, members)) => members.push(*setup),
-            None => groups.push((key, vec![*setup])),
-        }
-    }
-    groups.into_iter().map(|(_, members)| members).collect()
-}
-
-fn setup_salt(setup: &Setup) -> u64 {
-    let small = [setup.backend as u64, setup.layout as u64, setup.protocol as u64, u64::from(setup.endpoints)];
-    small.iter().fold(u64::from(setup.services), |salt, part| salt.wrapping_mul(1_099_511_628_211) ^ part)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use super::*;
-    use crate::run::scenario::{MOST_PACKETS, Wishes};
-    use crate::traffic::most_flows;
-
-    fn offer(venue: VenueKind, backends: &[BackendKind]) -> VenueOffer {
-        let deterministic = venue == VenueKind::Vm;
-        VenueOffer {
-            venue,
-            backends: backends.to_vec(),
-            unready: Vec::new(),
-            deterministic,
-            saturation: !deterministic,
-        }
-    }
-
-    fn quick(seed: u64) -> Plan {
-        let scenario = Wishes { seed: Some(seed), ..Wishes::default() }.resolve().unwrap();
-        let all = scenario.backends.clone();
-        Plan::new(&scenario, &[offer(VenueKind::Vm, &all), offer(VenueKind::Host, &all[..3])])
-    }
-
-    #[test]
-    fn a_seed_makes_one_plan() {
-        assert_eq!(quick(1), quick(1));
-        assert_ne!(quick(1), quick(2));
-    }
-
-    #[test]
-    fn every_trial_has_a_slot_of_its_own() {
-        let plan = quick(7);
-        let slots: Vec<_> = plan.batches.iter().flat_map(Batch::slots).collect();
-        assert_eq!(slots.iter().collect::<HashSet<_>>().len(), slots.len());
-    }
-
-    #[test]
-    fn flow_numbers_never_overlap() {
-        let plan = quick(7);
-        let measures = plan.batches.iter().flat_map(|batch| &batch.visits).flat_map(|visit| &visit.measures);
-        let taken_by = |measure: &Measure| match measure.kind {
-            MeasureKind::Saturation { .. } => most_flows(crate::run::measure::SATURATION),
-            _ => u64::from(MOST_PACKETS),
-        };
-        let mut taken: Vec<_> = measures
-            .filter(|measure| measure.kind != MeasureKind::Programming)
-            .map(|measure| (measure.first_flow, taken_by(measure)))
-            .collect();
-        taken.sort_unstable();
-        assert!(taken.windows(2).all(|pair| pair[0].0 + pair[0].1 <= pair[1].0));
-    }
-
-    #[test]
-    fn hosts_come_round_in_rounds_and_guests_once() {
-        let plan = quick(7);
-        let visits =
-            |venue| plan.batches.iter().filter(move |batch| batch.venue == venue).flat_map(|batch| &batch.visits);
-        let legacy = |visit: &&Visit| visit.setup.backend == BackendKind::IptablesLegacy && visit.setup.services == 10;
-        assert_eq!(visits(VenueKind::Host).filter(legacy).count(), 10);
-        assert_eq!(visits(VenueKind::Vm).filter(legacy).count(), 1);
-    }
-
-    #[test]
-    fn other_layouts_concern_ipvs_only_unless_asked_for() {
-        let other = |plan: &Plan| -> HashSet<BackendKind> {
-            let visits = plan.batches.iter().flat_map(|batch| &batch.visits);
-            visits.filter(|visit| visit.setup.layout == VipLayout::Stride256).map(|visit| visit.setup.backend).collect()
-        };
-        assert_eq!(other(&quick(7)), HashSet::from([BackendKind::Ipvs]));
-        let wishes = Wishes { layout: Some(vec![VipLayout::Stride256]), ..Wishes::default() };
-        let scenario = wishes.resolve().unwrap();
-        let asked = Plan::new(&scenario, &[offer(VenueKind::Vm, &scenario.backends)]);
-        assert!(other(&asked).contains(&BackendKind::Nftables));
-    }
-
-    #[test]
-    fn slow_cells_are_skipped_with_a_reason() {
-        let plan = |allow_slow| {
-            let wishes = Wishes { services: Some(vec![10_000]), allow_slow, ..Wishes::default() };
-            let scenario = wishes.resolve().unwrap();
-            Plan::new(&scenario, &[offer(VenueKind::Host, &[BackendKind::Nftables])])
-        };
-        let guarded = plan(None);
-        assert!(guarded.batches.is_empty());
-        assert!(guarded.skipped[0].reason.contains("--allow-slow"));
-        assert!(plan(Some(true)).skipped.is_empty());
-    }
-
-    #[test]
-    fn programming_changes_come_last_in_a_visit() {
-        let plan = quick(3);
-        for visit in plan.batches.iter().flat_map(|batch| &batch.visits) {
-            let place = visit.measures.iter().position(|measure| measure.kind == MeasureKind::Programming);
-            assert!(place.is_none_or(|place| place + 1 == visit.measures.len()));
-        }
-    }
 }

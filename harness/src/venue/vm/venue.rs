@@ -7,9 +7,11 @@ use std::time::Duration;
 use super::cache::CacheError;
 use super::image::GuestTools;
 use super::kernel::KernelError;
+use super::qemu::QEMU;
 use super::{
     Acceleration, Cache, GuestJob, GuestReport, GuestSpec, KernelImage, KernelSource, VmError, boot, probe_kvm,
 };
+use crate::programs;
 use crate::result::{BackendKind, Unit, VenueKind};
 use crate::run::measure::Place;
 use crate::run::plan::Batch;
@@ -76,7 +78,7 @@ impl VmVenue {
         init: PathBuf,
         progress: &mut dyn FnMut(&str),
     ) -> Result<Self, VmOpenError> {
-        if !super::qemu::is_installed() {
+        if programs::find(QEMU).is_none() {
             return Err(VmOpenError::QemuMissing);
         }
         let cache = Cache::for_user()?;

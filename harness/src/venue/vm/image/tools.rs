@@ -1,8 +1,10 @@
 //! The host's programs that the guest runs, found with their libraries and plug-ins.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::{env, fs};
+
+use crate::programs;
 
 /// Programs that backends run in the guest, and the Debian package of each.
 pub const TOOLS: &[(&str, &str)] = &[
@@ -59,7 +61,7 @@ impl GuestTools {
     pub fn find() -> Self {
         let mut tools = Self { plugins: plugins(), files: existing(FILES), ..Self::default() };
         for &(name, package) in TOOLS {
-            match find_program(name) {
+            match programs::find(name) {
                 Some(path) => drop(tools.programs.insert(name.to_owned(), path)),
                 None => tools.missing.push((name, package)),
             }
@@ -82,13 +84,6 @@ pub(super) fn libraries(program: &Path) -> Result<BTreeMap<String, PathBuf>, Too
             library.realpath.map(|path| (place(&name), path)).ok_or_else(missing)
         })
         .collect()
-}
-
-/// Looks in `PATH` and in the directories of administrators' programs, which are not in every user's.
-fn find_program(name: &str) -> Option<PathBuf> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let sbin = ["/usr/sbin", "/sbin", "/usr/local/sbin"].map(PathBuf::from);
-    env::split_paths(&path).chain(sbin).map(|dir| dir.join(name)).find(|path| path.is_file())
 }
 
 fn existing(files: &[&str]) -> Vec<PathBuf> {

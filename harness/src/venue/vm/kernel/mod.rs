@@ -35,15 +35,6 @@ impl Default for KernelSource {
     }
 }
 
-/// Whether a kernel is at hand: what `lbcurve doctor` tells without a download.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Availability {
-    /// Package and version, or the file, is here.
-    Here(String),
-    /// Package and version will be downloaded by the first boot.
-    ToDownload(String),
-}
-
 /// A kernel that is ready to boot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KernelImage {
@@ -87,21 +78,6 @@ pub enum KernelError {
     /// The cache cannot be used.
     #[error(transparent)]
     Cache(#[from] CacheError),
-}
-
-impl KernelSource {
-    /// Whether the kernel is at hand, without a download.
-    pub fn availability(&self, cache: &Cache) -> Result<Availability, KernelError> {
-        match self {
-            Self::Package(name) => {
-                let package = package::find(name)?;
-                let cached = cache.get(&package.cache_key()).is_some();
-                let text = package.to_string();
-                Ok(if cached { Availability::Here(text) } else { Availability::ToDownload(text) })
-            }
-            Self::Files { kernel, .. } => read(kernel).map(|_| Availability::Here(kernel.display().to_string())),
-        }
-    }
 }
 
 impl KernelImage {

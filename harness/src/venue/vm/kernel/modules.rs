@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::super::run_tool::{self, ToolError};
+use crate::programs;
 
 /// Modules that backends, topology and probe use. Loaded in this order, each after what it depends on.
 pub const WANTED_MODULES: &[&str] = &[
@@ -177,13 +178,12 @@ impl ModuleSet {
 /// Writes `modules.dep` below `base`, which holds `lib/modules/<release>`.
 pub(super) fn depmod(base: &Path, release: &str) -> Result<(), ModuleError> {
     let base_arg = base.to_string_lossy();
-    run_tool::output(&tool_path("depmod"), &["-b", &base_arg, release], base).map(drop).map_err(ModuleError::Depmod)
+    run_tool::output(&depmod_path(), &["-b", &base_arg, release], base).map(drop).map_err(ModuleError::Depmod)
 }
 
-/// `depmod` lies in a directory that is not in every user's `PATH`.
-fn tool_path(name: &str) -> String {
-    let sbin = format!("/usr/sbin/{name}");
-    if Path::new(&sbin).exists() { sbin } else { name.to_owned() }
+/// Its path, for it lies in a directory that is not in every user's `PATH`.
+fn depmod_path() -> String {
+    programs::find("depmod").map_or_else(|| "depmod".to_owned(), |path| path.display().to_string())
 }
 
 fn module_dir(dir: &Path, release: &str) -> Result<PathBuf, ModuleError> {
@@ -217,7 +217,7 @@ fn dry_depmod(dir: &Path, release: &str) -> Result<String, ModuleError> {
     let target = fs::canonicalize(dir).map_err(at(dir))?;
     std::os::unix::fs::symlink(target, modules.join(release)).map_err(at(&modules))?;
     let base_arg = base.path().to_string_lossy();
-    run_tool::output(&tool_path("depmod"), &["-n", "-b", &base_arg, release], base.path()).map_err(ModuleError::Depmod)
+    run_tool::output(&depmod_path(), &["-n", "-b", &base_arg, release], base.path()).map_err(ModuleError::Depmod)
 }
 
 /// From a module's name to its file's path after those of all it depends on (modules.dep(5)).

@@ -124,12 +124,6 @@ fn serial(command: &mut Command, id: &str, path: &Path) {
     command.arg("-chardev").arg(format!("file,id={id},path={escaped}")).arg("-serial").arg(format!("chardev:{id}"));
 }
 
-/// Whether the emulator's program is on the `PATH`.
-pub(crate) fn is_installed() -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|dir| dir.join(QEMU).is_file())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
