@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::AtomicBool;
 
+use lbcurve::backend::ipvs::compare::Comparison;
 use lbcurve::backend::{BackendError, backend, ipvs};
 use lbcurve::net::NetNs;
 use lbcurve::result::BackendKind;
@@ -98,4 +99,23 @@ fn the_ignored_tests_pass_in_the_vm() {
     println!("{text}");
     outcome.expect("the tests pass in the guest");
     assert!(text.contains("2 passed; 0 failed"), "{text}");
+}
+
+/// Counted in instructions, a ratio is exact: netlink in batches against the usual tools.
+#[test]
+fn netlink_takes_at_most_two_thirds_of_what_ip_and_ipvsadm_take() {
+    let addresses = AddressPlan::default();
+    let layout = VipLayout::Sequential;
+    let workload = WorkloadSpec { services: 3_000, endpoints: 2, layout, protocol: Protocol::Tcp, seed: 0, addresses };
+    let init = PathBuf::from(env!("CARGO_BIN_EXE_lbcurve"));
+    let vm = VmVenue::open_with_init(&KernelSource::default(), Some(true), init, &mut |line| println!("{line}"))
+        .expect("the vm venue opens");
+    let mut answers = Vec::new();
+    let job = GuestJob::CompareIpvs { workload };
+    vm.boot(&job, &mut |line| answers.push(line.to_owned()), &AtomicBool::new(false)).expect("both ways work");
+    let found: Comparison = serde_json::from_str(&answers[0]).expect("a comparison");
+    println!("{found:?}");
+    let tools = found.ip_batch + found.ipvsadm_restore;
+    assert!(found.netlink * 100 <= tools * 65, "{found:?}");
+    assert!(found.netlink_user * 10 <= found.netlink, "{found:?}");
 }

@@ -45,6 +45,45 @@ fn p50s(run: &RunFile, backend: BackendKind, flow: Flow, position: Position) -> 
     curve.unwrap().points.iter().map(|point| point.p50).collect()
 }
 
+/// Holds a file of a real run to the committed schema.
+fn assert_valid(run_json: &Path) {
+    let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("../results/schema/run.schema.json");
+    let read = |path: &Path| serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let validator = jsonschema::validator_for(&read(&schema)).unwrap();
+    let run: serde_json::Value = read(run_json);
+    let errors: Vec<_> = validator.iter_errors(&run).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:?}");
+}
+
+/// VIPs at stride 256 share one of IPVS's 256 buckets: the walk grows by some 13 instructions a service.
+#[test]
+fn the_256_bucket_table_shows_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("run");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lbcurve"));
+    command.args(["run", "--venue", "vm", "--backends", "ipvs", "--services", "1,100", "--layout", "stride-256"]);
+    command.args([
+        "--flows",
+        "new",
+        "--positions",
+        "first,last",
+        "--trials",
+        "2",
+        "--packets",
+        "50",
+        "--deterministic",
+    ]);
+    assert!(command.arg("--out").arg(&out).stdout(Stdio::null()).status().unwrap().success());
+    let run = read_run_file(&out.join("run.json")).unwrap();
+    let slope = |position| {
+        let p50s = p50s(&run, BackendKind::Ipvs, Flow::New, position);
+        (p50s[1] - p50s[0]) / 99.0
+    };
+    let (first, last) = (slope(Position::First), slope(Position::Last));
+    assert!((10.0..=16.0).contains(&first), "first: {first} instructions a service");
+    assert!(last < 2.0, "last: {last} instructions a service");
+}
+
 #[test]
 fn one_seed_gives_the_same_bytes_twice_and_after_a_kill() {
     let dir = tempfile::tempdir().unwrap();
@@ -60,6 +99,7 @@ fn one_seed_gives_the_same_bytes_twice_and_after_a_kill() {
     assert!(!kept.is_empty() && kept.len() < expected.len(), "killed half-way: {} bytes", kept.len());
     assert_eq!(run(&killed), expected, "a run that was killed and resumed");
 
+    assert_valid(&first.join("run.json"));
     let run = read_run_file(&first.join("run.json")).unwrap();
     assert!(run.warnings.is_empty(), "{:?}", run.warnings);
     // The field's own figures: 26 instructions a rule; IPVS does not see N.
