@@ -81,9 +81,9 @@ pub struct Plan {
     pub flows: Vec<Flow>,
     /// Positions.
     pub positions: Vec<Position>,
-    /// Trials of each cell.
+    /// Most trials of a cell: venues differ.
     pub trials: u32,
-    /// Packets of each trial.
+    /// Fewest packets of a trial: venues differ.
     pub packets: u64,
     /// Whether the vm counted instructions.
     pub deterministic: bool,

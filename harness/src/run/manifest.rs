@@ -12,6 +12,7 @@ use crate::result::{
     Cell, Environment, Flow, KernelUnderTest, Manifest, Plan as ReportedPlan, PlannedCell, Position, SkippedCell, Unit,
     VenueKind, name,
 };
+use crate::venue::host;
 
 /// Collects the manifest of a run that has just ended.
 pub fn manifest(plan: &Plan, venues: &Venues) -> Manifest {
@@ -84,7 +85,7 @@ fn cells(plan: &Plan, venues: &Venues) -> Vec<PlannedCell> {
 
 fn cell(venue: VenueKind, venues: &Venues, setup: Setup, flow: Flow, position: Position) -> Cell {
     let kernel = match venue {
-        VenueKind::Host => venues.host.as_ref().map(|place| place.kernel.clone()),
+        VenueKind::Host => Some(host::release()),
         VenueKind::Vm => venues.vm.as_ref().map(|vm| vm.kernel.release.clone()),
     };
     Cell {

@@ -36,7 +36,7 @@ pub(super) fn measured(run: &RunFile) -> String {
     let plan = &run.plan;
     let backends: Vec<_> = plan.backends.iter().map(name).collect();
     format!(
-        "{} with N = {} services of {} endpoints; {} trials of {} packets at each point, seed {}.",
+        "{} with N = {} services of {} endpoints; up to {} trials of at least {} packets at each point, seed {}.",
         backends.join(", "),
         list(&plan.services),
         list(&plan.endpoints),
