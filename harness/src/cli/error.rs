@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use crate::backend::dump::{DumpError, ProgramError};
 use crate::chain::one_line;
+use crate::net::NetError;
 use crate::result::{AssembleError, RunFileError};
 use crate::run::execute::ExecuteError;
 use crate::run::measure::MeasureError;
@@ -24,6 +25,9 @@ pub enum CliError {
     /// The host venue needs root.
     #[error("the host venue programs this kernel, which needs root; run with sudo, or use --venue vm, which does not")]
     NeedsRoot,
+    /// Namespaces of this kernel cannot be used.
+    #[error(transparent)]
+    Host(NetError),
     /// An asked backend cannot run anywhere that was asked for.
     #[error("nothing to measure: {}", .0.join("; "))]
     NothingReady(Vec<String>),
@@ -76,6 +80,12 @@ pub enum CliError {
     Signals(#[source] std::io::Error),
 }
 
+impl From<NetError> for CliError {
+    fn from(error: NetError) -> Self {
+        if error.is_permission() { Self::NeedsRoot } else { Self::Host(error) }
+    }
+}
+
 /// Exit codes: documented in README.md, told apart by scripts.
 impl CliError {
     /// The code of this kind of error.
@@ -91,7 +101,7 @@ impl CliError {
             Self::Execute(ExecuteError::Vm(_)) | Self::Vm(_) => 8,
             Self::Execute(ExecuteError::Measure(MeasureError::Backend { .. })) | Self::Dump { .. } => 9,
             Self::NotADump(_) => 15,
-            Self::Execute(ExecuteError::Measure(_) | ExecuteError::NoVenue(_)) | Self::Signals(_) => 10,
+            Self::Execute(ExecuteError::Measure(_) | ExecuteError::NoVenue(_)) | Self::Signals(_) | Self::Host(_) => 10,
             Self::Store(_) | Self::Execute(ExecuteError::Store(_)) | Self::File { .. } => 11,
             Self::Assemble(_) | Self::RunFile(_) => 12,
             Self::Leftovers(_) => 14,

@@ -37,7 +37,7 @@ fn split(dumps: Vec<Dump>, venue: VenueChoice) -> Result<(Vec<Dump>, Vec<Dump>),
     let obstacles = match venue {
         VenueChoice::Vm => Vec::new(),
         _ if !host::is_root() => Vec::new(),
-        _ => host::obstacles(&backends(&dumps)).map_err(|_| CliError::NeedsRoot)?,
+        _ => host::obstacles(&backends(&dumps))?,
     };
     let runs_here = |backend: BackendKind| obstacles.iter().any(|(kind, state)| *kind == backend && state.is_none());
     let (on_host, in_vm): (Vec<_>, Vec<_>) =

@@ -12,6 +12,7 @@ use crate::venue::vm::VmVenue;
 /// Opens the venues that a scenario asks for and asks them about its backends.
 ///
 /// `auto` is the host where it can run every asked backend, else the vm for all of them, and the host as well for those it can.
+/// A venue that `auto` has to do without is an offer of nothing, with the reason.
 ///
 /// # Errors
 /// A venue that was asked for by name cannot be used, or neither can under `auto`.
@@ -65,7 +66,7 @@ fn host_offer(scenario: &Scenario) -> Result<VenueOffer, CliError> {
     if !host::is_root() {
         return Err(CliError::NeedsRoot);
     }
-    let obstacles = host::obstacles(&scenario.backends).map_err(|_| CliError::NeedsRoot)?;
+    let obstacles = host::obstacles(&scenario.backends)?;
     let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     Ok(offer(VenueKind::Host, obstacles, false, cpus > 1))
 }
