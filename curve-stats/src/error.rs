@@ -31,6 +31,30 @@ pub enum StatsError {
         /// The largest magnitude among them.
         largest: f64,
     },
+    /// A ratio was asked for of a value that is zero or negative.
+    #[error("value {value} at index {index} is not positive: it has no ratio")]
+    NotPositive {
+        /// Index in the input.
+        index: usize,
+        /// The value.
+        value: f64,
+    },
+    /// More pairs of values than an interval is computed from.
+    #[error("{pairs} pairs of values are more than the {most} that an interval is computed from")]
+    TooMany {
+        /// How many pairs there are.
+        pairs: usize,
+        /// How many may be.
+        most: usize,
+    },
+    /// A ratio is larger or smaller than a float can hold.
+    #[error("ratios from e^{low_log} to e^{high_log} are beyond what a float can hold")]
+    RatioOutOfRange {
+        /// Natural logarithm of the smallest ratio.
+        low_log: f64,
+        /// Natural logarithm of the largest ratio.
+        high_log: f64,
+    },
     /// Student's t distribution has no such number of degrees of freedom.
     #[error("no Student t quantile at {freedom} degrees of freedom")]
     Freedom {
