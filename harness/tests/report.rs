@@ -7,12 +7,12 @@ mod synthetic;
 
 use std::collections::BTreeSet;
 
-use curve_stats::{Class, Fit, FitNote, quantile};
+use curve_stats::{Class, Fit, FitNote, Spread, quantile};
 use lbcurve::report::number::{self, Medium};
 use lbcurve::report::{html, table};
 use lbcurve::result::{
-    BackendKind, Curve, CurveKey, Flow, Integrity, Metric, Point, Position, ProgrammingOp, ProgrammingRecord, RunFile,
-    ThroughputRecord, Unit, VenueKind,
+    BackendKind, Curve, CurveKey, Flow, Integrity, Manifest, Metric, Point, Position, ProgrammingOp, ProgrammingRecord,
+    RunFile, ThroughputRecord, Unit, VenueKind, assemble,
 };
 use lbcurve::workload::{Protocol, VipLayout};
 use proptest::prelude::*;
@@ -179,6 +179,13 @@ fn lost_packets_are_flagged_in_both_outputs() {
     assert!(page.contains("<path class=\"h "));
 }
 
+/// A run that measured nothing.
+fn empty() -> RunFile {
+    let environment = synthetic::environment();
+    let plan = synthetic::manifest(&[]).plan;
+    assemble(Manifest { environment, plan }, &[], &[], &[], &[]).expect("nothing is a run too")
+}
+
 fn number_or_odd() -> impl Strategy<Value = f64> {
     prop_oneof![4 => -1e7..1e7_f64, 1 => Just(0.0), 1 => any::<f64>(), 1 => Just(f64::NAN), 1 => Just(f64::INFINITY)]
 }
@@ -197,6 +204,8 @@ fn any_point() -> impl Strategy<Value = Point> {
         p90,
         p99,
         p999,
+        values: vec![min, p50, p999],
+        spread: Spread::Range { low: min, high: p999 },
         suspect,
     })
 }
@@ -258,10 +267,7 @@ proptest! {
         programming in prop::collection::vec(any_programming(), 0..4),
         throughput in prop::collection::vec(any_throughput(), 0..4),
     ) {
-        let environment = synthetic::environment();
-        let plan = synthetic::manifest(&[]).plan;
-        let (skipped, warnings) = (vec![], vec![]);
-        let run = RunFile { schema_version: 1, environment, plan, programming, throughput, curves, skipped, warnings };
+        let run = RunFile { programming, throughput, curves, ..empty() };
         let page = page(&run);
         let svg: String = page.split("<svg").skip(1).filter_map(|rest| rest.split("</svg>").next()).collect();
         let paths: Vec<_> = svg.split(" d=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();

@@ -4,22 +4,39 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use curve_stats::{Observation, StatsError, fit};
 
+use super::distribution::distributions;
 use super::sample::{Sample, point, suspect};
+use super::seal::seal;
 use super::{
-    BackendKind, Cell, Curve, CurveKey, Flow, Integrity, Manifest, Metric, PlannedCell, ProgrammingRecord,
+    BackendKind, Cell, Curve, CurveKey, Flow, Integrity, Manifest, MergeError, Metric, PlannedCell, ProgrammingRecord,
     RUN_SCHEMA_VERSION, RunFile, SkippedCell, ThroughputRecord, TrialKind, TrialRecord, Unit, VenueKind, Warning,
 };
 use crate::workload::{Protocol, VipLayout};
 
-/// A curve whose trials no statistic can be computed from.
+/// Trials that no run file can be made of.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot fit the curve {curve:?}")]
-pub struct AssembleError {
-    /// The curve.
-    pub curve: Box<CurveKey>,
-    /// Why.
-    #[source]
-    pub source: StatsError,
+pub enum AssembleError {
+    /// A curve whose trials no statistic can be computed from.
+    #[error("cannot fit the curve {curve:?}")]
+    Fit {
+        /// The curve.
+        curve: Box<CurveKey>,
+        /// Why.
+        #[source]
+        source: StatsError,
+    },
+    /// A cell whose histograms do not add up.
+    #[error("cannot merge the trials of {cell}")]
+    Distribution {
+        /// The cell.
+        cell: Box<Cell>,
+        /// Why.
+        #[source]
+        source: MergeError,
+    },
+    /// The run cannot be written as JSON.
+    #[error("cannot seal the run")]
+    Seal(#[source] serde_json::Error),
 }
 
 /// Samples of every curve, by N.
@@ -30,10 +47,11 @@ type Samples = BTreeMap<CurveKey, BTreeMap<u32, Vec<Sample>>>;
 /// `traversal` and `floor` curves come straight from the trials. `added` pairs each traversal trial with the
 /// `direct-conntrack` trial of the same venue, kernel, unit, protocol, N, flow and trial index, and subtracts quantile from
 /// quantile; of several (they differ in layout or M, which plain routing does not see) the one with the cell's own layout and M
-/// is taken, else the first. A trial without a partner gives no `added`, and a warning.
+/// is taken, else the first. A trial without a partner gives no `added`, and a warning. Each histogram is decoded once, into the
+/// distribution of its cell.
 ///
 /// # Errors
-/// A curve's sums overflow.
+/// A curve's sums overflow, or a trial's histogram is none or holds another number of packets than the trial.
 pub fn assemble(
     manifest: Manifest,
     trials: &[TrialRecord],
@@ -51,7 +69,7 @@ pub fn assemble(
     samples.extend(added);
     warnings.extend(missing);
     let curves = samples.into_iter().map(|(key, by_services)| curve(key, &by_services)).collect::<Result<_, _>>()?;
-    Ok(RunFile {
+    let mut run = RunFile {
         schema_version: RUN_SCHEMA_VERSION,
         environment: manifest.environment,
         plan: manifest.plan,
@@ -60,9 +78,13 @@ pub fn assemble(
         }),
         throughput: sorted(throughput, |r| (r.cell.clone(), r.trial)),
         curves,
+        distributions: distributions(&trials)?,
         skipped: sorted(skipped, Clone::clone),
         warnings,
-    })
+        seal: String::new(),
+    };
+    run.seal = seal(&run).map_err(AssembleError::Seal)?;
+    Ok(run)
 }
 
 fn sorted<T: Clone, K: Ord>(records: &[T], key: impl Fn(&T) -> K) -> Vec<T> {
@@ -179,7 +201,7 @@ fn curve(key: CurveKey, by_services: &BTreeMap<u32, Vec<Sample>>) -> Result<Curv
     let mut integrity = Integrity::default();
     let mut observations = Vec::new();
     let mut points = Vec::with_capacity(by_services.len());
-    let failed = |source| AssembleError { curve: Box::new(key.clone()), source };
+    let failed = |source| AssembleError::Fit { curve: Box::new(key.clone()), source };
     for (&services, samples) in by_services {
         samples.iter().for_each(|sample| integrity.add(sample.integrity));
         observations.extend(samples.iter().map(|sample| Observation { services, value: sample.median() }));

@@ -1,6 +1,6 @@
 //! A curve: one metric of one backend over N, and its fit.
 
-use curve_stats::Fit;
+use curve_stats::{Fit, Spread};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -81,6 +81,10 @@ pub struct Point {
     pub p99: f64,
     /// Median over trials of the trial's quantile.
     pub p999: f64,
+    /// Median of each trial, in order of the trial's index; for `added` the paired difference.
+    pub values: Vec<f64>,
+    /// How far the values lie apart: an interval of their median, or where there are too few, their range.
+    pub spread: Spread,
     /// Why the point cannot be trusted: packets of its trials were lost or went elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspect: Option<String>,

@@ -3,19 +3,24 @@
 mod assemble;
 mod axes;
 mod curve;
+mod distribution;
 mod histogram;
 mod jsonl;
 mod manifest;
+mod merge;
 mod run_file;
 mod sample;
 pub mod schema;
+mod seal;
 mod trial;
 
 pub use assemble::{AssembleError, assemble};
 pub use axes::{BackendKind, Cell, Flow, Metric, Position, Unit, VenueKind, name};
 pub use curve::{Curve, CurveKey, Integrity, Point};
+pub use distribution::{Distribution, QuantileValue};
 pub use histogram::{HistogramError, decode_histogram, encode_histogram};
 pub use jsonl::{JsonlError, JsonlWriter, Lines, parse_jsonl, read_jsonl};
 pub use manifest::{Environment, KernelUnderTest, Manifest, Plan, PlannedCell, SkippedCell};
+pub use merge::{MergeError, MergedHistogram};
 pub use run_file::{RUN_SCHEMA_VERSION, RunFile, RunFileError, Warning, read_run_file, write_run_file};
 pub use trial::{ProgrammingOp, ProgrammingRecord, Quantiles, ThroughputRecord, TrialKind, TrialRecord};

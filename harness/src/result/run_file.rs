@@ -8,12 +8,14 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::seal::sealed_text;
 use super::{
-    Cell, Curve, CurveKey, Environment, Plan, ProgrammingRecord, SkippedCell, ThroughputRecord, TrialKind, name,
+    Cell, Curve, CurveKey, Distribution, Environment, Plan, ProgrammingRecord, SkippedCell, ThroughputRecord,
+    TrialKind, name,
 };
 
 /// Version of the layout of `run.json`; a reader refuses every other.
-pub const RUN_SCHEMA_VERSION: u32 = 1;
+pub const RUN_SCHEMA_VERSION: u32 = 2;
 
 /// A finished run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -30,10 +32,14 @@ pub struct RunFile {
     pub throughput: Vec<ThroughputRecord>,
     /// Every metric of every backend over N.
     pub curves: Vec<Curve>,
+    /// All trials of each cell as one distribution.
+    pub distributions: Vec<Distribution>,
     /// Cells of the plan that were not measured, and why.
     pub skipped: Vec<SkippedCell>,
     /// What a reader must know before trusting the curves.
     pub warnings: Vec<Warning>,
+    /// SHA-256, in hexadecimal, of the file without white space and up to this member: a file edited by hand is refused.
+    pub seal: String,
 }
 
 /// Something about the data that weakens a conclusion.
@@ -107,6 +113,15 @@ pub enum RunFileError {
         #[source]
         source: io::Error,
     },
+    /// A run cannot be written as JSON.
+    #[error("cannot encode a run for {}", path.display())]
+    Encode {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
     /// Not a run file.
     #[error("{} is not a run file", path.display())]
     Parse {
@@ -150,15 +165,14 @@ pub fn read_run_file(path: &Path) -> Result<RunFile, RunFileError> {
     serde_json::from_str(&text).map_err(parse_error)
 }
 
-/// Writes a `run.json`, whole or not at all: a full disk leaves an earlier file as it was.
+/// Seals a run and writes its `run.json`, whole or not at all: a full disk leaves an earlier file as it was.
 ///
 /// # Errors
 /// The file cannot be written.
 pub fn write_run_file(path: &Path, run: &RunFile) -> Result<(), RunFileError> {
-    let text =
-        serde_json::to_string_pretty(run).map_err(|source| RunFileError::Parse { path: path.to_owned(), source })?;
+    let text = sealed_text(run).map_err(|source| RunFileError::Encode { path: path.to_owned(), source })?;
     let partial = path.with_extension("json.partial");
-    let written = fs::write(&partial, text + "\n").and_then(|()| fs::rename(&partial, path));
+    let written = fs::write(&partial, text).and_then(|()| fs::rename(&partial, path));
     written.map_err(|source| {
         // A partial file that cannot even be removed changes nothing about the error to tell.
         drop(fs::remove_file(&partial));

@@ -1,6 +1,6 @@
 //! One trial's contribution to a curve, and the point that several of them make.
 
-use curve_stats::{StatsError, median};
+use curve_stats::{StatsError, median, spread};
 
 use super::{Integrity, Point, Quantiles, TrialRecord};
 
@@ -78,6 +78,7 @@ pub(super) fn point(services: u32, endpoints: u32, samples: &[Sample]) -> Result
         let values: Vec<_> = samples.iter().map(|sample| sample.quantiles[index]).collect();
         median(&values)
     };
+    let values: Vec<_> = samples.iter().map(Sample::median).collect();
     Ok(Point {
         services,
         endpoints,
@@ -89,6 +90,8 @@ pub(super) fn point(services: u32, endpoints: u32, samples: &[Sample]) -> Result
         p90: over_trials(3)?,
         p99: over_trials(4)?,
         p999: over_trials(5)?,
+        spread: spread(&values)?,
+        values,
         suspect: suspect(samples),
     })
 }
