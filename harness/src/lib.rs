@@ -4,6 +4,7 @@
 
 pub mod backend;
 pub mod chain;
+pub mod claims;
 pub mod cli;
 pub mod net;
 pub mod probe;
