@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::gate_args::GateArgs;
 use crate::result::{BackendKind, Flow, Position};
 use crate::run::scenario::{Preset, ScenarioError, VenueChoice, Wishes};
 use crate::workload::{Protocol, VipLayout};
@@ -28,6 +29,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Render a run's report again from its run.json.
     Report(ReportArgs),
+    /// Measure and say whether anything became slower: against a baseline file, or against another binary or kernel.
+    Gate(Box<GateArgs>),
     /// Remove what a killed run left behind.
     Clean,
 }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use crate::backend::dump::{DumpError, ProgramError};
 use crate::chain::one_line;
+use crate::gate::PublishError;
 use crate::net::NetError;
 use crate::result::{AssembleError, RunFileError};
 use crate::run::execute::ExecuteError;
@@ -61,6 +62,17 @@ pub enum CliError {
     /// A guest failed.
     #[error(transparent)]
     Vm(#[from] VmError),
+    /// The other side of a gate cannot be used.
+    #[error("cannot gate against {}: {reason}", path.display())]
+    OtherSide {
+        /// Binary or kernel.
+        path: std::path::PathBuf,
+        /// Why, and the remedy.
+        reason: String,
+    },
+    /// A gate's summary cannot be written.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
     /// A file cannot be read or written.
     #[error("cannot {action} {}", path.display())]
     File {
@@ -102,9 +114,10 @@ impl CliError {
             Self::Execute(ExecuteError::Measure(MeasureError::Backend { .. })) | Self::Dump { .. } => 9,
             Self::NotADump(_) => 15,
             Self::Execute(ExecuteError::Measure(_) | ExecuteError::NoVenue(_)) | Self::Signals(_) | Self::Host(_) => 10,
-            Self::Store(_) | Self::Execute(ExecuteError::Store(_)) | Self::File { .. } => 11,
+            Self::Store(_) | Self::Execute(ExecuteError::Store(_)) | Self::File { .. } | Self::Publish(_) => 11,
             Self::Assemble(_) | Self::RunFile(_) => 12,
             Self::Leftovers(_) => 14,
+            Self::OtherSide { .. } => 27,
         })
     }
 

@@ -4,6 +4,8 @@ pub mod args;
 mod clean;
 mod doctor;
 mod error;
+mod gate;
+pub mod gate_args;
 mod report;
 mod run;
 mod signals;
@@ -39,6 +41,7 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Verify(args) => verify::verify(&args),
         Command::Report(args) => report::report(&args),
+        Command::Gate(args) => gate::gate(&args),
         Command::Clean => clean::clean(),
     }
 }
