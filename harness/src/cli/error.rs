@@ -6,7 +6,7 @@ use crate::backend::dump::{DumpError, ProgramError};
 use crate::chain::one_line;
 use crate::gate::PublishError;
 use crate::net::NetError;
-use crate::result::{AssembleError, RunFileError};
+use crate::result::{AssembleError, JsonlError, RunFault, RunFileError};
 use crate::run::execute::ExecuteError;
 use crate::run::measure::MeasureError;
 use crate::run::scenario::ScenarioError;
@@ -47,6 +47,9 @@ pub enum CliError {
     /// run.json cannot be read or written.
     #[error(transparent)]
     RunFile(#[from] RunFileError),
+    /// The trials of a finished run cannot be read.
+    #[error(transparent)]
+    Trials(#[from] JsonlError),
     /// A file is no dump of kube-proxy's.
     #[error(transparent)]
     NotADump(#[from] DumpError),
@@ -114,8 +117,10 @@ impl CliError {
             Self::Execute(ExecuteError::Measure(MeasureError::Backend { .. })) | Self::Dump { .. } => 9,
             Self::NotADump(_) => 15,
             Self::Execute(ExecuteError::Measure(_) | ExecuteError::NoVenue(_)) | Self::Signals(_) | Self::Host(_) => 10,
+            Self::Trials(error) | Self::Store(StoreError::Records(error)) => trials_code(error),
             Self::Store(_) | Self::Execute(ExecuteError::Store(_)) | Self::File { .. } | Self::Publish(_) => 11,
-            Self::Assemble(_) | Self::RunFile(_) => 12,
+            Self::Assemble(_) => 12,
+            Self::RunFile(error) => run_file_code(error),
             Self::Leftovers(_) => 14,
             Self::OtherSide { .. } => 27,
         })
@@ -124,5 +129,23 @@ impl CliError {
     /// The whole chain of causes in one line.
     pub fn line(&self) -> String {
         one_line(self)
+    }
+}
+
+fn run_file_code(error: &RunFileError) -> u8 {
+    match error {
+        RunFileError::Io { .. } | RunFileError::Encode { .. } => 12,
+        RunFileError::Refused { source, .. } => match source {
+            RunFault::Empty | RunFault::Truncated(_) | RunFault::Foreign(_) => 16,
+            RunFault::Version { .. } => 17,
+            RunFault::Edited | RunFault::Contradiction(_) => 18,
+        },
+    }
+}
+
+fn trials_code(error: &JsonlError) -> u8 {
+    match error {
+        JsonlError::Io { .. } | JsonlError::Encode { .. } => 11,
+        JsonlError::Parse { .. } | JsonlError::Cut { .. } | JsonlError::TooLong { .. } => 19,
     }
 }

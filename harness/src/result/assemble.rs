@@ -17,7 +17,7 @@ use crate::workload::{Protocol, VipLayout};
 #[derive(Debug, thiserror::Error)]
 pub enum AssembleError {
     /// A curve whose trials no statistic can be computed from.
-    #[error("cannot fit the curve {curve:?}")]
+    #[error("cannot fit {curve}")]
     Fit {
         /// The curve.
         curve: Box<CurveKey>,
@@ -131,16 +131,9 @@ fn as_measured(trials: &[&TrialRecord]) -> Samples {
 }
 
 fn suspects((key, by_services): (&CurveKey, &BTreeMap<u32, Vec<Sample>>)) -> Vec<Warning> {
-    let CurveKey { venue, backend, layout, protocol, endpoints, flow, position, .. } = *key;
     let trial_kind = if key.metric == Metric::Floor { TrialKind::Floor } else { TrialKind::Traversal };
     let flagged = by_services.iter().filter_map(|(&services, samples)| Some((services, suspect(samples)?)));
-    flagged
-        .map(|(services, reason)| {
-            let kernel = key.kernel.clone();
-            let cell = Cell { venue, kernel, backend, layout, protocol, services, endpoints, flow, position };
-            Warning::Suspect { cell, trial_kind, reason }
-        })
-        .collect()
+    flagged.map(|(services, reason)| Warning::Suspect { cell: key.cell(services), trial_kind, reason }).collect()
 }
 
 /// Forwarded packets that missed the service are no throughput.

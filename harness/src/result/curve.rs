@@ -1,10 +1,12 @@
 //! A curve: one metric of one backend over N, and its fit.
 
+use std::fmt;
+
 use curve_stats::{Fit, Spread};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BackendKind, Flow, Metric, Position, Unit, VenueKind};
+use super::{BackendKind, Cell, Flow, Metric, Position, Unit, VenueKind, name};
 use crate::workload::{Protocol, VipLayout};
 
 /// What tells one curve from another: every axis but N.
@@ -30,6 +32,25 @@ pub struct CurveKey {
     pub metric: Metric,
     /// Unit of every value.
     pub unit: Unit,
+}
+
+impl CurveKey {
+    /// The cell of the curve at one N.
+    #[must_use]
+    pub fn cell(&self, services: u32) -> Cell {
+        let Self { venue, backend, layout, protocol, endpoints, flow, position, .. } = *self;
+        Cell { venue, kernel: self.kernel.clone(), backend, layout, protocol, services, endpoints, flow, position }
+    }
+}
+
+impl fmt::Display for CurveKey {
+    /// E.g. `added of vm 6.1.0 ipvs sequential tcp M=2 new first`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { venue, kernel, backend, layout, protocol, endpoints, flow, position, metric, .. } = self;
+        let (venue, backend, layout) = (name(venue), name(backend), name(layout));
+        let (protocol, flow, position) = (name(protocol), name(flow), name(position));
+        write!(f, "{metric} of {venue} {kernel} {backend} {layout} {protocol} M={endpoints} {flow} {position}")
+    }
 }
 
 /// Packets that did not do what their trial expected, summed over a curve's trials (for `added`: its own and those of the

@@ -1,7 +1,8 @@
 //! One JSON record a line: appended as trials finish, readable after a killed run.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -31,6 +32,22 @@ pub enum JsonlError {
         /// Why.
         #[source]
         source: serde_json::Error,
+    },
+    /// The last line of a finished run has no end.
+    #[error("{}:{line}: cut in mid-line", path.display())]
+    Cut {
+        /// The file.
+        path: PathBuf,
+        /// Line number, from 1.
+        line: usize,
+    },
+    /// A line that is longer than any record.
+    #[error("{}:{line}: longer than any record", path.display())]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+        /// Line number, from 1.
+        line: usize,
     },
     /// A record cannot be written as JSON.
     #[error("cannot encode a record for {}", path.display())]
@@ -82,6 +99,82 @@ pub fn parse_jsonl<T: DeserializeOwned>(bytes: &[u8], path: &Path) -> Result<Lin
         })
         .collect::<Result<_, _>>()?;
     Ok(Lines { records, truncated: bytes.len() - finished })
+}
+
+/// Records of a finished run's file, one line in memory at a time.
+#[derive(Debug)]
+pub struct RecordStream<R, T> {
+    path: PathBuf,
+    reader: R,
+    line: usize,
+    buffer: Vec<u8>,
+    ended: bool,
+    record: PhantomData<T>,
+}
+
+/// The longest line: a histogram with every bucket in use takes less.
+const LONGEST_LINE: u64 = 1 << 20;
+
+/// Opens a finished run's file of records to be read line by line. An unfinished last line is an error here, since no run writes
+/// into the file any more.
+///
+/// # Errors
+/// The file cannot be opened.
+pub fn stream_jsonl<T: DeserializeOwned>(path: &Path) -> Result<RecordStream<BufReader<File>, T>, JsonlError> {
+    let opened = File::open(path);
+    let file = opened.map_err(|source| JsonlError::Io { action: "read", path: path.to_owned(), source })?;
+    Ok(RecordStream::new(BufReader::new(file), path))
+}
+
+impl<R: BufRead, T: DeserializeOwned> RecordStream<R, T> {
+    /// Reads records from `reader`; `path` is for errors only.
+    pub fn new(reader: R, path: &Path) -> Self {
+        let (path, buffer) = (path.to_owned(), Vec::new());
+        Self { path, reader, line: 0, buffer, ended: false, record: PhantomData }
+    }
+
+    /// The next finished line, without its end; none at the end of the file.
+    fn next_line(&mut self) -> Result<Option<&[u8]>, JsonlError> {
+        let (path, line) = (|| self.path.clone(), self.line + 1);
+        self.buffer.clear();
+        let read = self.reader.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut self.buffer);
+        let read = read.map_err(|source| JsonlError::Io { action: "read", path: path(), source })?;
+        self.line = line;
+        match self.buffer.split_last() {
+            None => Ok(None),
+            Some((b'\n', finished)) => Ok(Some(finished)),
+            Some(_) if read as u64 == LONGEST_LINE => Err(JsonlError::TooLong { path: path(), line }),
+            Some(_) => Err(JsonlError::Cut { path: path(), line }),
+        }
+    }
+
+    fn next_record(&mut self) -> Result<Option<T>, JsonlError> {
+        loop {
+            match self.next_line()? {
+                None => return Ok(None),
+                Some(blank) if blank.iter().all(u8::is_ascii_whitespace) => {}
+                Some(text) => {
+                    let parsed = serde_json::from_slice(text);
+                    let (path, line) = (&self.path, self.line);
+                    return parsed.map(Some).map_err(|source| JsonlError::Parse { path: path.clone(), line, source });
+                }
+            }
+        }
+    }
+}
+
+impl<R: BufRead, T: DeserializeOwned> Iterator for RecordStream<R, T> {
+    type Item = Result<T, JsonlError>;
+
+    /// After an error there is nothing more: what follows a damaged line cannot be trusted.
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let next = self.next_record().transpose();
+        self.ended = !matches!(next, Some(Ok(_)));
+        next
+    }
 }
 
 /// Length of the bytes up to and including the last line feed.
@@ -146,6 +239,20 @@ mod tests {
     fn a_broken_finished_line_is_named() {
         let error = parse_jsonl::<u32>(b"1\n\n{\n4\n", Path::new("trials.jsonl")).unwrap_err();
         assert_eq!(error.to_string(), "trials.jsonl:3: not a record");
+    }
+
+    #[test]
+    fn a_stream_reads_line_by_line_and_ends_at_the_first_damage() {
+        let read = |text: &str| {
+            let stream = RecordStream::<_, u32>::new(text.as_bytes(), Path::new("trials.jsonl"));
+            stream.map(|record| record.map_err(|error| error.to_string())).collect::<Vec<_>>()
+        };
+        assert_eq!(read("1\n\n2\n"), [Ok(1), Ok(2)]);
+        assert_eq!(read(""), []);
+        assert_eq!(read("1\n2"), [Ok(1), Err("trials.jsonl:2: cut in mid-line".into())]);
+        assert_eq!(read("1\nx\n2\n"), [Ok(1), Err("trials.jsonl:2: not a record".into())]);
+        let long = format!("1\n{}\n", " ".repeat(2 << 20));
+        assert_eq!(read(&long), [Ok(1), Err("trials.jsonl:2: longer than any record".into())]);
     }
 
     #[test]

@@ -1,14 +1,10 @@
 //! `run.json`: everything that the report and the gate read beside the trials.
 
 use std::fmt;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::seal::sealed_text;
 use super::{
     Cell, Curve, CurveKey, Distribution, Environment, Plan, ProgrammingRecord, SkippedCell, ThroughputRecord,
     TrialKind, name,
@@ -97,85 +93,4 @@ impl fmt::Display for Warning {
             }
         }
     }
-}
-
-/// Why `run.json` cannot be read or written.
-#[derive(Debug, thiserror::Error)]
-pub enum RunFileError {
-    /// The file system refused.
-    #[error("cannot {action} {}", path.display())]
-    Io {
-        /// `read` or `write`.
-        action: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// A run cannot be written as JSON.
-    #[error("cannot encode a run for {}", path.display())]
-    Encode {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: serde_json::Error,
-    },
-    /// Not a run file.
-    #[error("{} is not a run file", path.display())]
-    Parse {
-        /// The file.
-        path: PathBuf,
-        /// Where and why.
-        #[source]
-        source: serde_json::Error,
-    },
-    /// A run file of another version of lbcurve.
-    #[error("{} has schema version {found}, this lbcurve reads {RUN_SCHEMA_VERSION}", path.display())]
-    Version {
-        /// The file.
-        path: PathBuf,
-        /// Its version.
-        found: u32,
-    },
-}
-
-/// Only the version, so that a file of another layout is told apart from a broken one.
-#[derive(Deserialize)]
-struct VersionOnly {
-    schema_version: u32,
-}
-
-/// Reads a `run.json`.
-///
-/// # Errors
-/// The file cannot be read, is not a run file, or has another schema version.
-pub fn read_run_file(path: &Path) -> Result<RunFile, RunFileError> {
-    let parse_error = |source| RunFileError::Parse { path: path.to_owned(), source };
-    let text = fs::read_to_string(path).map_err(|source| RunFileError::Io {
-        action: "read",
-        path: path.to_owned(),
-        source,
-    })?;
-    let found = serde_json::from_str::<VersionOnly>(&text).map_err(parse_error)?.schema_version;
-    if found != RUN_SCHEMA_VERSION {
-        return Err(RunFileError::Version { path: path.to_owned(), found });
-    }
-    serde_json::from_str(&text).map_err(parse_error)
-}
-
-/// Seals a run and writes its `run.json`, whole or not at all: a full disk leaves an earlier file as it was.
-///
-/// # Errors
-/// The file cannot be written.
-pub fn write_run_file(path: &Path, run: &RunFile) -> Result<(), RunFileError> {
-    let text = sealed_text(run).map_err(|source| RunFileError::Encode { path: path.to_owned(), source })?;
-    let partial = path.with_extension("json.partial");
-    let written = fs::write(&partial, text).and_then(|()| fs::rename(&partial, path));
-    written.map_err(|source| {
-        // A partial file that cannot even be removed changes nothing about the error to tell.
-        drop(fs::remove_file(&partial));
-        RunFileError::Io { action: "write", path: path.to_owned(), source }
-    })
 }

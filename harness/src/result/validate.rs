@@ -1,0 +1,224 @@
+//! What the members of a run file must agree on: a file that was edited and sealed again is still refused.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use curve_stats::{StatsError, median};
+
+use super::{Cell, Curve, CurveKey, Distribution, Metric, Point, RunFile, TrialKind, Unit};
+
+/// Members of a run file that cannot all be true.
+#[derive(Debug, thiserror::Error)]
+pub enum Contradiction {
+    /// Two curves have the same axes.
+    #[error("two curves are {0}")]
+    CurveTwice(Box<CurveKey>),
+    /// A curve without a point.
+    #[error("no point in the curve {0}")]
+    NoPoints(Box<CurveKey>),
+    /// A point that does not fit its curve or itself.
+    #[error("at N = {services}, {what} in {curve}")]
+    Point {
+        /// The curve.
+        curve: Box<CurveKey>,
+        /// N.
+        services: u32,
+        /// What is wrong.
+        what: PointFault,
+    },
+    /// The interval of a slope is none.
+    #[error("the slope's interval is {interval:?} in {curve}")]
+    Slope {
+        /// The curve.
+        curve: Box<CurveKey>,
+        /// The interval.
+        interval: [f64; 2],
+    },
+    /// A distribution that does not fit itself, the curves or another.
+    #[error("{what} in the distribution of {cell}")]
+    Distribution {
+        /// The cell.
+        cell: Box<Cell>,
+        /// What is wrong.
+        what: DistributionFault,
+    },
+    /// A measured point has no distribution.
+    #[error("no distribution of {0}")]
+    NoDistribution(Box<Cell>),
+    /// A rate that none can be.
+    #[error("a rate of {rate} packets a second in trial {trial} of {cell}")]
+    Rate {
+        /// The cell.
+        cell: Box<Cell>,
+        /// The trial.
+        trial: u32,
+        /// The rate.
+        rate: f64,
+    },
+}
+
+/// What is wrong with a point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PointFault {
+    /// N does not ascend.
+    #[error("N does not ascend from 1")]
+    Order,
+    /// M is another than the curve's.
+    #[error("M is not the curve's")]
+    Endpoints,
+    /// As many values as trials must there be, and at least one.
+    #[error("there are not as many values as trials")]
+    Values,
+    /// NaN or infinite.
+    #[error("a value is not finite")]
+    NotFinite,
+    /// The median of the values is another.
+    #[error("p50 is not the median of the values")]
+    Median,
+    /// The spread does not hold the median, or has no level.
+    #[error("the spread does not hold p50")]
+    Spread,
+    /// Quantiles descend.
+    #[error("quantiles descend")]
+    Quantiles,
+}
+
+/// What is wrong with a distribution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DistributionFault {
+    /// The same cell is there before.
+    #[error("the same cell is there twice")]
+    Twice,
+    /// Quantiles or their values descend, or leave the range of the extremes.
+    #[error("quantiles descend or lie outside minimum and maximum")]
+    Quantiles,
+    /// Mean or deviation is none.
+    #[error("mean or deviation is none")]
+    Moments,
+    /// The curve's point has other packets.
+    #[error("packets differ from those of the curve's point")]
+    Packets,
+    /// There is no such point.
+    #[error("no curve has its point")]
+    NoPoint,
+}
+
+/// Checks a run against itself.
+///
+/// # Errors
+/// The first contradiction.
+pub(super) fn validate(run: &RunFile) -> Result<(), Contradiction> {
+    let mut keys = BTreeSet::new();
+    for curve in &run.curves {
+        if !keys.insert(&curve.key) {
+            return Err(Contradiction::CurveTwice(Box::new(curve.key.clone())));
+        }
+        check_curve(curve)?;
+    }
+    check_distributions(run)?;
+    for trial in &run.throughput {
+        let odd = [trial.offered_pps, trial.forwarded_pps].into_iter().find(|rate| !(rate.is_finite() && *rate >= 0.0));
+        if let Some(rate) = odd {
+            return Err(Contradiction::Rate { cell: Box::new(trial.cell.clone()), trial: trial.trial, rate });
+        }
+    }
+    Ok(())
+}
+
+fn check_curve(curve: &Curve) -> Result<(), Contradiction> {
+    let key = || Box::new(curve.key.clone());
+    if curve.points.is_empty() {
+        return Err(Contradiction::NoPoints(key()));
+    }
+    let mut before = 0;
+    for point in &curve.points {
+        let services = point.services;
+        let fault = if services > before { check_point(curve, point) } else { Err(PointFault::Order) };
+        fault.map_err(|what| Contradiction::Point { curve: key(), services, what })?;
+        before = services;
+    }
+    match curve.fit.slope_ci95 {
+        Some(interval) if interval.iter().any(|bound| !bound.is_finite()) || interval[0] > interval[1] => {
+            Err(Contradiction::Slope { curve: key(), interval })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_point(curve: &Curve, point: &Point) -> Result<(), PointFault> {
+    if point.endpoints != curve.key.endpoints {
+        return Err(PointFault::Endpoints);
+    }
+    if point.values.is_empty() || u32::try_from(point.values.len()) != Ok(point.trials) {
+        return Err(PointFault::Values);
+    }
+    let quantiles = [point.min, point.p10, point.p50, point.p90, point.p99, point.p999];
+    if quantiles.iter().any(|quantile| !quantile.is_finite()) {
+        return Err(PointFault::NotFinite);
+    }
+    match median(&point.values) {
+        Err(StatsError::NotFinite { .. }) => return Err(PointFault::NotFinite),
+        Ok(middle) if (middle - point.p50).abs() <= 1e-9 * point.p50.abs() => {}
+        _ => return Err(PointFault::Median),
+    }
+    let spread = &point.spread;
+    let holds = spread.low() <= point.p50 && point.p50 <= spread.high();
+    // A NaN is in no range, so it fails here too.
+    if !holds || !spread.level().is_none_or(|level| (0.0..=1.0).contains(&level)) {
+        return Err(PointFault::Spread);
+    }
+    // Differences of quantiles need not ascend.
+    if curve.key.metric != Metric::Added && !quantiles.is_sorted() {
+        return Err(PointFault::Quantiles);
+    }
+    Ok(())
+}
+
+fn check_distributions(run: &RunFile) -> Result<(), Contradiction> {
+    let points = points(run);
+    let mut seen = BTreeSet::new();
+    for distribution in &run.distributions {
+        let identity = (distribution.cell.clone(), distribution.kind, distribution.unit);
+        let fault = check_distribution(distribution).and_then(|()| match points.get(&identity) {
+            None => Err(DistributionFault::NoPoint),
+            Some(packets) if *packets != distribution.packets => Err(DistributionFault::Packets),
+            Some(_) if !seen.insert(identity) => Err(DistributionFault::Twice),
+            Some(_) => Ok(()),
+        });
+        let cell = || Box::new(distribution.cell.clone());
+        fault.map_err(|what| Contradiction::Distribution { cell: cell(), what })?;
+    }
+    match points.into_keys().find(|identity| !seen.contains(identity)) {
+        Some((cell, ..)) => Err(Contradiction::NoDistribution(Box::new(cell))),
+        None => Ok(()),
+    }
+}
+
+/// Packets of every point of a measured metric, by what a distribution is told by.
+fn points(run: &RunFile) -> BTreeMap<(Cell, TrialKind, Unit), u64> {
+    let mut points = BTreeMap::new();
+    for curve in &run.curves {
+        let kind = match curve.key.metric {
+            Metric::Traversal => TrialKind::Traversal,
+            Metric::Floor => TrialKind::Floor,
+            Metric::Added => continue,
+        };
+        let at = |point: &Point| ((curve.key.cell(point.services), kind, curve.key.unit), point.packets);
+        points.extend(curve.points.iter().map(at));
+    }
+    points
+}
+
+fn check_distribution(distribution: &Distribution) -> Result<(), DistributionFault> {
+    let Distribution { packets, min, max, mean, stdev, ref quantiles, .. } = *distribution;
+    if ![mean, stdev].iter().all(|moment| moment.is_finite() && *moment >= 0.0) {
+        return Err(DistributionFault::Moments);
+    }
+    let ascending = quantiles.is_sorted_by(|a, b| a.quantile < b.quantile && a.value <= b.value);
+    let inside = |value: u64| (min..=max).contains(&value);
+    let in_range = quantiles.iter().all(|q| (0.0..=1.0).contains(&q.quantile) && inside(q.value));
+    if ascending && in_range && quantiles.is_empty() == (packets == 0) {
+        Ok(())
+    } else {
+        Err(DistributionFault::Quantiles)
+    }
+}
