@@ -86,12 +86,13 @@ pub struct RunArgs {
     /// Count instructions in the vm instead of time (the default under software emulation).
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     pub deterministic: Option<bool>,
-    /// Kernel image for the vm instead of the distribution's package; with --modules.
-    #[arg(long, value_name = "FILE")]
-    pub kernel: Option<PathBuf>,
-    /// Modules directory (lib/modules/RELEASE) of that kernel.
+    /// Kernel for the vm instead of the distribution's, repeatable: a package (linux-image-amd64), a suite
+    /// (trixie-backports), both (linux-image-amd64/sid), or an image file (./vmlinuz) with --modules.
+    #[arg(long, value_name = "KERNEL")]
+    pub kernel: Vec<String>,
+    /// Modules directory (lib/modules/RELEASE) of a kernel that is a file; one each, in order.
     #[arg(long, value_name = "DIR")]
-    pub modules: Option<PathBuf>,
+    pub modules: Vec<PathBuf>,
     /// Service CIDR, where the default is too narrow [default: 10.64.0.0/10].
     #[arg(long, value_name = "CIDR")]
     pub service_cidr: Option<ipnet::Ipv4Net>,
@@ -100,12 +101,13 @@ pub struct RunArgs {
 /// Arguments of `lbcurve doctor`.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
-    /// Kernel image for the vm instead of the distribution's package; with --modules.
-    #[arg(long, value_name = "FILE", requires = "modules")]
-    pub kernel: Option<PathBuf>,
-    /// Modules directory of that kernel.
-    #[arg(long, value_name = "DIR", requires = "kernel")]
-    pub modules: Option<PathBuf>,
+    /// Kernel for the vm instead of the distribution's, repeatable: a package (linux-image-amd64), a suite
+    /// (trixie-backports), both (linux-image-amd64/sid), or an image file (./vmlinuz) with --modules.
+    #[arg(long, value_name = "KERNEL")]
+    pub kernel: Vec<String>,
+    /// Modules directory (lib/modules/RELEASE) of a kernel that is a file; one each, in order.
+    #[arg(long, value_name = "DIR")]
+    pub modules: Vec<PathBuf>,
 }
 
 /// Arguments of `lbcurve verify`.
@@ -160,8 +162,8 @@ impl RunArgs {
             packets: self.packets,
             allow_slow: self.allow_slow.then_some(true),
             deterministic: self.deterministic,
-            kernel: self.kernel,
-            modules: self.modules,
+            kernel: Some(self.kernel).filter(|kernels| !kernels.is_empty()),
+            modules: Some(self.modules).filter(|modules| !modules.is_empty()),
             service_cidr: self.service_cidr,
         };
         Ok(line.or(file))

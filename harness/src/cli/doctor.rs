@@ -1,4 +1,4 @@
-//! `lbcurve doctor`: for each venue and backend, ready or the reason and the remedy.
+//! `lbcurve doctor`: for each venue, kernel and backend, ready or the reason and the remedy.
 
 use std::process::ExitCode;
 
@@ -7,8 +7,9 @@ use comfy_table::{Table, TableStyle};
 use super::CliError;
 use super::args::DoctorArgs;
 use crate::result::{BackendKind, VenueKind, name};
+use crate::run::scenario::ScenarioError;
 use crate::venue::host;
-use crate::venue::vm::{KernelSource, VmVenue};
+use crate::venue::vm::{KernelSource, VmVenue, pair_kernels};
 
 const BACKENDS: [BackendKind; 6] = [
     BackendKind::Direct,
@@ -19,15 +20,24 @@ const BACKENDS: [BackendKind; 6] = [
     BackendKind::Nftables,
 ];
 
+/// What one kernel of a venue can run, in the order of [`BACKENDS`].
+struct Answer {
+    venue: VenueKind,
+    kernel: String,
+    states: Vec<Result<(), String>>,
+}
+
 pub(super) fn doctor(args: &DoctorArgs) -> Result<ExitCode, CliError> {
+    let asked = pair_kernels(&args.kernel, &args.modules).map_err(ScenarioError::from)?;
+    let sources = if asked.is_empty() { vec![KernelSource::default()] } else { asked };
     let mut table = Table::new();
-    table.load_style(TableStyle::new()).set_header(["venue", "backend", "state"]);
-    let answers = [(VenueKind::Host, host_answers()), (VenueKind::Vm, vm_answers(args))];
-    let all_ready = answers.iter().all(|(_, states)| states.iter().all(Result::is_ok));
-    for (venue, states) in answers {
+    table.load_style(TableStyle::new()).set_header(["venue", "kernel", "backend", "state"]);
+    let answers: Vec<_> = std::iter::once(host_answer()).chain(sources.iter().map(vm_answer)).collect();
+    let all_ready = answers.iter().all(|answer| answer.states.iter().all(Result::is_ok));
+    for Answer { venue, kernel, states } in answers {
         for (backend, state) in BACKENDS.into_iter().zip(states) {
             let state = state.map_or_else(|reason| reason, |()| "ready".to_owned());
-            table.add_row([name(&venue), name(&backend), state]);
+            table.add_row([name(&venue), kernel.clone(), name(&backend), state]);
         }
     }
     println!("{table}");
@@ -37,26 +47,26 @@ pub(super) fn doctor(args: &DoctorArgs) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn host_answers() -> Vec<Result<(), String>> {
-    if !host::is_root() {
-        return vec![Err("needs root: run with sudo".to_owned()); BACKENDS.len()];
-    }
-    match host::obstacles(&BACKENDS) {
-        Ok(obstacles) => obstacles.into_iter().map(|(_, obstacle)| obstacle.map_or(Ok(()), Err)).collect(),
-        Err(error) => vec![Err(error.to_string()); BACKENDS.len()],
-    }
+fn host_answer() -> Answer {
+    let states = if host::is_root() {
+        match host::obstacles(&BACKENDS) {
+            Ok(obstacles) => obstacles.into_iter().map(|(_, obstacle)| obstacle.map_or(Ok(()), Err)).collect(),
+            Err(error) => vec![Err(error.to_string()); BACKENDS.len()],
+        }
+    } else {
+        vec![Err("needs root: run with sudo".to_owned()); BACKENDS.len()]
+    };
+    Answer { venue: VenueKind::Host, kernel: host::release(), states }
 }
 
-fn vm_answers(args: &DoctorArgs) -> Vec<Result<(), String>> {
-    let source = match (&args.kernel, &args.modules) {
-        (Some(kernel), Some(modules)) => KernelSource::Files { kernel: kernel.clone(), modules: modules.clone() },
-        _ => KernelSource::default(),
-    };
-    match VmVenue::open(&source, None, &mut |line| eprintln!("{line}")) {
+fn vm_answer(source: &KernelSource) -> Answer {
+    let (kernel, states) = match VmVenue::open(source, None, &mut |line| eprintln!("{line}")) {
         Ok(vm) => {
-            eprintln!("vm: kernel {} ({:?})", vm.kernel.release, vm.acceleration);
-            BACKENDS.iter().map(|&backend| vm.obstacle(backend).map_or(Ok(()), Err)).collect()
+            eprintln!("vm: kernel {} ({}, {:?})", vm.kernel.release, vm.kernel.origin, vm.acceleration);
+            let states = BACKENDS.iter().map(|&backend| vm.obstacle(backend).map_or(Ok(()), Err)).collect();
+            (vm.kernel.release, states)
         }
-        Err(error) => vec![Err(CliError::from(error).line()); BACKENDS.len()],
-    }
+        Err(error) => (source.to_string(), vec![Err(CliError::from(error).line()); BACKENDS.len()]),
+    };
+    Answer { venue: VenueKind::Vm, kernel, states }
 }

@@ -116,7 +116,9 @@ impl CliError {
             Self::Execute(ExecuteError::Vm(_)) | Self::Vm(_) => 8,
             Self::Execute(ExecuteError::Measure(MeasureError::Backend { .. })) | Self::Dump { .. } => 9,
             Self::NotADump(_) => 15,
-            Self::Execute(ExecuteError::Measure(_) | ExecuteError::NoVenue(_)) | Self::Signals(_) | Self::Host(_) => 10,
+            Self::Execute(ExecuteError::Measure(_) | ExecuteError::NoVenue { .. })
+            | Self::Signals(_)
+            | Self::Host(_) => 10,
             Self::Trials(error) | Self::Store(StoreError::Records(error)) => trials_code(error),
             Self::Store(_) | Self::Execute(ExecuteError::Store(_)) | Self::File { .. } | Self::Publish(_) => 11,
             Self::Assemble(_) => 12,

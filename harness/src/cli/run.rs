@@ -7,7 +7,7 @@ use super::args::RunArgs;
 use super::report::{RUN_FILE, write_html};
 use super::{CliError, signals};
 use crate::report;
-use crate::result::{AssembleError, RunFile, VenueKind, assemble, name, write_run_file};
+use crate::result::{AssembleError, RunFile, assemble, name, write_run_file};
 use crate::run::execute::execute;
 use crate::run::manifest;
 use crate::run::offer;
@@ -36,12 +36,6 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode, CliError> {
         return Err(CliError::NothingReady(plan.skipped.iter().map(|skipped| skipped.reason.clone()).collect()));
     }
     let mut store = Store::open(&out, &plan)?;
-    if let Some(vm) = &venues.vm {
-        store.check_kernel(VenueKind::Vm, &vm.kernel.release)?;
-    }
-    if let Some(host) = &venues.host {
-        store.check_kernel(VenueKind::Host, &host.kernel)?;
-    }
     announce(&plan, &out);
     let done: usize = plan.batches.iter().filter(|batch| store.is_done(batch.id)).map(|batch| batch.trials()).sum();
     if done == plan.trials() {
@@ -80,7 +74,8 @@ fn announce(plan: &Plan, out: &Path) {
     );
     for skipped in &plan.skipped {
         let services = skipped.services.map(|services| format!(" N={services}")).unwrap_or_default();
-        eprintln!("not measured: {} {}{services}: {}", name(&skipped.venue), name(&skipped.backend), skipped.reason);
+        let place = [name(&skipped.venue), skipped.kernel.clone(), name(&skipped.backend)].join(" ");
+        eprintln!("not measured: {place}{services}: {}", skipped.reason);
     }
 }
 
@@ -114,5 +109,5 @@ fn assemble_run(
         }
     }
     let manifest = manifest::manifest(plan, venues);
-    assemble(manifest, &trials, &programming, &throughput, &manifest::skipped(plan, venues))
+    assemble(manifest, &trials, &programming, &throughput, &manifest::skipped(plan))
 }

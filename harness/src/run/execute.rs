@@ -11,7 +11,7 @@ use super::plan::{Batch, Plan};
 use super::progress::Progress;
 use super::record::Record;
 use super::store::{Store, StoreError};
-use crate::result::VenueKind;
+use crate::result::{VenueKind, name};
 use crate::venue::vm::{VmError, VmVenue};
 
 /// Why a run ended early. Whole batches are kept in every case.
@@ -27,8 +27,13 @@ pub enum ExecuteError {
     #[error(transparent)]
     Vm(#[from] VmError),
     /// The plan needs a venue that was not opened.
-    #[error("the plan has batches for the {0:?} venue, which is not open")]
-    NoVenue(VenueKind),
+    #[error("the plan has batches for kernel {kernel} in the {} venue, which is not open", name(.venue))]
+    NoVenue {
+        /// Where.
+        venue: VenueKind,
+        /// Release.
+        kernel: String,
+    },
     /// SIGINT or SIGTERM.
     #[error("interrupted")]
     Interrupted,
@@ -39,8 +44,26 @@ pub enum ExecuteError {
 pub struct Venues {
     /// This kernel, where the plan uses it.
     pub host: Option<Place>,
-    /// The vm, where the plan uses it.
-    pub vm: Option<VmVenue>,
+    /// The vm, one venue a kernel; none where the plan does not use it.
+    pub vms: Vec<VmVenue>,
+}
+
+impl Venues {
+    /// The venue of a batch in the vm.
+    fn vm_of(&self, batch: &Batch) -> Result<&VmVenue, ExecuteError> {
+        self.vms.iter().find(|vm| vm.kernel.release == batch.kernel).ok_or_else(|| batch.not_open())
+    }
+
+    /// This kernel, for a batch on the host.
+    fn host_of(&self, batch: &Batch) -> Result<&Place, ExecuteError> {
+        self.host.as_ref().filter(|place| place.kernel == batch.kernel).ok_or_else(|| batch.not_open())
+    }
+}
+
+impl Batch {
+    fn not_open(&self) -> ExecuteError {
+        ExecuteError::NoVenue { venue: self.venue, kernel: self.kernel.clone() }
+    }
 }
 
 /// Measures every batch that the store does not hold yet.
@@ -56,13 +79,13 @@ pub fn execute(
 ) -> Result<(), ExecuteError> {
     let todo: Vec<&Batch> = plan.batches.iter().filter(|batch| !store.is_done(batch.id)).collect();
     let (in_vm, on_host): (Vec<_>, Vec<_>) = todo.into_iter().partition(|batch| batch.venue == VenueKind::Vm);
+    let in_vm = in_vm.into_iter().map(|batch| Ok((batch, venues.vm_of(batch)?)));
+    let in_vm = in_vm.collect::<Result<VecDeque<_>, ExecuteError>>()?;
     if !in_vm.is_empty() {
-        let vm = venues.vm.as_ref().ok_or(ExecuteError::NoVenue(VenueKind::Vm))?;
-        boot_all(plan, vm, in_vm, store, progress, cancel)?;
+        boot_all(plan, in_vm, store, progress, cancel)?;
     }
     for batch in on_host {
-        let place = venues.host.as_ref().ok_or(ExecuteError::NoVenue(VenueKind::Host))?;
-        visit_all(plan, place, batch, store, progress, cancel)?;
+        visit_all(plan, venues.host_of(batch)?, batch, store, progress, cancel)?;
     }
     store.finish(plan)?;
     Ok(())
@@ -94,6 +117,9 @@ fn visit_all(
     Ok(())
 }
 
+/// A batch and the venue that boots it.
+type Boot<'a> = (&'a Batch, &'a VmVenue);
+
 /// What a boot tells the collecting thread.
 enum News<'a> {
     Trial,
@@ -103,37 +129,30 @@ enum News<'a> {
 /// Boots as many guests at a time as there are CPUs: instructions are counted, so they do not disturb each other.
 fn boot_all(
     plan: &Plan,
-    vm: &VmVenue,
-    batches: Vec<&Batch>,
+    batches: VecDeque<Boot<'_>>,
     store: &mut Store,
     progress: &mut Progress,
     cancel: &AtomicBool,
 ) -> Result<(), ExecuteError> {
-    let workers = vm.parallel_boots().min(batches.len());
-    let queue = Mutex::new(VecDeque::from(batches));
+    let workers = batches.iter().map(|(_, vm)| vm.parallel_boots()).min().unwrap_or(1).min(batches.len());
+    let queue = Mutex::new(batches);
     // Set at the first failure, so that the other boots end instead of being waited for.
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
         let (sender, news) = mpsc::channel();
         for _ in 0..workers {
             let (sender, queue, stop) = (sender.clone(), &queue, &stop);
-            scope.spawn(move || boot_from(queue, plan, vm, &sender, stop));
+            scope.spawn(move || boot_from(queue, plan, &sender, stop));
         }
         drop(sender);
         collect(news, store, progress, cancel, &stop)
     })
 }
 
-fn boot_from<'a>(
-    queue: &Mutex<VecDeque<&'a Batch>>,
-    plan: &Plan,
-    vm: &VmVenue,
-    sender: &mpsc::Sender<News<'a>>,
-    stop: &AtomicBool,
-) {
+fn boot_from<'a>(queue: &Mutex<VecDeque<Boot<'a>>>, plan: &Plan, sender: &mpsc::Sender<News<'a>>, stop: &AtomicBool) {
     loop {
         let next = queue.lock().map(|mut queue| queue.pop_front()).unwrap_or_default();
-        let Some(batch) = next.filter(|_| !stop.load(Ordering::Relaxed)) else { return };
+        let Some((batch, vm)) = next.filter(|_| !stop.load(Ordering::Relaxed)) else { return };
         let mut records = Vec::new();
         let outcome = vm.boot_batch(&plan.scenario, batch, stop, &mut |record| {
             records.push(record);

@@ -12,7 +12,6 @@ use crate::result::{
     Cell, Environment, Flow, KernelUnderTest, Manifest, Plan as ReportedPlan, PlannedCell, Position, SkippedCell, Unit,
     VenueKind, name,
 };
-use crate::venue::host;
 
 /// Collects the manifest of a run that has just ended.
 pub fn manifest(plan: &Plan, venues: &Venues) -> Manifest {
@@ -20,7 +19,7 @@ pub fn manifest(plan: &Plan, venues: &Venues) -> Manifest {
 }
 
 /// The cells that were asked for and not measured, each with its reason.
-pub fn skipped(plan: &Plan, venues: &Venues) -> Vec<SkippedCell> {
+pub fn skipped(plan: &Plan) -> Vec<SkippedCell> {
     let scenario = &plan.scenario;
     let mut cells = Vec::new();
     for skipped in &plan.skipped {
@@ -33,7 +32,7 @@ pub fn skipped(plan: &Plan, venues: &Venues) -> Vec<SkippedCell> {
                 services,
                 endpoints: scenario.endpoints[0],
             };
-            let cell = cell(skipped.venue, venues, setup, scenario.flows[0], worst_position(skipped.backend));
+            let cell = cell(skipped.venue, &skipped.kernel, setup, scenario.flows[0], worst_position(skipped.backend));
             cells.push(SkippedCell { cell, reason: skipped.reason.clone() });
         }
     }
@@ -59,14 +58,14 @@ fn reported_plan(plan: &Plan, venues: &Venues) -> ReportedPlan {
         positions: scenario.positions.clone(),
         trials: measures().map(|measure| measure.trial + 1).max().unwrap_or(0),
         packets: measures().map(|measure| u64::from(measure.packets)).filter(|packets| *packets > 0).min().unwrap_or(0),
-        deterministic: venues.vm.as_ref().is_some_and(|vm| vm.acceleration.is_deterministic()),
+        deterministic: venues.vms.iter().any(|vm| vm.acceleration.is_deterministic()),
         allow_slow: scenario.allow_slow,
-        cells: cells(plan, venues),
+        cells: cells(plan),
     }
 }
 
 /// Every cell of the plan once, in the order of its first trial.
-fn cells(plan: &Plan, venues: &Venues) -> Vec<PlannedCell> {
+fn cells(plan: &Plan) -> Vec<PlannedCell> {
     let mut seen = std::collections::HashSet::new();
     let mut cells = Vec::new();
     for batch in &plan.batches {
@@ -74,8 +73,11 @@ fn cells(plan: &Plan, venues: &Venues) -> Vec<PlannedCell> {
         for visit in &batch.visits {
             for measure in &visit.measures {
                 let MeasureKind::Traversal { flow, position } = measure.kind else { continue };
-                if seen.insert((batch.venue, visit.setup, flow, position)) {
-                    cells.push(PlannedCell { cell: cell(batch.venue, venues, visit.setup, flow, position), boot });
+                if seen.insert((batch.venue, &batch.kernel, visit.setup, flow, position)) {
+                    cells.push(PlannedCell {
+                        cell: cell(batch.venue, &batch.kernel, visit.setup, flow, position),
+                        boot,
+                    });
                 }
             }
         }
@@ -83,14 +85,10 @@ fn cells(plan: &Plan, venues: &Venues) -> Vec<PlannedCell> {
     cells
 }
 
-fn cell(venue: VenueKind, venues: &Venues, setup: Setup, flow: Flow, position: Position) -> Cell {
-    let kernel = match venue {
-        VenueKind::Host => Some(host::release()),
-        VenueKind::Vm => venues.vm.as_ref().map(|vm| vm.kernel.release.clone()),
-    };
+fn cell(venue: VenueKind, kernel: &str, setup: Setup, flow: Flow, position: Position) -> Cell {
     Cell {
         venue,
-        kernel: kernel.unwrap_or_default(),
+        kernel: kernel.to_owned(),
         backend: setup.backend,
         layout: setup.layout,
         protocol: setup.protocol,
@@ -118,7 +116,7 @@ fn environment(plan: &Plan, venues: &Venues) -> Environment {
 }
 
 fn kernels(venues: &Venues) -> Vec<KernelUnderTest> {
-    let vm = venues.vm.as_ref().map(|vm| KernelUnderTest {
+    let vms = venues.vms.iter().map(|vm| KernelUnderTest {
         venue: VenueKind::Vm,
         release: vm.kernel.release.clone(),
         version: vm.kernel.origin.clone(),
@@ -130,7 +128,7 @@ fn kernels(venues: &Venues) -> Vec<KernelUnderTest> {
         version: uname().version().to_string_lossy().into_owned(),
         unit: Unit::Ns,
     });
-    vm.into_iter().chain(host).collect()
+    vms.chain(host).collect()
 }
 
 /// Value of the first line of a file that begins with `key`.

@@ -5,6 +5,8 @@
 //! each cell and visits come round after round in random order, so drift of the machine falls on all cells alike. In the
 //! deterministic vm there is no drift, and one visit takes all trials.
 
+use std::collections::BTreeMap;
+
 use data_encoding::HEXLOWER;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,7 +15,7 @@ use sha2::{Digest, Sha256};
 use super::planner;
 use super::scenario::Scenario;
 use crate::probe::OBJECT;
-use crate::result::{BackendKind, Flow, Position, VenueKind};
+use crate::result::{BackendKind, Flow, Position, VenueKind, name};
 use crate::workload::{Protocol, VipLayout, WorkloadSpec};
 
 /// What is programmed before anything is measured.
@@ -84,6 +86,8 @@ pub struct Batch {
     pub id: u32,
     /// Where.
     pub venue: VenueKind,
+    /// Release of the kernel under test.
+    pub kernel: String,
     /// Visits, in order.
     pub visits: Vec<Visit>,
 }
@@ -93,6 +97,8 @@ pub struct Batch {
 pub struct Skipped {
     /// Where.
     pub venue: VenueKind,
+    /// Release of the kernel; empty where the venue could not be opened.
+    pub kernel: String,
     /// Datapath.
     pub backend: BackendKind,
     /// N, where only some are skipped.
@@ -110,6 +116,8 @@ pub struct MeasuredBy {
     pub ebpf_object_sha256: String,
     /// Venues whose unit is instructions.
     pub deterministic: Vec<VenueKind>,
+    /// What each kernel of the plan (venue and release) is beyond its release: package and version, or the content of a file.
+    pub kernels: BTreeMap<String, String>,
 }
 
 /// Every trial of a run.
@@ -125,11 +133,15 @@ pub struct Plan {
     pub skipped: Vec<Skipped>,
 }
 
-/// What a venue can run, found out before planning.
+/// What a venue can run on one kernel, found out before planning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VenueOffer {
     /// Where.
     pub venue: VenueKind,
+    /// Release of its kernel; empty where the venue could not be opened.
+    pub kernel: String,
+    /// What that kernel is beyond its release.
+    pub identity: String,
     /// Backends that are ready there.
     pub backends: Vec<BackendKind>,
     /// Backends that are not, with the reason.
@@ -144,11 +156,17 @@ impl Plan {
     /// Expands a scenario over the venues that are offered. Pure: the same arguments give the same plan.
     pub fn new(scenario: &Scenario, offers: &[VenueOffer]) -> Self {
         let (batches, skipped) = planner::expand(scenario, offers);
-        let deterministic = offers.iter().filter(|offer| offer.deterministic).map(|offer| offer.venue).collect();
+        let mut deterministic: Vec<_> =
+            offers.iter().filter(|offer| offer.deterministic).map(|offer| offer.venue).collect();
+        deterministic.dedup();
+        let kernels = offers.iter().filter(|offer| !offer.backends.is_empty());
+        let kernels =
+            kernels.map(|offer| (format!("{} {}", name(&offer.venue), offer.kernel), offer.identity.clone())).collect();
         let measured_by = MeasuredBy {
             lbcurve: env!("CARGO_PKG_VERSION").to_owned(),
             ebpf_object_sha256: HEXLOWER.encode(&Sha256::digest(OBJECT)),
             deterministic,
+            kernels,
         };
         Self { scenario: scenario.clone(), measured_by, batches, skipped }
     }

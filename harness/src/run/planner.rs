@@ -32,8 +32,13 @@ const SATURATION_PACKETS: u32 = 200_000;
 /// Every batch over the venues that are offered, and what is left out.
 pub(super) fn expand(scenario: &Scenario, offers: &[VenueOffer]) -> (Vec<Batch>, Vec<Skipped>) {
     let mut planner = Planner { scenario, next_flow: 0, batches: Vec::new(), skipped: Vec::new() };
+    let mut most_flows = 0;
     for offer in offers {
+        // Every guest meets the same packets, so that kernels differ in nothing else, and a kernel's trials do not depend on
+        // which others were asked for. Guests share no connection table; the host's flows come after all of theirs.
+        planner.next_flow = if offer.venue == VenueKind::Vm { 0 } else { most_flows };
         planner.add_venue(offer);
+        most_flows = most_flows.max(planner.next_flow);
     }
     (planner.batches, planner.skipped)
 }
@@ -48,8 +53,7 @@ struct Planner<'a> {
 impl Planner<'_> {
     fn add_venue(&mut self, offer: &VenueOffer) {
         for (backend, reason) in &offer.unready {
-            let (venue, backend, reason) = (offer.venue, *backend, reason.clone());
-            self.skipped.push(Skipped { venue, backend, services: None, reason });
+            self.skip(offer, *backend, None, reason.clone());
         }
         let setups = self.setups(offer);
         match offer.venue {
@@ -73,15 +77,20 @@ impl Planner<'_> {
 
     fn allowed_services(&mut self, offer: &VenueOffer, backend: BackendKind) -> Vec<u32> {
         let mut allowed = Vec::new();
-        for &services in &self.scenario.services {
+        let scenario = self.scenario;
+        for &services in &scenario.services {
             match guard::refusal(offer, backend, services) {
                 Some(reason) if !self.scenario.allow_slow => {
-                    self.skipped.push(Skipped { venue: offer.venue, backend, services: Some(services), reason });
+                    self.skip(offer, backend, Some(services), reason);
                 }
                 _ => allowed.push(services),
             }
         }
         allowed
+    }
+
+    fn skip(&mut self, offer: &VenueOffer, backend: BackendKind, services: Option<u32>, reason: String) {
+        self.skipped.push(Skipped { venue: offer.venue, kernel: offer.kernel.clone(), backend, services, reason });
     }
 
     /// Host: every round visits every setup once, in an order of its own.
@@ -92,7 +101,7 @@ impl Planner<'_> {
             order.shuffle(&mut self.rng(&[1, u64::from(round)]));
             for setup in order {
                 let visit = self.visit(offer, setup, &effort, round);
-                self.push(offer.venue, vec![visit]);
+                self.push(offer, vec![visit]);
             }
         }
     }
@@ -100,12 +109,12 @@ impl Planner<'_> {
     /// Vm: one boot a backend and layout, N in a seeded random order.
     fn add_boots(&mut self, offer: &VenueOffer, setups: &[Setup]) {
         let effort = effort(self.scenario, offer);
-        for boot in boots(setups) {
+        for (index, boot) in boots(setups).into_iter().enumerate() {
             let mut order = boot;
-            let salt = self.batches.len() as u64;
+            let salt = index as u64;
             order.shuffle(&mut self.rng(&[2, salt]));
             let visits = order.into_iter().map(|setup| self.visit(offer, setup, &effort, 0)).collect();
-            self.push(offer.venue, visits);
+            self.push(offer, visits);
         }
     }
 
@@ -137,9 +146,9 @@ impl Planner<'_> {
         Measure { kind, trial, packets, first_flow }
     }
 
-    fn push(&mut self, venue: VenueKind, visits: Vec<Visit>) {
+    fn push(&mut self, offer: &VenueOffer, visits: Vec<Visit>) {
         let id = u32::try_from(self.batches.len()).unwrap_or(u32::MAX);
-        self.batches.push(Batch { id, venue, visits });
+        self.batches.push(Batch { id, venue: offer.venue, kernel: offer.kernel.clone(), visits });
     }
 
     fn rng(&self, salts: &[u64]) -> ChaCha12Rng {
@@ -246,6 +255,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::result::name;
     use crate::run::plan::Plan;
     use crate::run::scenario::{MOST_PACKETS, Wishes};
     use crate::traffic::most_flows;
@@ -254,6 +264,8 @@ mod tests {
         let deterministic = venue == VenueKind::Vm;
         VenueOffer {
             venue,
+            kernel: name(&venue),
+            identity: String::new(),
             backends: backends.to_vec(),
             unready: Vec::new(),
             deterministic,
@@ -280,10 +292,49 @@ mod tests {
         assert_eq!(slots.iter().collect::<HashSet<_>>().len(), slots.len());
     }
 
+    /// A plan for two kernels in the vm and a host that can do less.
+    fn two_kernels() -> Plan {
+        let scenario = Wishes::default().resolve().unwrap();
+        let on = |kernel: &str| VenueOffer { kernel: kernel.to_owned(), ..offer(VenueKind::Vm, &scenario.backends) };
+        Plan::new(&scenario, &[on("6.1"), on("6.12"), offer(VenueKind::Host, &scenario.backends[..3])])
+    }
+
+    fn visits_on<'a>(plan: &'a Plan, kernel: &str) -> Vec<&'a Visit> {
+        plan.batches.iter().filter(|batch| batch.kernel == kernel).flat_map(|batch| &batch.visits).collect()
+    }
+
     #[test]
-    fn flow_numbers_never_overlap() {
-        let plan = quick(7);
-        let measures = plan.batches.iter().flat_map(|batch| &batch.visits).flat_map(|visit| &visit.measures);
+    fn kernels_of_one_run_have_slots_of_their_own_and_meet_the_same_packets() {
+        let plan = two_kernels();
+        let slots: Vec<_> = plan.batches.iter().flat_map(Batch::slots).collect();
+        assert_eq!(slots.iter().collect::<HashSet<_>>().len(), slots.len());
+        assert!(plan.batches.iter().enumerate().all(|(index, batch)| batch.id as usize == index));
+        assert_eq!(visits_on(&plan, "6.1"), visits_on(&plan, "6.12"));
+        assert_eq!(plan.measured_by.deterministic, [VenueKind::Vm]);
+        assert_eq!(plan.measured_by.kernels.keys().collect::<Vec<_>>(), ["host host", "vm 6.1", "vm 6.12"]);
+    }
+
+    #[test]
+    fn a_kernels_visits_do_not_depend_on_the_others() {
+        let scenario = Wishes::default().resolve().unwrap();
+        let alone = VenueOffer { kernel: "6.12".to_owned(), ..offer(VenueKind::Vm, &scenario.backends) };
+        let host = offer(VenueKind::Host, &scenario.backends[..3]);
+        let one = Plan::new(&scenario, &[alone, host]);
+        let two = two_kernels();
+        assert_eq!(visits_on(&one, "6.12"), visits_on(&two, "6.12"));
+        assert_eq!(visits_on(&one, "host"), visits_on(&two, "host"));
+    }
+
+    #[test]
+    fn flow_numbers_never_overlap_on_a_kernel_nor_on_the_host() {
+        let plan = two_kernels();
+        for kernel in ["6.1", "6.12"] {
+            assert_no_overlap(visits_on(&plan, kernel).into_iter().chain(visits_on(&plan, "host")));
+        }
+    }
+
+    fn assert_no_overlap<'a>(visits: impl Iterator<Item = &'a Visit>) {
+        let measures = visits.flat_map(|visit| &visit.measures);
         let taken_by = |measure: &Measure| match measure.kind {
             MeasureKind::Saturation { .. } => most_flows(crate::run::measure::SATURATION),
             _ => u64::from(MOST_PACKETS),

@@ -86,8 +86,9 @@ fn describe(batch: &Batch) -> String {
     let services: Vec<_> = services.iter().map(u32::to_string).collect();
     let setup = first.setup;
     format!(
-        "{} {} {} {} N={} M={}",
+        "{} {} {} {} {} N={} M={}",
         name(&batch.venue),
+        batch.kernel,
         name(&setup.backend),
         name(&setup.layout),
         name(&setup.protocol),

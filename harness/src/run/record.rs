@@ -19,20 +19,14 @@ pub enum Record {
 }
 
 /// The place of a record in the plan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Slot {
     venue: VenueKind,
+    kernel: String,
     setup: Setup,
     kind: MeasureKind,
     op: Option<ProgrammingOp>,
     trial: u32,
-}
-
-impl Slot {
-    /// The venue that fills the slot.
-    pub fn venue(&self) -> VenueKind {
-        self.venue
-    }
 }
 
 impl Record {
@@ -45,12 +39,12 @@ impl Record {
                     TrialKind::Traversal => MeasureKind::Traversal { flow, position },
                     TrialKind::Floor => MeasureKind::Floor,
                 };
-                Slot { venue: trial.cell.venue, setup: setup_of(&trial.cell), kind, op: None, trial: trial.trial }
+                slot(&trial.cell, kind, trial.trial)
             }
             Self::Throughput(trial) => {
                 let Cell { flow, position, .. } = trial.cell;
                 let kind = MeasureKind::Saturation { flow, position };
-                Slot { venue: trial.cell.venue, setup: setup_of(&trial.cell), kind, op: None, trial: trial.trial }
+                slot(&trial.cell, kind, trial.trial)
             }
             Self::Programming(cost) => {
                 let setup = Setup {
@@ -61,17 +55,9 @@ impl Record {
                     endpoints: cost.endpoints,
                 };
                 let kind = MeasureKind::Programming;
-                Slot { venue: cost.venue, setup, kind, op: Some(cost.op), trial: cost.trial }
+                let (venue, kernel) = (cost.venue, cost.kernel.clone());
+                Slot { venue, kernel, setup, kind, op: Some(cost.op), trial: cost.trial }
             }
-        }
-    }
-
-    /// The kernel that the record was measured on.
-    pub fn kernel(&self) -> &str {
-        match self {
-            Self::Trial(trial) => &trial.cell.kernel,
-            Self::Throughput(trial) => &trial.cell.kernel,
-            Self::Programming(cost) => &cost.kernel,
         }
     }
 }
@@ -79,24 +65,29 @@ impl Record {
 impl Batch {
     /// Every slot that the batch fills, in the order of execution.
     pub fn slots(&self) -> Vec<Slot> {
-        self.visits.iter().flat_map(|visit| visit_slots(self.venue, visit)).collect()
+        self.visits.iter().flat_map(|visit| self.visit_slots(visit)).collect()
+    }
+
+    fn visit_slots(&self, visit: &Visit) -> Vec<Slot> {
+        let slots = |measure: &Measure| {
+            let ops: &[Option<ProgrammingOp>] = match measure.kind {
+                MeasureKind::Programming => &[
+                    Some(ProgrammingOp::FromNothing),
+                    Some(ProgrammingOp::AddService),
+                    Some(ProgrammingOp::ChangeEndpoint),
+                ],
+                _ => &[None],
+            };
+            let (setup, kind, trial) = (visit.setup, measure.kind, measure.trial);
+            let slot = |&op| Slot { venue: self.venue, kernel: self.kernel.clone(), setup, kind, op, trial };
+            ops.iter().map(slot).collect::<Vec<_>>()
+        };
+        visit.measures.iter().flat_map(slots).collect()
     }
 }
 
-fn visit_slots(venue: VenueKind, visit: &Visit) -> Vec<Slot> {
-    let slots = |measure: &Measure| {
-        let ops: &[Option<ProgrammingOp>] = match measure.kind {
-            MeasureKind::Programming => &[
-                Some(ProgrammingOp::FromNothing),
-                Some(ProgrammingOp::AddService),
-                Some(ProgrammingOp::ChangeEndpoint),
-            ],
-            _ => &[None],
-        };
-        let (setup, kind, trial) = (visit.setup, measure.kind, measure.trial);
-        ops.iter().map(|&op| Slot { venue, setup, kind, op, trial }).collect::<Vec<_>>()
-    };
-    visit.measures.iter().flat_map(slots).collect()
+fn slot(cell: &Cell, kind: MeasureKind, trial: u32) -> Slot {
+    Slot { venue: cell.venue, kernel: cell.kernel.clone(), setup: setup_of(cell), kind, op: None, trial }
 }
 
 fn setup_of(cell: &Cell) -> Setup {

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::result::{BackendKind, Flow, Position};
+use crate::venue::vm::{KernelPairError, KernelSource, pair_kernels};
 use crate::workload::{AddressPlan, Protocol, VipLayout};
 
 /// How much to measure.
@@ -66,10 +67,10 @@ pub struct Wishes {
     pub allow_slow: Option<bool>,
     /// Whether the vm counts instructions instead of time.
     pub deterministic: Option<bool>,
-    /// Kernel image for the vm, instead of the distribution's package.
-    pub kernel: Option<PathBuf>,
-    /// Modules directory of that kernel.
-    pub modules: Option<PathBuf>,
+    /// Kernels for the vm, instead of the distribution's package: packages, suites or files, as [`KernelSource`] reads them.
+    pub kernel: Option<Vec<String>>,
+    /// Modules directories of those that are files, in the same order.
+    pub modules: Option<Vec<PathBuf>>,
     /// Service CIDR, where the default is too narrow for a layout.
     pub service_cidr: Option<ipnet::Ipv4Net>,
 }
@@ -108,10 +109,8 @@ pub struct Scenario {
     pub allow_slow: bool,
     /// Whether the vm counts instructions; `None`: yes under software emulation.
     pub deterministic: Option<bool>,
-    /// Kernel image for the vm.
-    pub kernel: Option<PathBuf>,
-    /// Modules directory for the vm.
-    pub modules: Option<PathBuf>,
+    /// Kernels for the vm, in order, without repetition; none: the distribution's package.
+    pub kernels: Vec<KernelSource>,
     /// Address ranges.
     pub addresses: AddressPlan,
 }
@@ -153,9 +152,12 @@ pub enum ScenarioError {
         /// Asked for.
         asked: u32,
     },
-    /// Only one half of a kernel was named.
-    #[error("--kernel and --modules belong together: the modules must be built for that kernel")]
-    HalfAKernel,
+    /// The kernels and their modules do not pair.
+    #[error(transparent)]
+    Kernels(#[from] KernelPairError),
+    /// Kernels are for the vm only.
+    #[error("--kernel is for the vm, and --venue host measures this kernel only: use --venue vm or auto")]
+    KernelOnHost,
 }
 
 impl Wishes {
@@ -195,11 +197,14 @@ impl Wishes {
     /// Fills the gaps from the preset and checks the result.
     ///
     /// # Errors
-    /// [`ScenarioError::Empty`], [`ScenarioError::Zero`], [`ScenarioError::TooManyPackets`], [`ScenarioError::HalfAKernel`].
+    /// [`ScenarioError::Empty`], [`ScenarioError::Zero`], [`ScenarioError::TooManyPackets`], [`ScenarioError::Kernels`],
+    /// [`ScenarioError::KernelOnHost`].
     pub fn resolve(self) -> Result<Scenario, ScenarioError> {
         let preset = self.preset.unwrap_or_default();
-        if self.kernel.is_some() != self.modules.is_some() {
-            return Err(ScenarioError::HalfAKernel);
+        let kernels = pair_kernels(&self.kernel.unwrap_or_default(), &self.modules.unwrap_or_default())?;
+        let venue = self.venue.unwrap_or_default();
+        if venue == VenueChoice::Host && !kernels.is_empty() {
+            return Err(ScenarioError::KernelOnHost);
         }
         if let Some(asked) = self.packets.filter(|asked| *asked > MOST_PACKETS) {
             return Err(ScenarioError::TooManyPackets { asked });
@@ -212,7 +217,7 @@ impl Wishes {
         Ok(Scenario {
             preset,
             narrow_layouts,
-            venue: self.venue.unwrap_or_default(),
+            venue,
             backends: axis("backends", with_baselines(self.backends.unwrap_or_else(|| preset.backends())))?,
             services: positive("services", axis("services", self.services.unwrap_or_else(|| preset.services()))?)?,
             endpoints: positive("endpoints", axis("endpoints", self.endpoints.unwrap_or_else(|| preset.endpoints()))?)?,
@@ -225,8 +230,7 @@ impl Wishes {
             packets: at_least_one("packets", self.packets)?,
             allow_slow: self.allow_slow.unwrap_or(false),
             deterministic: self.deterministic,
-            kernel: self.kernel,
-            modules: self.modules,
+            kernels,
             addresses,
         })
     }
@@ -324,8 +328,11 @@ mod tests {
         assert!(matches!(zero.resolve(), Err(ScenarioError::Zero { axis: "services" })));
         let none = Wishes { backends: Some(vec![]), ..Wishes::default() };
         assert!(matches!(none.resolve(), Err(ScenarioError::Empty { axis: "backends" })));
-        let half = Wishes { kernel: Some("k".into()), ..Wishes::default() };
-        assert!(matches!(half.resolve(), Err(ScenarioError::HalfAKernel)));
+        let half = Wishes { kernel: Some(vec!["./k".into()]), ..Wishes::default() };
+        assert!(matches!(half.resolve(), Err(ScenarioError::Kernels(_))));
+        let kernel = Some(vec!["trixie".into()]);
+        let on_host = Wishes { kernel, venue: Some(VenueChoice::Host), ..Wishes::default() };
+        assert!(matches!(on_host.resolve(), Err(ScenarioError::KernelOnHost)));
         assert!(toml::from_str::<Wishes>("servcies = [1]").is_err());
     }
 }

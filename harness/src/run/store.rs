@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::plan::Plan;
 use super::record::{Record, Slot};
-use crate::result::{JsonlError, JsonlWriter, VenueKind, read_jsonl};
+use crate::result::{JsonlError, JsonlWriter, read_jsonl};
 
 /// Name of the trials file.
 pub const TRIALS: &str = "trials.jsonl";
@@ -48,14 +48,14 @@ pub enum StoreError {
         /// Directory.
         path: PathBuf,
     },
-    /// The directory holds trials of another kernel.
-    #[error("{path} holds trials of kernel {found}, this run measures {expected}: choose another --out")]
+    /// The directory holds trials of other kernels.
+    #[error("{path} holds a run of {found}, this one measures {expected}: choose another --out")]
     OtherKernel {
         /// Directory.
         path: PathBuf,
-        /// Kernel of the trials.
+        /// Kernels of the plan that is there.
         found: String,
-        /// Kernel now.
+        /// Kernels now.
         expected: String,
     },
 }
@@ -94,22 +94,6 @@ impl Store {
     /// Every record so far.
     pub fn records(&self) -> &[Record] {
         &self.records
-    }
-
-    /// Checks that what is there was measured on the same kernel.
-    ///
-    /// # Errors
-    /// [`StoreError::OtherKernel`].
-    pub fn check_kernel(&self, venue: VenueKind, expected: &str) -> Result<(), StoreError> {
-        let other = self.records.iter().find(|record| record.slot().venue() == venue && record.kernel() != expected);
-        match other {
-            None => Ok(()),
-            Some(record) => Err(StoreError::OtherKernel {
-                path: self.dir.clone(),
-                found: record.kernel().to_owned(),
-                expected: expected.to_owned(),
-            }),
-        }
     }
 
     /// Appends one record and hands it to the operating system.
@@ -160,9 +144,24 @@ fn claim(dir: &Path, plan: &Plan) -> Result<(), StoreError> {
     let text = serde_json::to_string_pretty(plan).map_err(|source| as_io("encode", &path, source))?;
     match std::fs::read_to_string(&path) {
         Ok(found) if found == text => Ok(()),
-        Ok(_) => Err(StoreError::OtherPlan { path: dir.to_owned() }),
+        Ok(found) => Err(other_plan(dir, &found, plan)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => write_whole(&path, text.as_bytes()),
         Err(source) => Err(StoreError::Io { action: "read", path, source }),
+    }
+}
+
+/// Why the plan that is there is not this one: kernels change by themselves, when packages do, so they are told apart.
+fn other_plan(dir: &Path, found: &str, plan: &Plan) -> StoreError {
+    let path = dir.to_owned();
+    let list = |plan: &Plan| {
+        let kernels = plan.measured_by.kernels.iter().map(|(kernel, identity)| format!("{kernel} ({identity})"));
+        kernels.collect::<Vec<_>>().join(", ")
+    };
+    match serde_json::from_str::<Plan>(found) {
+        Ok(found) if found.measured_by.kernels != plan.measured_by.kernels => {
+            StoreError::OtherKernel { path, found: list(&found), expected: list(plan) }
+        }
+        _ => StoreError::OtherPlan { path },
     }
 }
 
@@ -221,7 +220,7 @@ fn as_io(action: &'static str, path: &Path, source: serde_json::Error) -> StoreE
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::result::{BackendKind, ProgrammingOp, ProgrammingRecord, Unit};
+    use crate::result::{BackendKind, ProgrammingOp, ProgrammingRecord, Unit, VenueKind};
     use crate::run::plan::{Batch, Measure, MeasureKind, MeasuredBy, Setup, Visit};
     use crate::run::scenario::Wishes;
     use crate::workload::{Protocol, VipLayout};
@@ -242,6 +241,7 @@ mod tests {
         let batch = |(id, services): (usize, &u32)| Batch {
             id: id as u32,
             venue: VenueKind::Vm,
+            kernel: "6.1".into(),
             visits: vec![Visit { setup: setup(*services), measures: vec![measure] }],
         };
         let scenario = Wishes::default().resolve().unwrap();
@@ -254,7 +254,12 @@ mod tests {
     }
 
     fn measured_by() -> MeasuredBy {
-        MeasuredBy { lbcurve: "0".into(), ebpf_object_sha256: "0".into(), deterministic: vec![VenueKind::Vm] }
+        MeasuredBy {
+            lbcurve: "0".into(),
+            ebpf_object_sha256: "0".into(),
+            deterministic: vec![VenueKind::Vm],
+            kernels: [("vm 6.1".to_owned(), "1".to_owned())].into(),
+        }
     }
 
     fn records(services: u32) -> Vec<Record> {
@@ -314,10 +319,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut store = Store::open(dir.path(), &plan(&[1])).unwrap();
         finish(&mut store, 0, 1);
-        assert!(store.check_kernel(VenueKind::Vm, "6.1").is_ok());
-        assert!(matches!(store.check_kernel(VenueKind::Vm, "6.12"), Err(StoreError::OtherKernel { .. })));
         assert!(matches!(Store::open(dir.path(), &plan(&[1])), Err(StoreError::InUse { .. })));
         drop(store);
         assert!(matches!(Store::open(dir.path(), &plan(&[2])), Err(StoreError::OtherPlan { .. })));
+        let mut updated = plan(&[1]);
+        updated.measured_by.kernels.insert("vm 6.1".into(), "2".into());
+        let error = Store::open(dir.path(), &updated).unwrap_err();
+        assert!(matches!(&error, StoreError::OtherKernel { .. }));
+        assert!(error.to_string().contains("6.1 (1), this one measures vm 6.1 (2)"), "{error}");
     }
 }

@@ -21,7 +21,7 @@ pub use boot::{GuestReport, GuestSpec, boot, probe_kvm};
 pub use cache::Cache;
 pub use error::VmError;
 pub use job::GuestJob;
-pub use kernel::{KernelImage, KernelSource};
+pub use kernel::{KernelImage, KernelPairError, KernelSource, pair_kernels};
 pub use qemu::accel::{Acceleration, Kvm};
 pub use run_tool::ToolError;
 pub use venue::{VmOpenError, VmVenue};

@@ -38,6 +38,9 @@ pub enum VmOpenError {
     /// No cache.
     #[error(transparent)]
     Cache(#[from] CacheError),
+    /// Two kernels that a record could not tell apart.
+    #[error("two different kernels are both {0}: a run tells kernels apart by their release; measure them in two runs")]
+    SameRelease(String),
     /// This program's own file cannot be found.
     #[error("cannot find this program's own file, which is the guest's init")]
     Init(#[source] std::io::Error),
@@ -88,12 +91,33 @@ impl VmVenue {
         Ok(Self { acceleration, ..emulated })
     }
 
-    /// The kernel that a scenario asks for.
-    pub fn source(scenario: &Scenario) -> KernelSource {
-        match (&scenario.kernel, &scenario.modules) {
-            (Some(kernel), Some(modules)) => KernelSource::Files { kernel: kernel.clone(), modules: modules.clone() },
-            _ => KernelSource::default(),
+    /// Opens one venue a kernel of `sources`, or the distribution's where none is named. All count the same unit: where not
+    /// every kernel starts under KVM, none uses it. A kernel that two sources lead to is opened once.
+    ///
+    /// # Errors
+    /// [`VmOpenError`] of the first that cannot be opened; two different kernels of one release.
+    pub fn open_all(
+        sources: &[KernelSource],
+        deterministic: Option<bool>,
+        progress: &mut dyn FnMut(&str),
+    ) -> Result<Vec<Self>, VmOpenError> {
+        let default = [KernelSource::default()];
+        let sources = if sources.is_empty() { &default } else { sources };
+        let mut venues: Vec<Self> = Vec::new();
+        for source in sources {
+            let venue = Self::open(source, deterministic, progress)?;
+            match venues.iter().find(|other| other.kernel.release == venue.kernel.release) {
+                None => venues.push(venue),
+                Some(other) if other.kernel.vmlinux == venue.kernel.vmlinux => {
+                    progress(&format!("{source} is kernel {} again: measured once", venue.kernel.release));
+                }
+                Some(_) => return Err(VmOpenError::SameRelease(venue.kernel.release)),
+            }
         }
+        if venues.iter().any(|venue| venue.acceleration != venues[0].acceleration) {
+            venues.iter_mut().for_each(|venue| venue.acceleration = EMULATION);
+        }
+        Ok(venues)
     }
 
     /// Takes a program of this machine along, under a name in the guest's `PATH`.
@@ -143,15 +167,21 @@ impl VmVenue {
         cancel: &AtomicBool,
         on_record: &mut dyn FnMut(Record),
     ) -> Result<(), VmError> {
-        // Paths of this machine have no place in an image that has to repeat itself.
-        let scenario = Scenario { kernel: None, modules: None, ..scenario.clone() };
-        let job = GuestJob::Measure { scenario: Box::new(scenario), batch: batch.clone(), unit: self.place().unit };
+        // Paths of this machine have no place in an image that has to repeat itself, nor has the company that a kernel is
+        // measured in.
+        let scenario = Scenario { kernels: Vec::new(), ..scenario.clone() };
+        let batch = Batch { id: 0, ..batch.clone() };
+        let job = GuestJob::Measure { scenario: Box::new(scenario), batch, unit: self.place().unit };
         let mut damaged = None;
         let mut on_line = |line: &str| match serde_json::from_str(line) {
             Ok(record) => on_record(record),
             Err(error) => damaged = Some(format!("{error} in {line:?}")),
         };
-        self.boot(&job, &mut on_line, cancel)?;
+        let release = self.boot(&job, &mut on_line, cancel)?.started.release;
+        if release != self.kernel.release {
+            let message = format!("it calls itself {release}, its file said {}", self.kernel.release);
+            return Err(VmError::Guest { message });
+        }
         damaged.map_or(Ok(()), |reason| Err(VmError::Guest { message: format!("not a record: {reason}") }))
     }
 

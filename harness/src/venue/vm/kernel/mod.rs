@@ -3,6 +3,7 @@
 mod bzimage;
 mod modules;
 mod package;
+mod source;
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -12,28 +13,8 @@ use sha2::{Digest as _, Sha256};
 pub use self::bzimage::KernelFileError;
 pub use self::modules::{Module, ModuleError, ModuleSet, WANTED_MODULES};
 pub use self::package::PackageError;
+pub use self::source::{KernelPairError, KernelSource, METAPACKAGE, pair_kernels};
 use super::cache::{Cache, CacheError};
-
-/// Where to take a kernel from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KernelSource {
-    /// The distribution's package, downloaded and unpacked into the cache but not installed: `linux-image-amd64` by
-    /// default (see [`KernelSource::default`]), or a `linux-image-<release>` itself.
-    Package(String),
-    /// The user's own files.
-    Files {
-        /// A bzImage (`vmlinuz`) or an ELF `vmlinux`.
-        kernel: PathBuf,
-        /// `/lib/modules/<release>`, or a directory above it.
-        modules: PathBuf,
-    },
-}
-
-impl Default for KernelSource {
-    fn default() -> Self {
-        Self::Package("linux-image-amd64".to_owned())
-    }
-}
 
 /// A kernel that is ready to boot.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +23,8 @@ pub struct KernelImage {
     pub release: String,
     /// Package and version, or the path of the user's file.
     pub origin: String,
+    /// What tells it from another kernel of the same release: package and version, or the hash of the user's file.
+    pub identity: String,
     /// The uncompressed ELF kernel.
     pub vmlinux: PathBuf,
     /// The modules to load.
@@ -84,18 +67,23 @@ impl KernelImage {
     /// Finds, and where necessary downloads and unpacks, the kernel of `source`. `progress` is told what takes long.
     pub fn resolve(source: &KernelSource, cache: &Cache, progress: &mut dyn FnMut(&str)) -> Result<Self, KernelError> {
         match source {
-            KernelSource::Package(name) => Self::from_package(name, cache, progress),
+            KernelSource::Package { name, suite } => Self::from_package(name, suite.as_deref(), cache, progress),
             KernelSource::Files { kernel, modules } => Self::from_files(kernel, modules, cache),
         }
     }
 
-    fn from_package(name: &str, cache: &Cache, progress: &mut dyn FnMut(&str)) -> Result<Self, KernelError> {
-        let package = package::find(name)?;
+    fn from_package(
+        name: &str,
+        suite: Option<&str>,
+        cache: &Cache,
+        progress: &mut dyn FnMut(&str),
+    ) -> Result<Self, KernelError> {
+        let package = package::find(name, suite)?;
         let dir = cache.get_or_fill(&package.cache_key(), |dir| package::fill(&package, dir, progress))?;
         let vmlinux = dir.join("vmlinux");
         let release = release_of(&dir)?;
         let modules = ModuleSet::read(&dir, &release)?;
-        Ok(Self { release, origin: package.to_string(), vmlinux, modules })
+        Ok(Self { release, origin: package.to_string(), identity: package.to_string(), vmlinux, modules })
     }
 
     fn from_files(kernel: &Path, modules: &Path, cache: &Cache) -> Result<Self, KernelError> {
@@ -105,7 +93,7 @@ impl KernelImage {
         let vmlinux = dir.join("vmlinux");
         let release = release_of(&dir)?;
         let modules = ModuleSet::read(modules, &release)?;
-        Ok(Self { release, origin: kernel.display().to_string(), vmlinux, modules })
+        Ok(Self { release, origin: kernel.display().to_string(), identity: key, vmlinux, modules })
     }
 }
 

@@ -68,7 +68,7 @@ impl Package {
 }
 
 /// The package behind `name`: what the metapackage `linux-image-amd64` depends on, or `name` itself.
-pub(super) fn find(name: &str) -> Result<Package, PackageError> {
+pub(super) fn find(name: &str, _suite: Option<&str>) -> Result<Package, PackageError> {
     let behind = depends(name)?.into_iter().find(|package| package.starts_with("linux-image-"));
     let name = behind.unwrap_or_else(|| name.to_owned());
     let record = apt_cache(&["show", "--no-all-versions", &name])?;
@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn an_unknown_package_is_named_with_the_remedy() {
-        let error = find("linux-image-no-such-thing").unwrap_err();
+        let error = find("linux-image-no-such-thing", None).unwrap_err();
         assert!(error.to_string().contains("linux-image-no-such-thing"), "{error}");
     }
 }
