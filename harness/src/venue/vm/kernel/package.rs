@@ -68,7 +68,10 @@ impl Package {
 }
 
 /// The package behind `name`: what the metapackage `linux-image-amd64` depends on, or `name` itself.
-pub(super) fn find(name: &str, _suite: Option<&str>) -> Result<Package, PackageError> {
+pub(super) fn find(name: &str, suite: Option<&str>) -> Result<Package, PackageError> {
+    if let Some(suite) = suite {
+        return Err(PackageError::Unknown(format!("{name}/{suite}")));
+    }
     let behind = depends(name)?.into_iter().find(|package| package.starts_with("linux-image-"));
     let name = behind.unwrap_or_else(|| name.to_owned());
     let record = apt_cache(&["show", "--no-all-versions", &name])?;
