@@ -8,6 +8,7 @@ pub mod claims;
 pub mod cli;
 pub mod gate;
 pub mod net;
+pub mod preflight;
 pub mod probe;
 mod programs;
 pub mod report;

@@ -37,6 +37,7 @@ fn an_empty_run_is_said_to_be_empty() {
     let mut run = synthetic::run();
     (run.curves, run.programming, run.throughput) = (vec![], vec![], vec![]);
     (run.warnings, run.skipped) = (vec![], vec![]);
+    run.environment.preflight = None;
     assert_eq!(table(&run), "The run has no curve.\n");
     assert!(page(&run).contains("no curve"));
 }

@@ -6,6 +6,8 @@ use comfy_table::{Table, TableStyle};
 
 use super::CliError;
 use super::args::DoctorArgs;
+use crate::chain::one_line;
+use crate::preflight;
 use crate::result::{BackendKind, VenueKind, name};
 use crate::run::scenario::ScenarioError;
 use crate::venue::host;
@@ -44,7 +46,20 @@ pub(super) fn doctor(args: &DoctorArgs) -> Result<ExitCode, CliError> {
     if !all_ready {
         println!("`lbcurve run` measures what is ready, and says of the rest why it is missing.");
     }
+    print_noise();
     Ok(ExitCode::SUCCESS)
+}
+
+/// How quiet this machine is now, for trials of the host venue.
+fn print_noise() {
+    let preflight = match preflight::probe() {
+        Ok(preflight) => preflight,
+        Err(error) => return println!("\nnoise of this machine: unknown: {}", one_line(&error)),
+    };
+    println!("\nnoise of this machine: {}, score {} of 100", preflight.verdict, preflight.score);
+    for finding in &preflight.findings {
+        println!("  -{:<3} {}", finding.points, finding.advice);
+    }
 }
 
 fn host_answer() -> Answer {

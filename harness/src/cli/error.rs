@@ -9,6 +9,7 @@ use crate::net::NetError;
 use crate::result::{AssembleError, JsonlError, RunFault, RunFileError};
 use crate::run::execute::ExecuteError;
 use crate::run::measure::MeasureError;
+use crate::run::noise::NoiseError;
 use crate::run::scenario::ScenarioError;
 use crate::run::store::StoreError;
 use crate::venue::vm::{VmError, VmOpenError};
@@ -87,6 +88,9 @@ pub enum CliError {
         #[source]
         source: std::io::Error,
     },
+    /// How quiet the machine is cannot be found out.
+    #[error(transparent)]
+    Noise(#[from] NoiseError),
     /// Something that a killed run left cannot be removed.
     #[error("{0} leftovers cannot be removed (listed above)")]
     Leftovers(usize),
@@ -118,9 +122,14 @@ impl CliError {
             Self::NotADump(_) => 15,
             Self::Execute(ExecuteError::Measure(_) | ExecuteError::NoVenue { .. })
             | Self::Signals(_)
-            | Self::Host(_) => 10,
+            | Self::Host(_)
+            | Self::Noise(NoiseError::Probe(_)) => 10,
             Self::Trials(error) | Self::Store(StoreError::Records(error)) => trials_code(error),
-            Self::Store(_) | Self::Execute(ExecuteError::Store(_)) | Self::File { .. } | Self::Publish(_) => 11,
+            Self::Store(_)
+            | Self::Execute(ExecuteError::Store(_))
+            | Self::File { .. }
+            | Self::Publish(_)
+            | Self::Noise(NoiseError::Store(_)) => 11,
             Self::Assemble(_) => 12,
             Self::RunFile(error) => run_file_code(error),
             Self::Leftovers(_) => 14,

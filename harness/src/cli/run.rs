@@ -7,9 +7,10 @@ use super::args::RunArgs;
 use super::report::{RUN_FILE, write_html};
 use super::{CliError, signals};
 use crate::report;
-use crate::result::{AssembleError, RunFile, assemble, name, write_run_file};
+use crate::result::{AssembleError, Manifest, RunFile, SkippedCell, assemble, name, write_run_file};
 use crate::run::execute::execute;
 use crate::run::manifest;
+use crate::run::noise;
 use crate::run::offer;
 use crate::run::plan::Plan;
 use crate::run::progress::Progress;
@@ -41,11 +42,16 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode, CliError> {
     if done == plan.trials() {
         eprintln!("every trial is there already: nothing is measured anew; choose another --out for a new run");
     }
+    let preflight = noise::preflight(&plan, &store, &out)?;
+    if let Some(preflight) = &preflight {
+        eprintln!("machine: {preflight}");
+    }
     let mut progress = Progress::start(plan.trials(), done);
     let outcome = execute(&plan, &venues, &mut store, &mut progress, &cancel);
     progress.finish();
     outcome?;
-    conclude(&plan, &venues, store.records(), &out)
+    let manifest = manifest::manifest(&plan, &venues, preflight);
+    conclude(manifest, &manifest::skipped(&plan), store.records(), &out)
 }
 
 /// Every setup's workload must fit before the first is programmed.
@@ -79,13 +85,8 @@ fn announce(plan: &Plan, out: &Path) {
     }
 }
 
-fn conclude(
-    plan: &Plan,
-    venues: &crate::run::execute::Venues,
-    records: &[Record],
-    out: &Path,
-) -> Result<ExitCode, CliError> {
-    let run = assemble_run(plan, venues, records)?;
+fn conclude(manifest: Manifest, skipped: &[SkippedCell], records: &[Record], out: &Path) -> Result<ExitCode, CliError> {
+    let run = assemble_run(manifest, skipped, records)?;
     let run_file = out.join(RUN_FILE);
     write_run_file(&run_file, &run)?;
     let html: PathBuf = write_html(&run, &run_file)?;
@@ -95,11 +96,7 @@ fn conclude(
     Ok(ExitCode::SUCCESS)
 }
 
-fn assemble_run(
-    plan: &Plan,
-    venues: &crate::run::execute::Venues,
-    records: &[Record],
-) -> Result<RunFile, AssembleError> {
+fn assemble_run(manifest: Manifest, skipped: &[SkippedCell], records: &[Record]) -> Result<RunFile, AssembleError> {
     let (mut trials, mut programming, mut throughput) = (Vec::new(), Vec::new(), Vec::new());
     for record in records.iter().cloned() {
         match record {
@@ -108,6 +105,5 @@ fn assemble_run(
             Record::Throughput(trial) => throughput.push(trial),
         }
     }
-    let manifest = manifest::manifest(plan, venues);
-    assemble(manifest, &trials, &programming, &throughput, &manifest::skipped(plan))
+    assemble(manifest, &trials, &programming, &throughput, skipped)
 }

@@ -33,6 +33,7 @@ pub fn table(run: &RunFile) -> String {
             &programming_table(&records),
         );
     }
+    list(&mut text, "Machine before host trials", run.environment.preflight.iter().map(ToString::to_string).collect());
     list(&mut text, "Warnings", run.warnings.iter().map(ToString::to_string).collect());
     let skipped = grouped(&run.skipped);
     list(&mut text, "Not measured", skipped.iter().map(ToString::to_string).collect());

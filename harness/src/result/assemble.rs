@@ -8,8 +8,9 @@ use super::distribution::distributions;
 use super::sample::{Sample, point, suspect};
 use super::seal::seal;
 use super::{
-    BackendKind, Cell, Curve, CurveKey, Flow, Integrity, Manifest, MergeError, Metric, PlannedCell, ProgrammingRecord,
-    RUN_SCHEMA_VERSION, RunFile, SkippedCell, ThroughputRecord, TrialKind, TrialRecord, Unit, VenueKind, Warning,
+    BackendKind, Cell, Curve, CurveKey, Flow, Integrity, Manifest, MergeError, Metric, NoiseVerdict, PlannedCell,
+    Preflight, ProgrammingRecord, RUN_SCHEMA_VERSION, RunFile, SkippedCell, ThroughputRecord, TrialKind, TrialRecord,
+    Unit, VenueKind, Warning,
 };
 use crate::workload::{Protocol, VipLayout};
 
@@ -61,6 +62,7 @@ pub fn assemble(
 ) -> Result<RunFile, AssembleError> {
     let mut warnings = Vec::new();
     let trials = distinct(trials, &mut warnings);
+    warnings.extend(manifest.environment.preflight.as_ref().and_then(too_noisy));
     warnings.extend(unmeasured(&manifest.plan.cells, &trials, skipped));
     let mut samples = as_measured(&trials);
     warnings.extend(samples.iter().flat_map(suspects));
@@ -85,6 +87,11 @@ pub fn assemble(
     };
     run.seal = seal(&run).map_err(AssembleError::Seal)?;
     Ok(run)
+}
+
+fn too_noisy(preflight: &Preflight) -> Option<Warning> {
+    let advice = preflight.findings.iter().map(|finding| finding.advice.clone()).collect();
+    (preflight.verdict == NoiseVerdict::TooNoisy).then_some(Warning::TooNoisy { score: preflight.score, advice })
 }
 
 fn sorted<T: Clone, K: Ord>(records: &[T], key: impl Fn(&T) -> K) -> Vec<T> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BackendKind, Cell, Flow, Position, Unit, VenueKind};
+use super::{BackendKind, Cell, Flow, Position, Preflight, Unit, VenueKind};
 use crate::workload::{Protocol, VipLayout};
 
 /// A kernel that trials ran on.
@@ -22,7 +22,7 @@ pub struct KernelUnderTest {
 }
 
 /// The machine, the tools and the command behind a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Environment {
     /// Version of lbcurve.
     pub lbcurve_version: String,
@@ -44,6 +44,8 @@ pub struct Environment {
     pub tools: BTreeMap<String, String>,
     /// SHA-256 of the eBPF object, hexadecimal.
     pub ebpf_object_sha256: String,
+    /// How quiet the machine was before host trials; null where none were measured.
+    pub preflight: Option<Preflight>,
     /// Command that reproduces the run.
     pub command: String,
 }
@@ -104,7 +106,7 @@ pub struct SkippedCell {
 }
 
 /// What [`super::assemble()`] cannot learn from the trials.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// Where and with what.
     pub environment: Environment,

@@ -72,6 +72,13 @@ pub enum Warning {
         /// The first of them.
         first: Cell,
     },
+    /// The machine was too noisy for its host trials to be concluded from.
+    TooNoisy {
+        /// Score of the preflight, of 100.
+        score: u8,
+        /// What disturbed, and what to do.
+        advice: Vec<String>,
+    },
 }
 
 impl fmt::Display for Warning {
@@ -90,6 +97,10 @@ impl fmt::Display for Warning {
             }
             Self::Unmeasured { cells, first } => {
                 write!(f, "run not complete: {cells} planned cells have no trial, the first is {first}")
+            }
+            Self::TooNoisy { score, advice } => {
+                write!(f, "the machine was too noisy to conclude from host trials (score {score} of 100): ")?;
+                f.write_str(&advice.join("; "))
             }
         }
     }

@@ -9,13 +9,13 @@ use super::execute::Venues;
 use super::plan::{MeasureKind, Plan, Setup, worst_position};
 use crate::programs;
 use crate::result::{
-    Cell, Environment, Flow, KernelUnderTest, Manifest, Plan as ReportedPlan, PlannedCell, Position, SkippedCell, Unit,
-    VenueKind, name,
+    Cell, Environment, Flow, KernelUnderTest, Manifest, Plan as ReportedPlan, PlannedCell, Position, Preflight,
+    SkippedCell, Unit, VenueKind, name,
 };
 
 /// Collects the manifest of a run that has just ended.
-pub fn manifest(plan: &Plan, venues: &Venues) -> Manifest {
-    Manifest { environment: environment(plan, venues), plan: reported_plan(plan, venues) }
+pub fn manifest(plan: &Plan, venues: &Venues, preflight: Option<Preflight>) -> Manifest {
+    Manifest { environment: environment(plan, venues, preflight), plan: reported_plan(plan, venues) }
 }
 
 /// The cells that were asked for and not measured, each with its reason.
@@ -99,7 +99,7 @@ fn cell(venue: VenueKind, kernel: &str, setup: Setup, flow: Flow, position: Posi
     }
 }
 
-fn environment(plan: &Plan, venues: &Venues) -> Environment {
+fn environment(plan: &Plan, venues: &Venues, preflight: Option<Preflight>) -> Environment {
     Environment {
         lbcurve_version: plan.measured_by.lbcurve.clone(),
         date: humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string(),
@@ -111,6 +111,7 @@ fn environment(plan: &Plan, venues: &Venues) -> Environment {
         distribution: field_of("/etc/os-release", "PRETTY_NAME", '=').unwrap_or_else(|| "unknown".to_owned()),
         tools: tools(),
         ebpf_object_sha256: plan.measured_by.ebpf_object_sha256.clone(),
+        preflight,
         command: command(),
     }
 }

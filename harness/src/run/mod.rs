@@ -4,6 +4,7 @@ pub mod execute;
 pub mod guard;
 pub mod manifest;
 pub mod measure;
+pub mod noise;
 pub mod offer;
 pub mod plan;
 mod planner;

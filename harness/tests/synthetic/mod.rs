@@ -4,9 +4,9 @@
 
 use hdrhistogram::Histogram;
 use lbcurve::result::{
-    BackendKind, Cell, Environment, Flow, KernelUnderTest, Manifest, Plan, PlannedCell, Position, ProgrammingOp,
-    ProgrammingRecord, Quantiles, RunFile, SkippedCell, ThroughputRecord, TrialKind, TrialRecord, Unit, VenueKind,
-    assemble, encode_histogram,
+    BackendKind, Cell, Environment, Finding, Flow, Frequency, KernelUnderTest, LoopReading, Manifest, NoiseVerdict,
+    Plan, PlannedCell, Position, Preflight, ProgrammingOp, ProgrammingRecord, Quantiles, Readings, RunFile,
+    SkippedCell, ThroughputRecord, TrialKind, TrialRecord, Unit, VenueKind, assemble, encode_histogram,
 };
 use lbcurve::workload::{Protocol, VipLayout};
 use rand::{RngExt, SeedableRng};
@@ -215,6 +215,34 @@ pub(crate) fn skipped() -> Vec<SkippedCell> {
     vec![SkippedCell { cell, reason }]
 }
 
+fn preflight() -> Preflight {
+    let on = |cpu| LoopReading { cpu, repetitions: 400, median_us: 1000.0, slowest_us: 1200.0, variation: 0.015 };
+    let finding = |reading: &str, advice: &str| Finding { reading: reading.into(), points: 10, advice: advice.into() };
+    Preflight {
+        score: 80,
+        verdict: NoiseVerdict::Noisy,
+        readings: Readings {
+            watched_ms: 1100.0,
+            cpus: 2,
+            virtual_machine: true,
+            steal: 0.004,
+            waited: Some(0.002),
+            voluntary_switches: 1.0,
+            involuntary_switches: 5.0,
+            interrupts: 300.0,
+            soft_interrupts: 250.0,
+            load_average: 0.2,
+            runnable: 0.1,
+            frequency: Frequency { governor: None, lowest_mhz: Some(2600.0), highest_mhz: Some(2600.0) },
+            loops: vec![on(0), on(1)],
+        },
+        findings: vec![
+            finding("virtual-machine", "this is a virtual machine"),
+            finding("cpus", "2 CPUs leave none to the machine's own work"),
+        ],
+    }
+}
+
 pub(crate) fn environment() -> Environment {
     let kernel = |venue, release: &str, unit| KernelUnderTest {
         venue,
@@ -238,6 +266,7 @@ pub(crate) fn environment() -> Environment {
             .map(|(tool, version)| (tool.into(), version.into()))
             .into(),
         ebpf_object_sha256: "0f".repeat(32),
+        preflight: Some(preflight()),
         command: "lbcurve run --preset quick --seed 7".into(),
     }
 }

@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 
 use crate::report::number::{Medium, count, significant};
-use crate::result::{RunFile, name};
+use crate::result::{Finding, Readings, RunFile, name};
 
 fn entry(name: &str, value: impl Into<String>) -> (String, String) {
     (name.to_owned(), value.into())
@@ -26,8 +26,42 @@ pub(super) fn machine(run: &RunFile) -> Vec<(String, String)> {
         entry(&format!("kernel, {}", name(&kernel.venue)), value)
     }));
     entries.extend(environment.tools.iter().map(|(tool, version)| entry(tool, version)));
+    entries.extend(noise(run));
     entries.push(entry("eBPF object (SHA-256)", &environment.ebpf_object_sha256));
     entries
+}
+
+/// How quiet the machine was: verdict, readings and what was found.
+fn noise(run: &RunFile) -> Vec<(String, String)> {
+    let Some(preflight) = &run.environment.preflight else { return Vec::new() };
+    let verdict = format!("{}, score {} of 100", preflight.verdict, preflight.score);
+    let mut entries =
+        vec![entry("noise before host trials", verdict), entry("noise readings", readings(&preflight.readings))];
+    let found = |finding: &Finding| {
+        entry(&format!("noise: {}", finding.reading), format!("-{}: {}", finding.points, finding.advice))
+    };
+    entries.extend(preflight.findings.iter().map(found));
+    entries
+}
+
+fn readings(readings: &Readings) -> String {
+    let percent = |share: f64| format!("{}%", significant(share * 100.0, 3, Medium::Html));
+    let rate = |value: f64| significant(value, 3, Medium::Html);
+    let waited = readings.waited.map_or_else(|| "unknown".to_owned(), percent);
+    let worst = readings.loops.iter().map(|reading| reading.variation).fold(0.0, f64::max);
+    format!(
+        "steal {}, waited for a CPU {waited}, fixed loop varies by {} at most, {} involuntary and {} voluntary switches/s, {} \
+         interrupts/s and {} soft interrupts/s on each CPU, {} other tasks ready, load average {}, governor {}",
+        percent(readings.steal),
+        percent(worst),
+        rate(readings.involuntary_switches),
+        rate(readings.voluntary_switches),
+        rate(readings.interrupts),
+        rate(readings.soft_interrupts),
+        rate(readings.runnable),
+        rate(readings.load_average),
+        readings.frequency.governor.as_deref().unwrap_or("not shown"),
+    )
 }
 
 fn names<T: ValueEnum>(values: &[T]) -> String {
