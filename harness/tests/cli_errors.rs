@@ -39,6 +39,12 @@ fn no_services_no_trials_no_packets() {
 }
 
 #[test]
+fn more_trials_or_packets_than_can_be_planned() {
+    refused(&["--trials", "4294967295"], 3, &["trials", "at most 10000"]);
+    refused(&["--packets", "4294967295"], 3, &["packets", "at most 100000"]);
+}
+
+#[test]
 fn a_scenario_with_a_typo_names_file_line_and_field() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("scenario.toml");

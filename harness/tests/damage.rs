@@ -1,6 +1,8 @@
 //! Files of a run that are damaged in any way: one line that says which, an exit code of its own kind, and never a panic.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "damage/seeds.rs"]
+mod seeds;
 mod synthetic;
 
 use std::path::Path;

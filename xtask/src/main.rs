@@ -1,8 +1,9 @@
-//! The repository's own commands: `cargo xtask bench`, `test` and `ebpf`.
+//! The repository's own commands: `cargo xtask bench`, `test`, `ebpf` and `fuzz`.
 
 mod bench;
 mod deny;
 mod ebpf;
+mod fuzz;
 mod packages;
 mod steps;
 mod test;
@@ -31,12 +32,15 @@ enum Command {
     Test,
     /// Build the eBPF object, or check the committed one.
     Ebpf(ebpf::Args),
+    /// Fuzz the readers of files.
+    Fuzz(fuzz::Args),
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Bench { options } => bench::bench(&options),
         Command::Test => test::test().map(|()| ExitCode::SUCCESS),
+        Command::Fuzz(args) => fuzz::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Ebpf(args) => ebpf::run(&args).map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {

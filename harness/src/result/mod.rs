@@ -26,7 +26,7 @@ pub use jsonl::{JsonlError, JsonlWriter, Lines, RecordStream, parse_jsonl, read_
 pub use manifest::{Environment, KernelUnderTest, Manifest, Plan, PlannedCell, SkippedCell};
 pub use merge::{MergeError, MergedHistogram};
 pub use preflight::{Finding, Frequency, LoopReading, NoiseVerdict, Preflight, Readings};
-pub use read::{RunFault, RunFileError, parse_run_file, read_run_file, write_run_file};
+pub use read::{RunFault, RunFileError, parse_run_file, read_run_file, run_file_text, write_run_file};
 pub use run_file::{RUN_SCHEMA_VERSION, RunFile, Warning};
 pub use trial::{ProgrammingOp, ProgrammingRecord, Quantiles, ThroughputRecord, TrialKind, TrialRecord};
 pub use validate::Contradiction;

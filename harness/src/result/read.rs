@@ -115,6 +115,14 @@ pub fn read_run_file(path: &Path) -> Result<RunFile, RunFileError> {
     parse_run_file(&bytes).map_err(|source| RunFileError::Refused { path: path.to_owned(), source })
 }
 
+/// The text of a run's `run.json`, sealed. Pure.
+///
+/// # Errors
+/// The run cannot be written as JSON.
+pub fn run_file_text(run: &RunFile) -> Result<String, serde_json::Error> {
+    sealed_text(run)
+}
+
 /// Seals a run and writes its `run.json`, whole or not at all: a full disk leaves an earlier file as it was.
 ///
 /// # Errors

@@ -152,6 +152,12 @@ pub enum ScenarioError {
         /// Asked for.
         asked: u32,
     },
+    /// More trials than a plan can hold: each is an entry of it before the first packet.
+    #[error("trials must be at most {MOST_TRIALS} a cell, not {asked}")]
+    TooManyTrials {
+        /// Asked for.
+        asked: u32,
+    },
     /// The kernels and their modules do not pair.
     #[error(transparent)]
     Kernels(#[from] KernelPairError),
@@ -168,7 +174,15 @@ impl Wishes {
     pub fn read(path: &Path) -> Result<Self, ScenarioError> {
         let text =
             std::fs::read_to_string(path).map_err(|source| ScenarioError::Read { path: path.to_owned(), source })?;
-        toml::from_str(&text).map_err(|source| ScenarioError::Parse { path: path.to_owned(), source: Box::new(source) })
+        Self::parse(&text, path)
+    }
+
+    /// Reads the text of a TOML scenario; `path` is for errors only. Pure.
+    ///
+    /// # Errors
+    /// [`ScenarioError::Parse`].
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ScenarioError> {
+        toml::from_str(text).map_err(|source| ScenarioError::Parse { path: path.to_owned(), source: Box::new(source) })
     }
 
     /// These wishes, and where they are silent, `base`'s.
@@ -197,8 +211,8 @@ impl Wishes {
     /// Fills the gaps from the preset and checks the result.
     ///
     /// # Errors
-    /// [`ScenarioError::Empty`], [`ScenarioError::Zero`], [`ScenarioError::TooManyPackets`], [`ScenarioError::Kernels`],
-    /// [`ScenarioError::KernelOnHost`].
+    /// [`ScenarioError::Empty`], [`ScenarioError::Zero`], [`ScenarioError::TooManyPackets`], [`ScenarioError::TooManyTrials`],
+    /// [`ScenarioError::Kernels`], [`ScenarioError::KernelOnHost`].
     pub fn resolve(self) -> Result<Scenario, ScenarioError> {
         let preset = self.preset.unwrap_or_default();
         let kernels = pair_kernels(&self.kernel.unwrap_or_default(), &self.modules.unwrap_or_default())?;
@@ -208,6 +222,9 @@ impl Wishes {
         }
         if let Some(asked) = self.packets.filter(|asked| *asked > MOST_PACKETS) {
             return Err(ScenarioError::TooManyPackets { asked });
+        }
+        if let Some(asked) = self.trials.filter(|asked| *asked > MOST_TRIALS) {
+            return Err(ScenarioError::TooManyTrials { asked });
         }
         let mut addresses = AddressPlan::default();
         if let Some(cidr) = self.service_cidr {
@@ -238,6 +255,9 @@ impl Wishes {
 
 /// Most packets of a trial: each takes an entry of a conntrack table of 262,144.
 pub const MOST_PACKETS: u32 = 100_000;
+
+/// Most trials of a cell: intervals have long stopped to narrow there.
+pub const MOST_TRIALS: u32 = 10_000;
 
 /// Seed where none is asked for: any constant serves, so that two users measure the same packets.
 const DEFAULT_SEED: u64 = 42;
