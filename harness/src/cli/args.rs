@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::gate_args::GateArgs;
 use crate::result::{BackendKind, Flow, Position};
 use crate::run::scenario::{Preset, ScenarioError, VenueChoice, Wishes};
+use crate::venue::vm::{KernelSource, pair_kernels};
 use crate::workload::{Protocol, VipLayout};
 
 /// Measures how Kubernetes service load balancing scales on a Linux node.
@@ -25,6 +26,8 @@ pub enum Command {
     Run(Box<RunArgs>),
     /// Say for each venue and backend whether it is ready, or why not and what to do.
     Doctor(DoctorArgs),
+    /// Download and unpack kernels for the vm into the cache, and print what names each of them exactly.
+    Fetch(FetchArgs),
     /// Program the services of kube-proxy dumps and compare the kernel's state with them.
     Verify(VerifyArgs),
     /// Render a run's report again from its run.json.
@@ -86,21 +89,17 @@ pub struct RunArgs {
     /// Count instructions in the vm instead of time (the default under software emulation).
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     pub deterministic: Option<bool>,
-    /// Kernel for the vm instead of the distribution's, repeatable: a package (linux-image-amd64), a suite
-    /// (trixie-backports), both (linux-image-amd64/sid), or an image file (./vmlinuz) with --modules.
-    #[arg(long, value_name = "KERNEL")]
-    pub kernel: Vec<String>,
-    /// Modules directory (lib/modules/RELEASE) of a kernel that is a file; one each, in order.
-    #[arg(long, value_name = "DIR")]
-    pub modules: Vec<PathBuf>,
+    /// Kernels of the vm.
+    #[command(flatten)]
+    pub kernels: KernelArgs,
     /// Service CIDR, where the default is too narrow [default: 10.64.0.0/10].
     #[arg(long, value_name = "CIDR")]
     pub service_cidr: Option<ipnet::Ipv4Net>,
 }
 
-/// Arguments of `lbcurve doctor`.
+/// The kernels of the vm, for every command that has some.
 #[derive(Debug, Args)]
-pub struct DoctorArgs {
+pub struct KernelArgs {
     /// Kernel for the vm instead of the distribution's, repeatable: a package (linux-image-amd64), a suite
     /// (trixie-backports), both (linux-image-amd64/sid), or an image file (./vmlinuz) with --modules.
     #[arg(long, value_name = "KERNEL")]
@@ -108,6 +107,22 @@ pub struct DoctorArgs {
     /// Modules directory (lib/modules/RELEASE) of a kernel that is a file; one each, in order.
     #[arg(long, value_name = "DIR")]
     pub modules: Vec<PathBuf>,
+}
+
+/// Arguments of `lbcurve fetch`.
+#[derive(Debug, Args)]
+pub struct FetchArgs {
+    /// Kernels to fetch.
+    #[command(flatten)]
+    pub kernels: KernelArgs,
+}
+
+/// Arguments of `lbcurve doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Kernels of the vm.
+    #[command(flatten)]
+    pub kernels: KernelArgs,
 }
 
 /// Arguments of `lbcurve verify`.
@@ -140,6 +155,25 @@ pub enum ReportFormat {
     Table,
 }
 
+impl KernelArgs {
+    /// The kernels that are named.
+    ///
+    /// # Errors
+    /// One is no kernel, or files and modules do not pair.
+    fn sources(&self) -> Result<Vec<KernelSource>, ScenarioError> {
+        Ok(pair_kernels(&self.kernel, &self.modules)?)
+    }
+
+    /// As [`sources`](Self::sources), the distribution's where none is named.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn sources_or_default(&self) -> Result<Vec<KernelSource>, ScenarioError> {
+        let sources = self.sources()?;
+        Ok(if sources.is_empty() { vec![KernelSource::default()] } else { sources })
+    }
+}
+
 impl RunArgs {
     /// The scenario file's wishes, overridden by the options.
     ///
@@ -162,8 +196,8 @@ impl RunArgs {
             packets: self.packets,
             allow_slow: self.allow_slow.then_some(true),
             deterministic: self.deterministic,
-            kernel: Some(self.kernel).filter(|kernels| !kernels.is_empty()),
-            modules: Some(self.modules).filter(|modules| !modules.is_empty()),
+            kernel: Some(self.kernels.kernel).filter(|kernels| !kernels.is_empty()),
+            modules: Some(self.kernels.modules).filter(|modules| !modules.is_empty()),
             service_cidr: self.service_cidr,
         };
         Ok(line.or(file))

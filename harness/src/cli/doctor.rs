@@ -9,9 +9,8 @@ use super::args::DoctorArgs;
 use crate::chain::one_line;
 use crate::preflight;
 use crate::result::{BackendKind, VenueKind, name};
-use crate::run::scenario::ScenarioError;
 use crate::venue::host;
-use crate::venue::vm::{KernelSource, VmVenue, pair_kernels};
+use crate::venue::vm::{KernelSource, VmVenue};
 
 const BACKENDS: [BackendKind; 6] = [
     BackendKind::Direct,
@@ -30,8 +29,7 @@ struct Answer {
 }
 
 pub(super) fn doctor(args: &DoctorArgs) -> Result<ExitCode, CliError> {
-    let asked = pair_kernels(&args.kernel, &args.modules).map_err(ScenarioError::from)?;
-    let sources = if asked.is_empty() { vec![KernelSource::default()] } else { asked };
+    let sources = args.kernels.sources_or_default()?;
     let mut table = Table::new();
     table.load_style(TableStyle::new()).set_header(["venue", "kernel", "backend", "state"]);
     let answers: Vec<_> = std::iter::once(host_answer()).chain(sources.iter().map(vm_answer)).collect();

@@ -4,6 +4,7 @@ pub mod args;
 mod clean;
 mod doctor;
 mod error;
+mod fetch;
 mod gate;
 pub mod gate_args;
 mod report;
@@ -39,6 +40,7 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
     match command {
         Command::Run(args) => run::run(*args),
         Command::Doctor(args) => doctor::doctor(&args),
+        Command::Fetch(args) => fetch::fetch(&args),
         Command::Verify(args) => verify::verify(&args),
         Command::Report(args) => report::report(&args),
         Command::Gate(args) => gate::gate(&args),

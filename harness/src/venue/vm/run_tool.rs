@@ -40,8 +40,19 @@ impl ToolError {
 
 /// Standard output of `tool args` run in `dir`, in the C locale; the tool ends when this process does.
 pub(crate) fn output<S: AsRef<OsStr>>(tool: &str, args: &[S], dir: &Path) -> Result<String, ToolError> {
+    output_with(tool, args, dir, &[])
+}
+
+/// As [`output`], with variables in the tool's environment.
+pub(crate) fn output_with<S: AsRef<OsStr>>(
+    tool: &str,
+    args: &[S],
+    dir: &Path,
+    variables: &[(&str, &OsStr)],
+) -> Result<String, ToolError> {
     let mut command = Command::new(tool);
     command.args(args).current_dir(dir).env("LC_ALL", "C").stdin(Stdio::null());
+    command.envs(variables.iter().copied());
     let output =
         die_with_parent(&mut command).output().map_err(|source| ToolError::Start { tool: tool.to_owned(), source })?;
     if output.status.success() {

@@ -1,15 +1,19 @@
 //! Where the guest's kernel comes from, and which of its modules the guest loads.
 
+mod apt;
 mod bzimage;
 mod modules;
 mod package;
 mod source;
+mod sources;
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use sha2::{Digest as _, Sha256};
 
+use self::apt::Apt;
+pub use self::apt::SuiteError;
 pub use self::bzimage::KernelFileError;
 pub use self::modules::{Module, ModuleError, ModuleSet, WANTED_MODULES};
 pub use self::package::PackageError;
@@ -37,6 +41,9 @@ pub enum KernelError {
     /// The package cannot be had.
     #[error(transparent)]
     Package(#[from] PackageError),
+    /// The suite's packages cannot be known.
+    #[error(transparent)]
+    Suite(#[from] SuiteError),
     /// The kernel file is broken.
     #[error("kernel file {path} cannot be used")]
     File {
@@ -72,13 +79,28 @@ impl KernelImage {
         }
     }
 
+    /// What names this kernel and no later one: a metapackage's kernel changes with time.
+    pub fn exactly(&self, source: &KernelSource) -> KernelSource {
+        match source {
+            KernelSource::Package { suite, .. } => {
+                let name = self.origin.split(' ').next().unwrap_or_default().to_owned();
+                KernelSource::Package { name, suite: suite.clone() }
+            }
+            KernelSource::Files { .. } => source.clone(),
+        }
+    }
+
     fn from_package(
         name: &str,
         suite: Option<&str>,
         cache: &Cache,
         progress: &mut dyn FnMut(&str),
     ) -> Result<Self, KernelError> {
-        let package = package::find(name, suite)?;
+        let apt = match suite {
+            None => Apt::of_machine(),
+            Some(suite) => Apt::of_suite(suite, cache, progress)?,
+        };
+        let package = package::find(name, apt, cache)?;
         let dir = cache.get_or_fill(&package.cache_key(), |dir| package::fill(&package, dir, progress))?;
         let vmlinux = dir.join("vmlinux");
         let release = release_of(&dir)?;

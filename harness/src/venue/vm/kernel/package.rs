@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::{fmt, fs, io};
 
-use super::super::cache::CacheError;
+use super::super::cache::{Cache, CacheError};
 use super::super::run_tool::{self, ToolError};
+use super::apt::Apt;
 use super::{KernelError, modules, read, release_of, write_vmlinux};
 
 /// Parts of a kernel package that no guest needs: most of its size.
@@ -12,25 +13,28 @@ const UNNEEDED: &[&str] = &["kernel/fs", "kernel/sound", "kernel/drivers"];
 /// The part of `kernel/drivers` that is needed.
 const NEEDED: &str = "kernel/drivers/net";
 
-/// A package and the version that apt would install.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A package, the version that apt would install, and the apt that knows it.
+#[derive(Debug, Clone)]
 pub(super) struct Package {
-    name: String,
+    pub(super) name: String,
     version: String,
+    apt: Apt,
 }
 
 /// Why a kernel package cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum PackageError {
     /// No apt on this system.
-    #[error("no apt here to take a kernel package from: give a kernel with --kernel FILE --modules DIR")]
+    #[error("no apt here to take a kernel package from: give a kernel file with --kernel ./FILE --modules DIR")]
     NoApt(#[source] ToolError),
     /// apt does not know the package.
-    #[error("apt knows no package {0}: run `apt-get update`, or give a kernel with --kernel FILE --modules DIR")]
+    #[error(
+        "apt knows no package {0}: run `apt-get update`, name a suite that has it (--kernel PACKAGE/SUITE), or give a kernel file with --kernel ./FILE --modules DIR"
+    )]
     Unknown(String),
     /// The download failed.
     #[error(
-        "cannot download {package}: check the network, run `apt-get update`, or give a kernel with --kernel FILE --modules DIR"
+        "cannot download {package}: check the network, run `apt-get update`, or give a kernel file with --kernel ./FILE --modules DIR"
     )]
     Download {
         /// The package.
@@ -49,7 +53,7 @@ pub enum PackageError {
         source: ToolError,
     },
     /// The package holds no kernel.
-    #[error("no boot/vmlinuz-* in {0}")]
+    #[error("no boot/vmlinuz-* and no lib/modules/*/vmlinuz in {0}")]
     NoKernel(String),
 }
 
@@ -67,29 +71,35 @@ impl Package {
     }
 }
 
-/// The package behind `name`: what the metapackage `linux-image-amd64` depends on, or `name` itself.
-pub(super) fn find(name: &str, suite: Option<&str>) -> Result<Package, PackageError> {
-    if let Some(suite) = suite {
-        return Err(PackageError::Unknown(format!("{name}/{suite}")));
-    }
-    let behind = depends(name)?.into_iter().find(|package| package.starts_with("linux-image-"));
+/// The package behind `name`: what the metapackage `linux-image-amd64` depends on, or `name` itself. One that apt does not
+/// know any more, since archives drop old kernels, may still be in the cache.
+pub(super) fn find(name: &str, apt: Apt, cache: &Cache) -> Result<Package, PackageError> {
+    let behind = depends(&apt, name)?.into_iter().find(|package| package.starts_with("linux-image-"));
     let name = behind.unwrap_or_else(|| name.to_owned());
-    let record = apt_cache(&["show", "--no-all-versions", &name])?;
-    let version = record.lines().find_map(|line| line.strip_prefix("Version: "));
-    version
-        .map(|version| Package { name: name.clone(), version: version.to_owned() })
-        .ok_or(PackageError::Unknown(name))
+    let record = apt.cache(&["show", "--no-all-versions", &name])?;
+    let known = record.lines().find_map(|line| line.strip_prefix("Version: ")).map(str::to_owned);
+    match known.or_else(|| cached_version(&name, cache)) {
+        Some(version) => Ok(Package { name, version, apt }),
+        None => Err(PackageError::Unknown(name)),
+    }
 }
 
-/// Downloads and unpacks `package` into `dir`: `vmlinux`, `boot/config-*` and `lib/modules/<release>`.
+/// Version of a package in the cache, the last by name where there are several.
+fn cached_version(name: &str, cache: &Cache) -> Option<String> {
+    let entries = fs::read_dir(cache.dir()).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    names.filter_map(|entry| Some(entry.strip_prefix(name)?.strip_prefix('_')?.to_owned())).max()
+}
+
+/// Downloads and unpacks `package` into `dir`: `vmlinux`, its `release` and `lib/modules/<release>`.
 pub(super) fn fill(package: &Package, dir: &Path, progress: &mut dyn FnMut(&str)) -> Result<(), KernelError> {
     progress(&format!("downloading {package}"));
-    let names = [package.name.clone()].into_iter().chain(split_parts(&package.name)?);
+    let names = [package.name.clone()].into_iter().chain(split_parts(package)?);
     for name in names {
-        fetch(&name, dir)?;
+        fetch(&package.apt, &name, dir)?;
     }
     progress(&format!("unpacking {package}"));
-    let vmlinuz = find_file(dir, "vmlinuz-").ok_or_else(|| PackageError::NoKernel(package.to_string()))?;
+    let vmlinuz = find_vmlinuz(dir).ok_or_else(|| PackageError::NoKernel(package.to_string()))?;
     write_vmlinux(&vmlinuz, read(&vmlinuz)?, dir)?;
     let release = release_of(dir)?;
     settle_modules(dir, &release)?;
@@ -97,29 +107,22 @@ pub(super) fn fill(package: &Package, dir: &Path, progress: &mut dyn FnMut(&str)
     Ok(())
 }
 
-/// From Linux 7 on Debian keeps kernel and modules in packages of their own behind `linux-image-*`.
-fn split_parts(name: &str) -> Result<Vec<String>, PackageError> {
-    let is_part = |package: &String| package.starts_with("linux-binary-") || package.starts_with("linux-modules-");
-    Ok(depends(name)?.into_iter().filter(is_part).collect())
+/// From Linux 7 on Debian keeps kernel, modules and their lists in packages of their own behind `linux-image-RELEASE`.
+fn split_parts(package: &Package) -> Result<Vec<String>, PackageError> {
+    let depended = depends(&package.apt, &package.name)?;
+    let Some(release) = package.name.strip_prefix("linux-image-") else { return Ok(Vec::new()) };
+    let parts = ["base", "binary", "modules"].map(|part| format!("linux-{part}-{release}"));
+    Ok(depended.into_iter().filter(|name| parts.contains(name)).collect())
 }
 
-fn depends(name: &str) -> Result<Vec<String>, PackageError> {
-    let text = apt_cache(&["depends", name])?;
+fn depends(apt: &Apt, name: &str) -> Result<Vec<String>, PackageError> {
+    let text = apt.cache(&["depends", name])?;
     Ok(text.lines().filter_map(|line| line.trim().strip_prefix("Depends: ")).map(str::to_owned).collect())
 }
 
-/// `apt-cache`'s answer; a package that it does not know gives an empty one.
-fn apt_cache(args: &[&str]) -> Result<String, PackageError> {
-    match run_tool::output("apt-cache", args, Path::new("/")) {
-        Err(error) if error.is_missing() => Err(PackageError::NoApt(error)),
-        other => Ok(other.unwrap_or_default()),
-    }
-}
-
 /// Downloads one package into `dir`, unpacks it there and removes the archive.
-fn fetch(name: &str, dir: &Path) -> Result<(), KernelError> {
-    let downloaded = run_tool::output("apt-get", &["download", "-q", name], dir);
-    downloaded.map_err(|source| PackageError::Download { package: name.to_owned(), source })?;
+fn fetch(apt: &Apt, name: &str, dir: &Path) -> Result<(), KernelError> {
+    apt.download(name, dir).map_err(|source| PackageError::Download { package: name.to_owned(), source })?;
     let archive = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
     for path in archive.filter(|path| path.extension().is_some_and(|extension| extension == "deb")) {
         let unpacked = run_tool::output("dpkg-deb", &["-x", &path.to_string_lossy(), "."], dir);
@@ -158,12 +161,14 @@ fn prune(modules: &Path) -> Result<(), KernelError> {
     fs::rename(&aside, &needed).map_err(cache_error("move", &aside))
 }
 
-/// The first file in `boot` whose name starts with `prefix`.
-fn find_file(dir: &Path, prefix: &str) -> Option<PathBuf> {
-    let starts =
-        |path: &Path| path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(prefix));
-    let boot = fs::read_dir(dir.join("boot")).into_iter().flatten().flatten();
-    boot.map(|entry| entry.path()).find(|path| starts(path))
+/// The kernel: `boot/vmlinuz-*`, or from Linux 7 on `vmlinuz` beside its modules.
+fn find_vmlinuz(dir: &Path) -> Option<PathBuf> {
+    let entries = |place: &str| fs::read_dir(dir.join(place)).into_iter().flatten().flatten().map(|entry| entry.path());
+    let is_kernel =
+        |path: &Path| path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with("vmlinuz-"));
+    let in_boot = entries("boot").find(|path| is_kernel(path));
+    let modules = || ["usr/lib/modules", "lib/modules"].into_iter().flat_map(entries);
+    in_boot.or_else(|| modules().map(|path| path.join("vmlinuz")).find(|path| path.is_file()))
 }
 
 fn cache_error(doing: &'static str, path: &Path) -> impl Fn(io::Error) -> KernelError + use<> {
@@ -177,13 +182,38 @@ mod tests {
 
     #[test]
     fn the_cache_key_holds_the_version_and_no_slash() {
-        let package = Package { name: "linux-image-6.1.0-50-amd64".into(), version: "1:6.1/2~bpo+1".into() };
+        let (name, version) = ("linux-image-6.1.0-50-amd64".into(), "1:6.1/2~bpo+1".into());
+        let package = Package { name, version, apt: Apt::of_machine() };
         assert_eq!(package.cache_key(), "linux-image-6.1.0-50-amd64_1_6.1_2~bpo+1");
     }
 
     #[test]
+    fn the_kernel_is_found_in_both_places() {
+        for place in ["boot/vmlinuz-6.12", "usr/lib/modules/7.2/vmlinuz"] {
+            let dir = tempfile::tempdir().unwrap();
+            fs::create_dir_all(dir.path().join(place).parent().unwrap()).unwrap();
+            fs::write(dir.path().join("boot-config"), "").unwrap();
+            assert_eq!(find_vmlinuz(dir.path()), None);
+            fs::write(dir.path().join(place), "").unwrap();
+            assert_eq!(find_vmlinuz(dir.path()), Some(dir.path().join(place)));
+        }
+    }
+
+    #[test]
     fn an_unknown_package_is_named_with_the_remedy() {
-        let error = find("linux-image-no-such-thing", None).unwrap_err();
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::at(dir.path().to_owned());
+        let error = find("linux-image-no-such-thing", Apt::of_machine(), &cache).unwrap_err();
         assert!(error.to_string().contains("linux-image-no-such-thing"), "{error}");
+    }
+
+    #[test]
+    fn a_kernel_that_the_archive_dropped_comes_from_the_cache() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::at(dir.path().to_owned());
+        fs::create_dir(dir.path().join("linux-image-0.0.0-1-amd64_0.0.1-1")).unwrap();
+        fs::create_dir(dir.path().join("linux-image-0.0.0-10-amd64_0.0.2-1")).unwrap();
+        let package = find("linux-image-0.0.0-1-amd64", Apt::of_machine(), &cache).unwrap();
+        assert_eq!(package.cache_key(), "linux-image-0.0.0-1-amd64_0.0.1-1");
     }
 }
