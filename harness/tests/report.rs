@@ -7,15 +7,12 @@ mod synthetic;
 
 use std::collections::BTreeSet;
 
-use curve_stats::{Class, Fit, FitNote, Spread, quantile};
+use curve_stats::quantile;
 use lbcurve::report::number::{self, Medium};
 use lbcurve::report::{html, table};
-use lbcurve::result::{
-    BackendKind, Curve, CurveKey, Flow, Integrity, Manifest, Metric, Point, Position, ProgrammingOp, ProgrammingRecord,
-    RunFile, ThroughputRecord, Unit, VenueKind, assemble,
-};
-use lbcurve::workload::{Protocol, VipLayout};
+use lbcurve::result::{BackendKind, Flow, ProgrammingOp, RunFile, Unit};
 use proptest::prelude::*;
+use synthetic::any::any_run;
 
 const MEDIUM: Medium = Medium::Html;
 
@@ -43,15 +40,21 @@ fn an_empty_run_is_said_to_be_empty() {
 }
 
 #[test]
-fn the_first_screen_has_a_sentence_a_backend() {
+fn the_first_screen_has_a_sentence_a_backend_and_the_picture() {
     let page = page(&synthetic::run());
     std::fs::write(concat!(env!("CARGO_TARGET_TMPDIR"), "/report.html"), &page).expect("the page can be written");
-    let lists: Vec<_> = page.split("<section class=\"verdicts\">").skip(1).collect();
-    assert_eq!(lists.len(), 3);
-    let vm = lists.iter().find(|list| list.contains("New flows, vm")).expect("the vm has verdicts");
-    assert!(vm.contains("<b>iptables-legacy (last)</b>: <em class=\"linear\">linear</em>, 26.03 ["), "{vm}");
-    assert!(vm.contains("<b>ipvs (first)</b>: <em class=\"constant\">constant</em>"));
-    assert!(vm.contains("<b>ipvs, stride-256 VIPs (first)</b>: <em class=\"linear\">linear</em>"));
+    let heroes: Vec<_> = page.split("<section class=\"hero\">").skip(1).collect();
+    assert_eq!(heroes.len(), 2);
+    let vm = heroes.iter().find(|hero| hero.contains("New flows, vm")).expect("the vm has verdicts");
+    let sentence = |subject: &str| {
+        let rest = vm.split(&format!("<b>{subject}</b>: ")).nth(1).expect("the backend has a sentence");
+        rest.split("</li>").next().expect("a split has a first part").to_owned()
+    };
+    let legacy = sentence("iptables-legacy");
+    assert!(legacy.starts_with("added 3") && legacy.contains("<em>linear</em>, 26.0"), "{legacy}");
+    assert!(sentence("nftables").contains("service last: <em>constant</em>"));
+    assert!(sentence("ipvs, stride-256 VIPs").contains("<em>linear</em>"));
+    assert!(vm.contains("<path class=\"f s0\""), "the fitted line is drawn");
 }
 
 /// Contents of every element with this opening tag.
@@ -76,6 +79,11 @@ fn allowed(run: &RunFile) -> BTreeSet<String> {
             allowed.insert(number::duration(part, r.unit, MEDIUM));
             allowed.insert(number::share(part, r.total as f64));
         }
+    }
+    for d in &run.distributions {
+        let values = d.quantiles.iter().map(|q| q.value as f64).chain([d.max as f64, d.mean]);
+        allowed.extend(values.map(|value| number::value(value, d.unit, MEDIUM)));
+        allowed.insert(number::count(d.packets, MEDIUM));
     }
     allowed.extend(rates(run));
     allowed.extend(run.skipped.iter().map(|_| number::count(run.skipped.len() as u64, MEDIUM)));
@@ -129,11 +137,9 @@ fn every_plot_has_marks_and_a_table() {
     let figures: Vec<_> = page.split("<figure>").skip(1).collect();
     assert!(figures.len() >= 10);
     for figure in figures {
-        let figure = figure.split("</figure>").next().expect("a split has a first part");
-        assert!(
-            figure.contains("<svg") && figure.contains("<path class=\"l ") && figure.contains("<table"),
-            "{figure}"
-        );
+        // Up to the next figure: the first screen's tables stand below picture and sentences.
+        let line = figure.contains("<path class=\"l ") || figure.contains("<path class=\"f ");
+        assert!(figure.contains("<svg") && line && figure.contains("<table"), "{figure}");
     }
 }
 
@@ -180,95 +186,10 @@ fn lost_packets_are_flagged_in_both_outputs() {
     assert!(page.contains("<path class=\"h "));
 }
 
-/// A run that measured nothing.
-fn empty() -> RunFile {
-    let environment = synthetic::environment();
-    let plan = synthetic::manifest(&[]).plan;
-    assemble(Manifest { environment, plan }, &[], &[], &[], &[]).expect("nothing is a run too")
-}
-
-fn number_or_odd() -> impl Strategy<Value = f64> {
-    prop_oneof![4 => -1e7..1e7_f64, 1 => Just(0.0), 1 => any::<f64>(), 1 => Just(f64::NAN), 1 => Just(f64::INFINITY)]
-}
-
-fn any_point() -> impl Strategy<Value = Point> {
-    let values = prop::array::uniform6(number_or_odd());
-    let size = prop_oneof![3 => 1_u32..20_000, 1 => any::<u32>()];
-    (size, values, prop::option::of(".{0,20}")).prop_map(|(services, [min, p10, p50, p90, p99, p999], suspect)| Point {
-        services,
-        endpoints: 2,
-        trials: 5,
-        packets: u64::MAX,
-        min,
-        p10,
-        p50,
-        p90,
-        p99,
-        p999,
-        values: vec![min, p50, p999],
-        spread: Spread::Range { low: min, high: p999 },
-        suspect,
-    })
-}
-
-fn any_fit() -> impl Strategy<Value = Fit> {
-    let class = prop_oneof![Just(Class::Constant), Just(Class::Linear), Just(Class::Undetermined)];
-    let interval = prop::option::of([number_or_odd(), number_or_odd()]);
-    (class, prop::option::of(number_or_odd()), interval, any::<bool>()).prop_map(|(class, slope, slope_ci95, noted)| {
-        let notes = if noted { vec![FitNote::Exact, FitNote::TwoSizes] } else { vec![] };
-        Fit { class, slope_per_service: slope, slope_ci95, intercept: slope, notes }
-    })
-}
-
-fn any_key() -> impl Strategy<Value = CurveKey> {
-    let backend = prop::sample::select(vec![BackendKind::Direct, BackendKind::IptablesLegacy, BackendKind::Ipvs]);
-    let metric = prop::sample::select(vec![Metric::Traversal, Metric::Added, Metric::Floor]);
-    let position = prop::sample::select(vec![Position::First, Position::Last, Position::Missing]);
-    let layout = prop::sample::select(vec![VipLayout::Sequential, VipLayout::Stride256]);
-    let unit = prop::sample::select(vec![Unit::Ns, Unit::Instructions]);
-    (backend, metric, position, layout, unit, ".{0,12}").prop_map(
-        |(backend, metric, position, layout, unit, kernel)| {
-            let (venue, protocol, endpoints, flow) = (VenueKind::Vm, Protocol::Udp, 2, Flow::New);
-            CurveKey { venue, kernel, backend, layout, protocol, endpoints, flow, position, metric, unit }
-        },
-    )
-}
-
-fn any_curve() -> impl Strategy<Value = Curve> {
-    (any_key(), prop::collection::vec(any_point(), 0..6), any_fit(), any::<[u64; 3]>()).prop_map(
-        |(key, points, fit, [mismatched, lost, misdirected])| {
-            let integrity = Integrity { mismatched, lost, misdirected };
-            Curve { key, points, integrity, fit }
-        },
-    )
-}
-
-fn any_programming() -> impl Strategy<Value = ProgrammingRecord> {
-    (any::<u32>(), any::<[u64; 3]>(), any::<bool>()).prop_map(|(services, [total, user, kernel_time], ns)| {
-        let mut record = synthetic::programming().swap_remove(0);
-        (record.services, record.total, record.user, record.kernel_time) = (services, total, user, kernel_time);
-        record.unit = if ns { Unit::Ns } else { Unit::Instructions };
-        record
-    })
-}
-
-fn any_throughput() -> impl Strategy<Value = ThroughputRecord> {
-    (any::<u32>(), number_or_odd(), number_or_odd()).prop_map(|(services, offered_pps, forwarded_pps)| {
-        let mut record = synthetic::throughput().swap_remove(0);
-        (record.cell.services, record.offered_pps, record.forwarded_pps) = (services, offered_pps, forwarded_pps);
-        record
-    })
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
     #[test]
-    fn any_run_renders(
-        curves in prop::collection::vec(any_curve(), 0..8),
-        programming in prop::collection::vec(any_programming(), 0..4),
-        throughput in prop::collection::vec(any_throughput(), 0..4),
-    ) {
-        let run = RunFile { programming, throughput, curves, ..empty() };
+    fn any_run_renders(run in any_run()) {
         let page = page(&run);
         let svg: String = page.split("<svg").skip(1).filter_map(|rest| rest.split("</svg>").next()).collect();
         let paths: Vec<_> = svg.split(" d=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();

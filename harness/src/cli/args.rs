@@ -144,15 +144,28 @@ pub struct ReportArgs {
     /// What to write.
     #[arg(long, default_value = "html")]
     pub format: ReportFormat,
+    /// Where to, "-" for standard output [default: html, svg and hlog beside run.json, the others standard output].
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// Formats of `lbcurve report`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ReportFormat {
-    /// report.html beside run.json.
+    /// report.html: one page that loads nothing.
     Html,
-    /// A table on standard output.
+    /// A table as text.
     Table,
+    /// Verdicts and medians as Markdown, for a pull request or a README.
+    Md,
+    /// report.svg: the main plot, for a README.
+    Svg,
+    /// Every point of every curve, one row each.
+    Csv,
+    /// Bencher Metric Format (JSON).
+    Bmf,
+    /// trials.hlog: every trial's histogram as an HdrHistogram interval log, tagged with its cell.
+    Hlog,
 }
 
 impl KernelArgs {

@@ -6,6 +6,7 @@ use crate::backend::dump::{DumpError, ProgramError};
 use crate::chain::one_line;
 use crate::gate::PublishError;
 use crate::net::NetError;
+use crate::report::HlogError;
 use crate::result::{AssembleError, JsonlError, RunFault, RunFileError};
 use crate::run::execute::ExecuteError;
 use crate::run::measure::MeasureError;
@@ -51,6 +52,12 @@ pub enum CliError {
     /// The trials of a finished run cannot be read.
     #[error(transparent)]
     Trials(#[from] JsonlError),
+    /// The trials cannot become a log.
+    #[error("cannot write trials as a log")]
+    Hlog(#[from] HlogError),
+    /// There is nothing to draw.
+    #[error("the run has no curve of what a backend adds, so there is no plot of it")]
+    NoPlot,
     /// A file is no dump of kube-proxy's.
     #[error(transparent)]
     NotADump(#[from] DumpError),
@@ -129,9 +136,12 @@ impl CliError {
             | Self::Execute(ExecuteError::Store(_))
             | Self::File { .. }
             | Self::Publish(_)
-            | Self::Noise(NoiseError::Store(_)) => 11,
+            | Self::Noise(NoiseError::Store(_))
+            | Self::Hlog(HlogError::Io(_))
+            | Self::NoPlot => 11,
             Self::Assemble(_) => 12,
             Self::RunFile(error) => run_file_code(error),
+            Self::Hlog(_) => 19,
             Self::Leftovers(_) => 14,
             Self::OtherSide { .. } => 27,
         })

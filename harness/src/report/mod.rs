@@ -1,6 +1,12 @@
-//! Renders a run: terminal table and self-contained HTML. Pure: from a [`crate::result::RunFile`] to text.
+//! Renders a run: terminal table, self-contained HTML, and files for other tools. Pure: from a [`crate::result::RunFile`], or
+//! from trials, to text.
 
+mod bmf;
+mod csv;
+mod fit;
+mod hlog;
 mod html;
+mod markdown;
 pub mod number;
 mod plot;
 mod programming;
@@ -8,5 +14,9 @@ mod select;
 mod skipped;
 mod terminal;
 
-pub use html::{ReportError, html};
+pub use bmf::bmf;
+pub use csv::{CsvError, csv};
+pub use hlog::{HlogError, hlog};
+pub use html::{ReportError, html, svg};
+pub use markdown::markdown;
 pub use terminal::table;

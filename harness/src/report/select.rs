@@ -43,6 +43,15 @@ impl<'a> Panel<'a> {
     }
 }
 
+/// One panel a venue and kernel for the first screen: new flows where there are any, the fewest endpoints, the first
+/// protocol. The others follow on the page.
+pub(super) fn main_panels<'a>(panels: &[Panel<'a>]) -> Vec<Panel<'a>> {
+    let mut sorted = panels.to_vec();
+    sorted.sort_by_key(|panel| (panel.venue, panel.kernel, panel.unit, panel.flow, panel.endpoints, panel.protocol));
+    sorted.dedup_by_key(|panel| (panel.venue, panel.kernel, panel.unit));
+    sorted
+}
+
 /// `New` or `Established`, to open a title.
 pub(super) fn flow_title(flow: Flow) -> &'static str {
     match flow {
@@ -61,7 +70,7 @@ pub(super) fn panels(run: &RunFile, metric: Metric) -> BTreeMap<Panel<'_>, Vec<&
 }
 
 /// The position that costs most: rules are walked from the first, and IPVS puts new services at a bucket's head.
-fn worst_position(backend: BackendKind) -> Position {
+pub(super) fn worst_position(backend: BackendKind) -> Position {
     match backend {
         BackendKind::Direct | BackendKind::DirectConntrack => Position::Missing,
         BackendKind::Ipvs => Position::First,

@@ -2,6 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are not seen as tests")]
 
+// Every test is a program of its own and uses a part of this.
+#[expect(clippy::allow_attributes, reason = "which parts are unused differs by test")]
+#[allow(dead_code)]
+pub(crate) mod any;
+
 use hdrhistogram::Histogram;
 use lbcurve::result::{
     BackendKind, Cell, Environment, Finding, Flow, Frequency, KernelUnderTest, LoopReading, Manifest, NoiseVerdict,

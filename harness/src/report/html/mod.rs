@@ -1,17 +1,24 @@
 //! The self-contained page: no script, no external request, every plot with its table.
 
 mod curves;
+mod endpoints;
 mod environment;
+mod figure;
+mod percentiles;
+mod picture;
 mod programming;
+mod sections;
 mod table;
 mod throughput;
 mod verdict;
 
 use askama::Template;
 
-use super::plot::Drawing;
+pub use picture::svg;
+
 use super::skipped::grouped;
 use crate::result::{Metric, RunFile, name};
+use sections::{Hero, Section};
 use table::{Cell, Table};
 use verdict::VerdictGroup;
 
@@ -20,35 +27,18 @@ use verdict::VerdictGroup;
 #[error("cannot render the report")]
 pub struct ReportError(#[from] askama::Error);
 
-/// A plot with its table.
-struct Figure {
-    title: String,
-    svg: String,
-    notes: Vec<String>,
-    table: Table,
-}
-
-impl Figure {
-    fn new(title: String, drawing: Drawing, table: Table) -> Self {
-        Self { title, svg: drawing.svg, notes: drawing.notes, table }
-    }
-}
-
-/// Figures under one heading.
-struct Section {
-    id: &'static str,
-    title: &'static str,
-    intro: &'static str,
-    figures: Vec<Figure>,
-}
+/// Warnings that are open; the rest is folded away.
+const WARNINGS: usize = 8;
 
 #[derive(Template)]
 #[template(path = "report.html")]
 struct Page<'a> {
     run: &'a RunFile,
     measured: String,
-    verdicts: Vec<VerdictGroup>,
+    heroes: Vec<Hero<'a>>,
+    more_verdicts: Vec<VerdictGroup<'a>>,
     warnings: Vec<String>,
+    more_warnings: Vec<String>,
     sections: Vec<Section>,
     floor: Option<Table>,
     points: Option<Table>,
@@ -63,12 +53,17 @@ struct Page<'a> {
 /// # Errors
 /// The template fails, which no content of the run can bring about.
 pub fn html(run: &RunFile) -> Result<String, ReportError> {
+    let mut warnings: Vec<_> = run.warnings.iter().map(ToString::to_string).collect();
+    let more_warnings = warnings.split_off(WARNINGS.min(warnings.len()));
+    let (heroes, more_verdicts, sections) = sections::arrange(run);
     let page = Page {
         run,
         measured: verdict::measured(run),
-        verdicts: verdict::verdicts(run),
-        warnings: run.warnings.iter().map(ToString::to_string).collect(),
-        sections: sections(run),
+        heroes,
+        more_verdicts,
+        warnings,
+        more_warnings,
+        sections,
         floor: curves::points_table(run, |metric| metric == Metric::Floor),
         points: curves::points_table(run, |metric| metric != Metric::Floor),
         skipped: skipped(run),
@@ -77,48 +72,6 @@ pub fn html(run: &RunFile) -> Result<String, ReportError> {
         tolerance: super::number::share(curve_stats::TOLERANCE, 1.0),
     };
     Ok(page.render()?)
-}
-
-fn sections(run: &RunFile) -> Vec<Section> {
-    let section = |id, title, intro, figures| Section { id, title, intro, figures };
-    let all = [
-        section(
-            "added",
-            "What load balancing adds",
-            "Node traversal minus that of plain routing with conntrack (direct-conntrack), trial by trial and quantile by \
-             quantile: the headline. Each backend at its worst position. Line: difference of the medians; band: differences \
-             of the 10th and of the 90th percentiles, which on a noisy machine need not enclose it.",
-            curves::headline(run, Metric::Added),
-        ),
-        section(
-            "traversal",
-            "Node traversal",
-            "From the entry of the node's client-side device to the exit at its backend side, plain routing included. \
-             Line: median; band: 10th to 90th percentile.",
-            curves::headline(run, Metric::Traversal),
-        ),
-        section(
-            "positions",
-            "Other positions and VIP layouts",
-            "Node traversal of one backend by the position of the service that is asked for, in order of programming, and by \
-             the layout of the service addresses.",
-            curves::positions(run),
-        ),
-        section(
-            "programming",
-            "Programming the kernel",
-            "What it takes to bring the services into the kernel, from the first byte rendered to the kernel's last answer.",
-            programming::figures(run),
-        ),
-        section(
-            "throughput",
-            "Throughput at saturation",
-            "Packets a second that leave towards the backends while more are offered than one CPU can forward. Line: median \
-             of the trials; band: lowest to highest.",
-            throughput::figures(run),
-        ),
-    ];
-    all.into_iter().filter(|section| !section.figures.is_empty()).collect()
 }
 
 fn skipped(run: &RunFile) -> Option<Table> {

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::Figure;
-use super::curves::style;
+use super::figure::{Figure, style};
 use super::table::{Cell, Table};
 use crate::report::number::{self, Medium};
-use crate::report::plot::{Chart, Mark, Series, render};
+use crate::report::plot::{Across, Chart, Mark, Series, render};
 use crate::report::programming::{LineKey, Lines, lines, middle, sizes};
 use crate::result::{ProgrammingOp, ProgrammingRecord, RunFile, Unit, VenueKind, name};
 
@@ -30,8 +29,8 @@ fn figure((venue, kernel, unit, op): Panel<'_>, records: &[&ProgrammingRecord]) 
     let axis = format!("total, {shown}");
     let description = format!("{axis} over the number of services: {title}. The table below holds the values.");
     let lines = lines(records);
-    let drawing = render(&Chart { description, axis, series: series(&lines, divisor) });
-    Some(Figure::new(title, drawing, table(&lines, &sizes(records), unit)?))
+    let drawing = render(&Chart { description, across: Across::Services, axis, series: series(&lines, divisor) });
+    Some(Figure { title, drawing, table: table(&lines, &sizes(records), unit)? })
 }
 
 /// Nanoseconds are drawn as milliseconds, or seconds when any takes one.
@@ -50,12 +49,14 @@ fn series(lines: &Lines<'_>, divisor: f64) -> Vec<Series> {
     };
     let mark = |(services, repeats): (&u32, &Vec<&ProgrammingRecord>)| {
         let value = middle(repeats, |record| record.total)? / divisor;
-        Some(Mark { services: *services, value, band: None, suspect: false })
+        Some(Mark { at: f64::from(*services), value, band: None, interval: None, suspect: false })
     };
     let line = |(key, by_services): (&LineKey, &BTreeMap<_, _>)| Series {
         label: labelled(key),
         style: style(key.0),
         marks: by_services.iter().filter_map(mark).collect(),
+        trace: Vec::new(),
+        fitted: Vec::new(),
     };
     lines.iter().map(line).collect()
 }
@@ -68,7 +69,7 @@ fn table(lines: &Lines<'_>, sizes: &[u32], unit: Unit) -> Option<Table> {
         let workload = format!("{}, {}, M\u{a0}=\u{a0}{endpoints}", name(layout), name(protocol));
         let mut cells = vec![Cell::text(name(backend)).with_detail(workload)];
         let total = |services| by_services.get(services).and_then(|repeats: &Vec<_>| total(repeats, unit));
-        cells.extend(sizes.iter().map(|services| total(services).unwrap_or_else(|| Cell::number("\u{2013}"))));
+        cells.extend(sizes.iter().map(|services| total(services).unwrap_or_else(Cell::none)));
         cells
     };
     Table::new(&head, lines.iter().map(row).collect())

@@ -22,6 +22,11 @@ impl Cell {
         Self { text: text.into(), detail: None, numeric: true }
     }
 
+    /// What was not measured.
+    pub(super) fn none() -> Self {
+        Self::number("\u{2013}")
+    }
+
     pub(super) fn count(count: u64) -> Self {
         Self::number(number::count(count, Medium::Html))
     }

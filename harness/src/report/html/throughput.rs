@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use curve_stats::quantile;
 
-use super::Figure;
-use super::curves::style;
+use super::figure::{Figure, style};
 use super::table::{Cell, Table};
 use crate::report::number::{Medium, count, significant};
-use crate::report::plot::{Chart, Mark, Series, render};
+use crate::report::plot::{Across, Chart, Mark, Series, render};
 use crate::report::select::flow_title;
 use crate::result::{BackendKind, Flow, Position, RunFile, ThroughputRecord, VenueKind, name};
 use crate::workload::{Protocol, VipLayout};
@@ -45,8 +44,11 @@ fn figure((venue, kernel, protocol, endpoints, flow): Panel<'_>, lines: &Lines<'
         label: if several(key.0) { format!("{} {}", name(&key.0), name(&key.2)) } else { name(&key.0) },
         style: style(key.0),
         marks: by_services.iter().filter_map(|(services, trials)| mark(*services, trials)).collect(),
+        trace: Vec::new(),
+        fitted: Vec::new(),
     };
-    let drawing = render(&Chart { description, axis, series: lines.iter().map(line).collect() });
+    let drawing =
+        render(&Chart { description, across: Across::Services, axis, series: lines.iter().map(line).collect() });
     let head = [
         "backend",
         "position",
@@ -60,7 +62,7 @@ fn figure((venue, kernel, protocol, endpoints, flow): Panel<'_>, lines: &Lines<'
     ];
     let rows =
         lines.iter().flat_map(|(key, by)| by.iter().filter_map(|(services, trials)| row(key, *services, trials)));
-    Some(Figure::new(title, drawing, Table::new(&head, rows.collect())?))
+    Some(Figure { title, drawing, table: Table::new(&head, rows.collect())? })
 }
 
 /// Lowest, median and highest forwarded rate of some trials.
@@ -71,7 +73,7 @@ fn forwarded(trials: &[&ThroughputRecord]) -> Option<[f64; 3]> {
 
 fn mark(services: u32, trials: &[&ThroughputRecord]) -> Option<Mark> {
     let [lowest, value, highest] = forwarded(trials)?;
-    Some(Mark { services, value, band: Some([lowest, highest]), suspect: false })
+    Some(Mark { at: f64::from(services), value, band: Some([lowest, highest]), interval: None, suspect: false })
 }
 
 fn row((backend, layout, position): &LineKey, services: u32, trials: &[&ThroughputRecord]) -> Option<Vec<Cell>> {

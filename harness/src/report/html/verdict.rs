@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::report::fit;
 use crate::report::number::{self, Medium};
-use crate::report::select::{balances, panels, verdict_curves};
+use crate::report::select::{Panel, balances, panels, verdict_curves};
 use crate::result::{Curve, CurveKey, Flow, Metric, Point, RunFile, name};
 use crate::workload::VipLayout;
 
@@ -13,16 +14,20 @@ const MEDIUM: Medium = Medium::Html;
 pub(super) struct Verdict {
     /// Backend, with layout where it is not sequential.
     pub(super) subject: String,
+    /// What it adds at the smallest and the largest N.
+    pub(super) values: String,
     /// Complexity class.
     pub(super) class: String,
-    /// Slope, interval, values.
+    /// Whether the class grows with N.
+    pub(super) grows: bool,
+    /// Slope and interval, and what weakens them.
     pub(super) rest: String,
 }
 
 /// The sentences of one venue and kernel.
-pub(super) struct VerdictGroup {
-    /// Venue, kernel, flow.
-    pub(super) heading: String,
+pub(super) struct VerdictGroup<'a> {
+    /// Where, and which packets.
+    pub(super) panel: Panel<'a>,
     /// One a backend and layout.
     pub(super) verdicts: Vec<Verdict>,
 }
@@ -47,7 +52,7 @@ pub(super) fn measured(run: &RunFile) -> String {
 }
 
 /// Sentences for new flows, then for established ones, of every place.
-pub(super) fn verdicts(run: &RunFile) -> Vec<VerdictGroup> {
+pub(super) fn verdicts(run: &RunFile) -> Vec<VerdictGroup<'_>> {
     let mut groups = Vec::new();
     let (added, traversal) = (panels(run, Metric::Added), panels(run, Metric::Traversal));
     for flow in [Flow::New, Flow::Established] {
@@ -57,7 +62,7 @@ pub(super) fn verdicts(run: &RunFile) -> Vec<VerdictGroup> {
             let chosen = verdict_curves(curves).into_iter().filter(|curve| balances(curve.key.backend));
             let verdicts: Vec<_> = chosen.map(|curve| verdict(curve, of_added.get(&curve.key).copied())).collect();
             if !verdicts.is_empty() {
-                groups.push(VerdictGroup { heading: panel.title(), verdicts });
+                groups.push(VerdictGroup { panel: *panel, verdicts });
             }
         }
     }
@@ -69,33 +74,36 @@ fn as_traversal(key: &CurveKey) -> CurveKey {
     CurveKey { metric: Metric::Traversal, ..key.clone() }
 }
 
-/// The class is that of traversal (what a packet meets); the values are of `added` where it was measured.
+/// The class is that of the curve that is drawn beside: of `added` where it was measured, else of traversal.
 fn verdict(traversal: &Curve, added: Option<&Curve>) -> Verdict {
-    let key = &traversal.key;
+    let shown = added.unwrap_or(traversal);
+    let key = &shown.key;
     let layout =
         if key.layout == VipLayout::Sequential { String::new() } else { format!(", {} VIPs", name(&key.layout)) };
-    let mut rest = format!("{} {} per service", number::slope(&traversal.fit, MEDIUM), key.unit);
-    let shown = added.unwrap_or(traversal);
-    if let Some(ends) = ends(shown) {
-        rest.push_str(&format!("; {} {ends}", shown.key.metric));
+    let mut rest = format!(", {} {} per service", number::slope(&shown.fit, MEDIUM), key.unit);
+    if added.is_some() && fit::label(&traversal.fit) != fit::label(&shown.fit) {
+        rest.push_str(&format!("; traversal as a whole: {}", fit::label(&traversal.fit)));
     }
-    if let Some(added) = added.filter(|added| added.fit.class != traversal.fit.class) {
-        rest.push_str(&format!("; class of added alone: {}", added.fit.class));
-    }
-    let notes: Vec<_> = traversal.fit.notes.iter().map(|note| format!(" ({note})")).collect();
+    let notes: Vec<_> = shown.fit.notes.iter().map(|note| format!(" ({note})")).collect();
     rest.push_str(&notes.concat());
-    let subject = format!("{}{layout} ({})", name(&key.backend), name(&key.position));
-    Verdict { subject, class: traversal.fit.class.to_string(), rest }
+    Verdict {
+        subject: format!("{}{layout}", name(&key.backend)),
+        values: format!("{} {}, service {}", key.metric, ends(shown), name(&key.position)),
+        class: fit::label(&shown.fit),
+        grows: fit::grows(&shown.fit),
+        rest,
+    }
 }
 
 /// The medians at the smallest and the largest N.
-fn ends(curve: &Curve) -> Option<String> {
-    let (first, last) = (curve.points.first()?, curve.points.last()?);
+fn ends(curve: &Curve) -> String {
+    let (Some(first), Some(last)) = (curve.points.first(), curve.points.last()) else {
+        return "not measured".to_owned();
+    };
     let median = |point: &Point| number::value(point.p50, curve.key.unit, MEDIUM);
-    let unit = curve.key.unit;
-    let at_first = format!("{} {unit} at {}", median(first), number::size(first.services));
+    let at_first = format!("{} {} at {}", median(first), curve.key.unit, number::size(first.services));
     if first.services == last.services {
-        return Some(at_first);
+        return at_first;
     }
-    Some(format!("{at_first}, {} at {}", median(last), number::size(last.services)))
+    format!("{at_first}, {} at {}", median(last), number::size(last.services))
 }

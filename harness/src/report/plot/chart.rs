@@ -1,31 +1,21 @@
-//! One chart: lines over N, each with a band, markers and its name at its end.
+//! What a chart holds, and what of it an axis can show.
 
-use std::fmt::Write;
-
-use super::labels::spread;
-use super::marker;
-use super::scale::{Scale, Tick, is_logarithmic, is_plottable};
+use super::canvas::Canvas;
+use super::geometry::{NARROW, WIDE};
+use super::scale::{Scale, is_logarithmic, is_plottable};
 use crate::report::number::{Medium, significant};
-
-const WIDTH: f64 = 540.0;
-const HEIGHT: f64 = 340.0;
-const LEFT: f64 = 66.0;
-const RIGHT: f64 = 376.0;
-const TOP: f64 = 34.0;
-const BOTTOM: f64 = 290.0;
-const LABEL_GAP: f64 = 17.0;
-/// Longest name that fits beside the lines; longer ones are squeezed.
-const LONGEST_NAME: usize = 18;
 
 /// One measured point.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Mark {
-    /// N.
-    pub(crate) services: u32,
+    /// Where it stands across: N, M or 1 / (1 - quantile).
+    pub(crate) at: f64,
     /// Median.
     pub(crate) value: f64,
-    /// Lower and upper end of the band.
+    /// Lower and upper end of the band: how packets spread.
     pub(crate) band: Option<[f64; 2]>,
+    /// Lower and upper end of the whisker: how well the median is known.
+    pub(crate) interval: Option<[f64; 2]>,
     /// Drawn hollow: not to be trusted.
     pub(crate) suspect: bool,
 }
@@ -33,12 +23,27 @@ pub(crate) struct Mark {
 /// One line.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Series {
-    /// Name at the line's end.
+    /// Its name.
     pub(crate) label: String,
     /// Colour class and marker.
     pub(crate) style: usize,
-    /// Ascending in N.
+    /// Ascending across.
     pub(crate) marks: Vec<Mark>,
+    /// A line through more than the marks, ascending across; empty: the marks are joined.
+    pub(crate) trace: Vec<(f64, f64)>,
+    /// The fitted line, ascending across; may be empty.
+    pub(crate) fitted: Vec<(f64, f64)>,
+}
+
+/// What runs across a chart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Across {
+    /// N.
+    Services,
+    /// M.
+    Endpoints,
+    /// 1 / (1 - quantile), with percentiles as ticks.
+    Percentile,
 }
 
 /// What to draw.
@@ -46,17 +51,21 @@ pub(crate) struct Series {
 pub(crate) struct Chart {
     /// Read aloud in place of the picture.
     pub(crate) description: String,
-    /// Metric and unit, above the axis.
+    /// The horizontal axis.
+    pub(crate) across: Across,
+    /// Metric and unit, above the vertical axis.
     pub(crate) axis: String,
     /// Lines.
     pub(crate) series: Vec<Series>,
 }
 
-/// A drawn chart; `svg` is empty when there is nothing to draw.
+/// A drawn chart; both pictures are empty when there is nothing to draw.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Drawing {
-    /// An `svg` element.
-    pub(crate) svg: String,
+    /// An `svg` element, names at the ends of the lines.
+    pub(crate) wide: String,
+    /// The same for a phone: names below.
+    pub(crate) narrow: String,
     /// What the picture leaves out or bends.
     pub(crate) notes: Vec<String>,
 }
@@ -66,13 +75,10 @@ pub(crate) struct Drawing {
 pub(crate) fn render(chart: &Chart) -> Drawing {
     let mut notes = Vec::new();
     let series = positive_lines(plottable(&chart.series, &mut notes), &mut notes);
-    let values = series.iter().flat_map(|line| line.marks.iter()).flat_map(|mark| {
-        let band = mark.band.into_iter().flatten();
-        std::iter::once(mark.value).chain(band)
-    });
-    let sizes = series.iter().flat_map(|line| line.marks.iter().map(|mark| f64::from(mark.services)));
-    let (Some(x), Some(y)) = (Scale::sizes(sizes.clone()), Scale::values(values)) else {
-        return Drawing { svg: String::new(), notes };
+    let values = series.iter().flat_map(values);
+    let places = series.iter().flat_map(places);
+    let (Some(x), Some(y)) = (Scale::across(places), Scale::values(values)) else {
+        return Drawing { wide: String::new(), narrow: String::new(), notes };
     };
     if let Some(threshold) = y.threshold() {
         let shown = significant(threshold, 3, Medium::Html);
@@ -80,19 +86,36 @@ pub(crate) fn render(chart: &Chart) -> Drawing {
             "The axis is symmetric-logarithmic because values at or below zero occur: linear within \u{b1}{shown}."
         ));
     }
-    let svg = Canvas { x, y, out: String::new() }.draw(chart, &series, sizes);
-    Drawing { svg, notes }
+    let series = fits_inside(series, &y);
+    let draw = |geometry| Canvas::new(geometry, x, y).draw(chart, &series);
+    Drawing { wide: draw(&WIDE), narrow: draw(&NARROW), notes }
 }
 
-/// Lines without the marks that no axis can show, and without those at N = 0.
+/// Everything that is measured; the fitted line must not stretch the axis.
+fn values(line: &Series) -> impl Iterator<Item = f64> + Clone {
+    let marks = line.marks.iter().flat_map(|mark| {
+        let ends = mark.band.into_iter().chain(mark.interval).flatten();
+        std::iter::once(mark.value).chain(ends)
+    });
+    marks.chain(line.trace.iter().map(|(_, value)| *value))
+}
+
+fn places(line: &Series) -> impl Iterator<Item = f64> + Clone {
+    line.marks.iter().map(|mark| mark.at).chain(line.trace.iter().map(|(at, _)| *at))
+}
+
+/// Lines without what no axis can show: odd values, and places at zero.
 fn plottable(series: &[Series], notes: &mut Vec<String>) -> Vec<Series> {
-    let is_shown = |mark: &Mark| mark.services > 0 && is_plottable(mark.value);
     let mut kept = series.to_vec();
     for line in &mut kept {
         let before = line.marks.len();
-        line.marks.retain(is_shown);
+        line.marks.retain(|mark| is_logarithmic(mark.at) && is_plottable(mark.value));
         for mark in &mut line.marks {
-            mark.band = mark.band.filter(|band| band.iter().all(|end| is_plottable(*end)));
+            let shown = |ends: &[f64; 2]| ends.iter().all(|end| is_plottable(*end));
+            (mark.band, mark.interval) = (mark.band.filter(shown), mark.interval.filter(shown));
+        }
+        for path in [&mut line.trace, &mut line.fitted] {
+            path.retain(|(at, value)| is_logarithmic(*at) && is_plottable(*value));
         }
         if line.marks.len() < before {
             notes.push(format!("{}: {} points are in the table only.", line.label, before - line.marks.len()));
@@ -113,135 +136,10 @@ fn positive_lines(series: Vec<Series>, notes: &mut Vec<String>) -> Vec<Series> {
     shown
 }
 
-/// Escapes text for an element or an attribute.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            other => escaped.push(other),
-        }
-    }
-    escaped
-}
-
-/// Writes formatted text; writing to a String cannot fail.
-macro_rules! put {
-    ($out:expr, $($format:tt)+) => {{ let _ = write!($out, $($format)+); }};
-}
-
-struct Canvas {
-    x: Scale,
-    y: Scale,
-    out: String,
-}
-
-impl Canvas {
-    fn draw(mut self, chart: &Chart, series: &[Series], sizes: impl Iterator<Item = f64>) -> String {
-        let description = escape(&chart.description);
-        put!(self.out, r#"<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{description}">"#);
-        self.axes(&chart.axis, sizes);
-        series.iter().for_each(|line| self.band(line));
-        series.iter().for_each(|line| self.line(line));
-        self.names(series);
-        self.out.push_str("</svg>");
-        self.out
-    }
-
-    fn px(&self, mark: &Mark) -> f64 {
-        LEFT + self.x.at(f64::from(mark.services)) * (RIGHT - LEFT)
-    }
-
-    fn py(&self, value: f64) -> f64 {
-        BOTTOM - self.y.at(value) * (BOTTOM - TOP)
-    }
-
-    fn axes(&mut self, axis: &str, sizes: impl Iterator<Item = f64>) {
-        put!(self.out, r#"<text x="4" y="16" class="t">{}</text>"#, escape(axis));
-        for Tick { at, label } in self.y.ticks() {
-            let y = BOTTOM - at * (BOTTOM - TOP);
-            let class = if label == "0" { "z" } else { "g" };
-            put!(self.out, r#"<path class="{class}" d="M{LEFT} {y:.1}H{RIGHT}"/>"#);
-            put!(self.out, r#"<text x="{}" y="{:.1}" class="e">{label}</text>"#, LEFT - 8.0, y + 4.5);
-        }
-        for (at, label) in self.size_ticks(sizes) {
-            let x = LEFT + at * (RIGHT - LEFT);
-            put!(self.out, r#"<path class="k" d="M{x:.1} {BOTTOM}v5"/>"#);
-            put!(self.out, r#"<text x="{x:.1}" y="{}" class="m">{label}</text>"#, BOTTOM + 20.0);
-        }
-        put!(self.out, r#"<path class="k" d="M{LEFT} {BOTTOM}H{RIGHT}"/>"#);
-        let middle = f64::midpoint(LEFT, RIGHT);
-        put!(self.out, r#"<text x="{middle}" y="{}" class="m">services (N)</text>"#, BOTTOM + 40.0);
-    }
-
-    /// The measured N; of crowded ones those that leave room for their text.
-    fn size_ticks(&self, sizes: impl Iterator<Item = f64>) -> Vec<(f64, String)> {
-        let mut sizes: Vec<_> = sizes.collect();
-        sizes.sort_by(f64::total_cmp);
-        sizes.dedup();
-        let mut ticks: Vec<(f64, String)> = Vec::new();
-        for size in sizes {
-            let at = self.x.at(size);
-            if ticks.last().is_none_or(|(last, _)| at - last > 0.15) {
-                ticks.push((at, significant(size, 10, Medium::Html)));
-            }
-        }
-        ticks
-    }
-
-    fn band(&mut self, line: &Series) {
-        let ends: Vec<_> = line.marks.iter().filter_map(|mark| Some((self.px(mark), mark.band?))).collect();
-        if ends.len() < 2 {
-            return;
-        }
-        let upper = ends.iter().map(|(x, [_, high])| (*x, self.py(*high)));
-        let lower = ends.iter().rev().map(|(x, [low, _])| (*x, self.py(*low)));
-        let path = polyline(upper.chain(lower));
-        put!(self.out, r#"<path class="b s{}" d="{path}Z"/>"#, line.style);
-    }
-
-    fn line(&mut self, line: &Series) {
-        let style = line.style;
-        if line.marks.len() > 1 {
-            let path = polyline(line.marks.iter().map(|mark| (self.px(mark), self.py(mark.value))));
-            put!(self.out, r#"<path class="l s{style}" d="{path}"/>"#);
-        }
-        for mark in &line.marks {
-            let class = if mark.suspect { "h" } else { "p" };
-            let shape = marker::path(style, self.px(mark), self.py(mark.value));
-            let value = significant(mark.value, 6, Medium::Html);
-            let title = format!("{}, N = {}: {value}", escape(&line.label), mark.services);
-            put!(self.out, r#"<path class="{class} s{style}" d="{shape}"><title>{title}</title></path>"#);
-        }
-    }
-
-    fn names(&mut self, series: &[Series]) {
-        let ends: Vec<_> = series.iter().filter_map(|line| Some((line, *line.marks.last()?))).collect();
-        let wanted: Vec<_> = ends.iter().map(|(_, mark)| self.py(mark.value)).collect();
-        let placed = spread(&wanted, LABEL_GAP, TOP, BOTTOM);
-        for (((line, mark), from), to) in ends.iter().zip(wanted).zip(placed) {
-            let (x, style) = (self.px(mark), line.style);
-            put!(self.out, r#"<path class="c s{style}" d="M{:.1} {from:.1}L{} {to:.1}"/>"#, x + 6.0, RIGHT + 12.0);
-            let shape = marker::path(style, RIGHT + 18.0, to);
-            put!(self.out, r#"<path class="p s{style}" d="{shape}"/>"#);
-            let left = RIGHT + 27.0;
-            let squeeze = if line.label.chars().count() > LONGEST_NAME {
-                format!(r#" textLength="{}" lengthAdjust="spacingAndGlyphs""#, WIDTH - left - 2.0)
-            } else {
-                String::new()
-            };
-            put!(self.out, r#"<text x="{left}" y="{:.1}"{squeeze}>{}</text>"#, to + 4.5, escape(&line.label));
-        }
-    }
-}
-
-fn polyline(points: impl Iterator<Item = (f64, f64)>) -> String {
-    let points: Vec<_> = points.map(|(x, y)| format!("{x:.1} {y:.1}")).collect();
-    format!("M{}", points.join("L"))
+/// Fitted lines without what lies beyond the axis of what was measured.
+fn fits_inside(mut series: Vec<Series>, y: &Scale) -> Vec<Series> {
+    series.iter_mut().for_each(|line| line.fitted.retain(|(_, value)| y.holds(*value)));
+    series
 }
 
 #[cfg(test)]
@@ -250,54 +148,89 @@ mod tests {
 
     use super::*;
 
-    fn line(label: &str, values: &[(u32, f64)]) -> Series {
-        let mark = |&(services, value): &(u32, f64)| Mark { services, value, band: None, suspect: false };
-        Series { label: label.into(), style: 0, marks: values.iter().map(mark).collect() }
+    fn mark(at: f64, value: f64) -> Mark {
+        Mark { at, value, band: None, interval: None, suspect: false }
+    }
+
+    fn line(label: &str, values: &[(f64, f64)]) -> Series {
+        let marks = values.iter().map(|(at, value)| mark(*at, *value)).collect();
+        Series { label: label.into(), style: 0, marks, trace: vec![], fitted: vec![] }
     }
 
     fn drawn(series: Vec<Series>) -> Drawing {
-        render(&Chart { description: "d".into(), axis: "added, ns".into(), series })
+        render(&Chart { description: "d".into(), across: Across::Services, axis: "added, ns".into(), series })
     }
 
     #[test]
     fn a_line_below_zero_is_left_out_with_a_note() {
         let drawing =
-            drawn(vec![line("direct", &[(1, -700.0), (10, -710.0)]), line("ipvs", &[(1, 400.0), (10, 410.0)])]);
+            drawn(vec![line("direct", &[(1.0, -700.0), (10.0, -710.0)]), line("ipvs", &[(1.0, 400.0), (10.0, 410.0)])]);
         assert_eq!(drawing.notes, ["direct: at or below zero at every N, in the table only."]);
-        assert!(drawing.svg.contains(">ipvs<") && !drawing.svg.contains(">direct<"));
+        for svg in [&drawing.wide, &drawing.narrow] {
+            assert!(svg.contains(">ipvs<") && !svg.contains(">direct<"));
+        }
     }
 
     #[test]
     fn values_round_zero_bend_the_axis_with_a_note() {
-        let drawing = drawn(vec![line("ipvs", &[(1, -4.0), (10, 0.0), (100, 30.0)])]);
+        let drawing = drawn(vec![line("ipvs", &[(1.0, -4.0), (10.0, 0.0), (100.0, 30.0)])]);
         assert!(drawing.notes[0].starts_with("The axis is symmetric-logarithmic"), "{:?}", drawing.notes);
-        assert!(drawing.svg.contains(r#"class="z""#));
+        assert!(drawing.wide.contains(r#"class="z""#));
     }
 
     #[test]
     fn nothing_to_draw_draws_nothing() {
-        assert_eq!(drawn(vec![]).svg, "");
-        let drawing = drawn(vec![line("x", &[(0, 5.0), (1, f64::NAN)])]);
+        assert_eq!(drawn(vec![]).wide, "");
+        let drawing = drawn(vec![line("x", &[(0.0, 5.0), (1.0, f64::NAN)])]);
         assert_eq!(
-            (drawing.svg.as_str(), &drawing.notes[..]),
+            (drawing.wide.as_str(), &drawing.notes[..]),
             ("", &["x: 2 points are in the table only.".to_owned()][..])
         );
     }
 
     #[test]
     fn names_are_escaped() {
-        let svg = drawn(vec![line("<script>\"&'", &[(1, 5.0)])]).svg;
+        let svg = drawn(vec![line("<script>\"&'", &[(1.0, 5.0)])]).wide;
         assert!(!svg.contains("<script>") && svg.contains("&lt;script&gt;&quot;&amp;&#39;"));
+    }
+
+    #[test]
+    fn a_fitted_line_never_stretches_the_axis() {
+        let mut steep = line("x", &[(1.0, 5.0), (10.0, 7.0)]);
+        let plain = drawn(vec![steep.clone()]);
+        steep.fitted = vec![(1.0, 5.0), (5.0, 6.0), (10.0, 1e9)];
+        let fitted = drawn(vec![steep]);
+        let ticks = |svg: &str| svg.matches("class=\"e\"").count();
+        assert_eq!(ticks(&plain.wide), ticks(&fitted.wide));
+        assert!(fitted.wide.contains("class=\"f s0\"") && !plain.wide.contains("class=\"f s0\""));
+    }
+
+    #[test]
+    fn intervals_are_whiskers() {
+        let mut known = line("x", &[(1.0, 5.0), (10.0, 7.0)]);
+        known.marks[0].interval = Some([4.0, 6.0]);
+        assert_eq!(drawn(vec![known]).wide.matches("class=\"w s0\"").count(), 1);
+    }
+
+    prop_compose! {
+        fn any_mark()(at in any::<f64>(), value in any::<f64>(), band in any::<Option<[f64; 2]>>(), interval in any::<Option<[f64; 2]>>()) -> Mark {
+            Mark { at, value, band, interval, suspect: false }
+        }
     }
 
     proptest! {
         #[test]
         fn any_marks_draw_finite_paths(
-            marks in prop::collection::vec((any::<u32>(), any::<f64>(), prop::option::of([any::<f64>(), any::<f64>()])), 0..12),
+            marks in prop::collection::vec(any_mark(), 0..12),
+            trace in prop::collection::vec(any::<(f64, f64)>(), 0..6),
+            fitted in prop::collection::vec(any::<(f64, f64)>(), 0..6),
+            across in prop::sample::select(vec![Across::Services, Across::Endpoints, Across::Percentile]),
         ) {
-            let marks = marks.into_iter().map(|(services, value, band)| Mark { services, value, band, suspect: false });
-            let svg = drawn(vec![Series { label: "x".into(), style: 3, marks: marks.collect() }]).svg;
-            prop_assert!(!svg.contains("NaN") && !svg.contains("inf"));
+            let series = vec![Series { label: "x".into(), style: 3, marks, trace, fitted }];
+            let drawing = render(&Chart { description: "d".into(), across, axis: "a".into(), series });
+            for svg in [drawing.wide, drawing.narrow] {
+                prop_assert!(!svg.contains("NaN") && !svg.contains("inf"));
+            }
         }
     }
 }

@@ -1,8 +1,12 @@
-//! A small plotting module: log-log lines with bands as inline SVG, coloured by the page's style sheet.
+//! A small plotting module: log-log lines with bands as inline SVG, coloured by `templates/plot.css`.
 
+mod canvas;
 mod chart;
+mod geometry;
 mod labels;
 mod marker;
 mod scale;
+mod standalone;
 
-pub(super) use chart::{Chart, Drawing, Mark, Series, render};
+pub(super) use chart::{Across, Chart, Drawing, Mark, Series, render};
+pub(super) use standalone::standalone;

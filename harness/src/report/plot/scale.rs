@@ -54,8 +54,8 @@ impl Transform {
 }
 
 impl Scale {
-    /// An axis of N: logarithmic, with the measured range as its ends.
-    pub(super) fn sizes(values: impl Iterator<Item = f64>) -> Option<Self> {
+    /// A horizontal axis: logarithmic, with the measured range as its ends.
+    pub(super) fn across(values: impl Iterator<Item = f64>) -> Option<Self> {
         let (low, high) = extremes(values)?;
         let (low, high) = if low < high { (low, high) } else { (low / 2.0, high * 2.0) };
         Some(Self { transform: Transform::Log, low, high })
@@ -85,6 +85,11 @@ impl Scale {
         ((value - low) / (high - low)).clamp(0.0, 1.0)
     }
 
+    /// Whether a value lies between the ends.
+    pub(super) fn holds(&self, value: f64) -> bool {
+        (self.low * 0.999_999..=self.high * 1.000_001).contains(&value)
+    }
+
     /// Below this magnitude the axis is linear; `None` for a logarithmic axis.
     pub(super) fn threshold(&self) -> Option<f64> {
         match self.transform {
@@ -95,7 +100,7 @@ impl Scale {
 
     /// Ticks at powers of ten, with 2 and 5 between them where the axis is short.
     pub(super) fn ticks(&self) -> Vec<Tick> {
-        let inside = |value: &f64| (self.low * 0.999_999..=self.high * 1.000_001).contains(value);
+        let inside = |value: &f64| self.holds(*value);
         let values: Vec<f64> = match self.transform {
             Transform::Log => log_ticks(self.low, self.high).into_iter().filter(inside).collect(),
             Transform::Symmetric { threshold } => symmetric_ticks(self.low, self.high, threshold),

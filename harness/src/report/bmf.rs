@@ -1,0 +1,123 @@
+//! Bencher Metric Format: benchmarks by name, each with measures of a value and its bounds.
+
+use std::collections::BTreeMap;
+
+use curve_stats::quantile;
+use serde::Serialize;
+
+use crate::result::{Cell, Curve, Metric, Point, ProgrammingOp, RunFile, VenueKind, name};
+
+/// One measure of a benchmark.
+#[derive(Serialize)]
+struct Value {
+    value: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lower_value: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upper_value: Option<f64>,
+}
+
+/// Measures by benchmark and by their own name. Names are sorted, so equal runs give equal files.
+type Benchmarks = BTreeMap<String, BTreeMap<String, Value>>;
+
+/// A run as Bencher Metric Format, ending in a line feed.
+///
+/// A benchmark is a cell (`vm/6.1.0/ipvs/sequential/udp/N=100/M=2/new/first`) or a programming operation; measures are
+/// `added-UNIT`, `traversal-UNIT`, `programming-UNIT` and `throughput` (packets a second). Values are medians over trials, bounds
+/// the interval of the median, or the range where the trials are too few for one.
+/// They carry their unit in their name, because Bencher's own `latency` is a time and instructions are none.
+#[must_use]
+pub fn bmf(run: &RunFile) -> String {
+    let mut benchmarks = Benchmarks::new();
+    for curve in run.curves.iter().filter(|curve| curve.key.metric != Metric::Floor) {
+        for point in &curve.points {
+            let measure = format!("{}-{}", curve.key.metric, curve.key.unit);
+            put(
+                &mut benchmarks,
+                benchmark(&cell(curve, point)),
+                measure,
+                point.p50,
+                Some([point.spread.low(), point.spread.high()]),
+            );
+        }
+    }
+    throughput(run, &mut benchmarks);
+    programming(run, &mut benchmarks);
+    // Maps of strings and finite numbers always have a text.
+    serde_json::to_string_pretty(&benchmarks).unwrap_or_default() + "\n"
+}
+
+/// JSON knows no number that is not finite: such a measure is left out.
+fn put(benchmarks: &mut Benchmarks, benchmark: String, measure: String, value: f64, bounds: Option<[f64; 2]>) {
+    if value.is_finite() {
+        let [lower_value, upper_value] =
+            bounds.filter(|ends| ends.iter().all(|end| end.is_finite())).map_or([None; 2], |ends| ends.map(Some));
+        benchmarks.entry(benchmark).or_default().insert(measure, Value { value, lower_value, upper_value });
+    }
+}
+
+fn cell(curve: &Curve, point: &Point) -> Cell {
+    let key = &curve.key;
+    Cell {
+        venue: key.venue,
+        kernel: key.kernel.clone(),
+        backend: key.backend,
+        layout: key.layout,
+        protocol: key.protocol,
+        services: point.services,
+        endpoints: point.endpoints,
+        flow: key.flow,
+        position: key.position,
+    }
+}
+
+fn benchmark(cell: &Cell) -> String {
+    let Cell { venue, kernel, backend, layout, protocol, services, endpoints, flow, position } = cell;
+    let (backend, layout, protocol) = (name(backend), name(layout), name(protocol));
+    let (flow, position) = (name(flow), name(position));
+    let place = place(*venue, kernel);
+    format!("{place}/{backend}/{layout}/{protocol}/N={services}/M={endpoints}/{flow}/{position}")
+}
+
+fn place(venue: VenueKind, kernel: &str) -> String {
+    format!("{}/{kernel}", name(&venue))
+}
+
+fn throughput(run: &RunFile, benchmarks: &mut Benchmarks) {
+    let mut rates = BTreeMap::<&Cell, Vec<f64>>::new();
+    for trial in &run.throughput {
+        rates.entry(&trial.cell).or_default().push(trial.forwarded_pps);
+    }
+    for (cell, rates) in rates {
+        summarize(benchmarks, benchmark(cell), "throughput".to_owned(), &rates);
+    }
+}
+
+fn programming(run: &RunFile, benchmarks: &mut Benchmarks) {
+    let mut totals = BTreeMap::<(String, String), Vec<f64>>::new();
+    for record in &run.programming {
+        let (place, backend) = (place(record.venue, &record.kernel), name(&record.backend));
+        let (layout, protocol, op) = (name(&record.layout), name(&record.protocol), slug(record.op));
+        let (services, endpoints) = (record.services, record.endpoints);
+        let benchmark = format!("{place}/{backend}/{layout}/{protocol}/N={services}/M={endpoints}/{op}");
+        totals.entry((benchmark, format!("programming-{}", record.unit))).or_default().push(record.total as f64);
+    }
+    for ((benchmark, measure), totals) in totals {
+        summarize(benchmarks, benchmark, measure, &totals);
+    }
+}
+
+fn slug(op: ProgrammingOp) -> &'static str {
+    match op {
+        ProgrammingOp::FromNothing => "from-nothing",
+        ProgrammingOp::AddService => "add-service",
+        ProgrammingOp::ChangeEndpoint => "change-endpoint",
+    }
+}
+
+/// Median, lowest and highest of a few repetitions.
+fn summarize(benchmarks: &mut Benchmarks, benchmark: String, measure: String, values: &[f64]) {
+    if let (Ok(low), Ok(middle), Ok(high)) = (quantile(values, 0.0), quantile(values, 0.5), quantile(values, 1.0)) {
+        put(benchmarks, benchmark, measure, middle, Some([low, high]));
+    }
+}

@@ -1,0 +1,37 @@
+//! What a fit says, in words and as a line to draw.
+
+use curve_stats::Fit;
+
+use crate::result::Curve;
+
+/// Steps of a fitted line over its range of N: enough to look smooth on a logarithmic axis.
+const STEPS: u32 = 48;
+
+/// The class in words.
+pub(super) fn label(fit: &Fit) -> String {
+    fit.class.to_string()
+}
+
+/// The fitted line over the measured N; empty where no class fits.
+pub(super) fn line(curve: &Curve) -> Vec<(f64, f64)> {
+    let (Some(first), Some(last)) = (curve.points.first(), curve.points.last()) else {
+        return Vec::new();
+    };
+    let (low, high) = (f64::from(first.services.max(1)), f64::from(last.services));
+    if low >= high {
+        return Vec::new();
+    }
+    let at = |step: u32| low * (high / low).powf(f64::from(step) / f64::from(STEPS));
+    let value = |services: f64| Some((services, predict(&curve.fit, services)?));
+    (0..=STEPS).map(at).map(value).collect::<Option<_>>().unwrap_or_default()
+}
+
+fn predict(fit: &Fit, services: f64) -> Option<f64> {
+    (fit.class != curve_stats::Class::Undetermined).then_some(())?;
+    Some(fit.intercept? + fit.slope_per_service? * services)
+}
+
+/// Whether the class, as far as it is known, grows with N.
+pub(super) fn grows(fit: &Fit) -> bool {
+    fit.class == curve_stats::Class::Linear
+}

@@ -1,0 +1,99 @@
+//! Percentile plots as HdrHistogram draws them: value over 1 / (1 - quantile), all packets of a cell.
+
+use std::collections::BTreeMap;
+
+use super::figure::{Figure, style};
+use super::table::{Cell, Table};
+use crate::report::number::{self, Medium};
+use crate::report::plot::{Across, Chart, Mark, Series, render};
+use crate::report::select::{flow_title, worst_position};
+use crate::result::{BackendKind, Distribution, Flow, RunFile, TrialKind, Unit, VenueKind, name};
+use crate::workload::{Protocol, VipLayout};
+
+const MEDIUM: Medium = Medium::Html;
+
+/// Percentiles that are marked on the lines and stand in the table.
+const MARKED: [f64; 6] = [0.0, 0.5, 0.9, 0.99, 0.999, 0.9999];
+
+/// What the lines of one figure share.
+type Panel<'a> = (Flow, VenueKind, &'a str, Unit, Protocol, u32, u32);
+
+/// One figure a place, flow and N, the largest N first: every backend at its worst position, sequential VIPs.
+pub(super) fn figures(run: &RunFile) -> Vec<Figure> {
+    let mut panels = BTreeMap::<Panel<'_>, BTreeMap<BackendKind, &Distribution>>::new();
+    for distribution in run.distributions.iter().filter(|distribution| is_shown(distribution)) {
+        let cell = &distribution.cell;
+        // Descending in N, ascending in all else.
+        let panel = (
+            cell.flow,
+            cell.venue,
+            &*cell.kernel,
+            distribution.unit,
+            cell.protocol,
+            cell.endpoints,
+            u32::MAX - cell.services,
+        );
+        panels.entry(panel).or_default().insert(cell.backend, distribution);
+    }
+    panels.into_iter().filter_map(|(panel, lines)| figure(&panel, &lines)).collect()
+}
+
+fn is_shown(distribution: &Distribution) -> bool {
+    let cell = &distribution.cell;
+    distribution.kind == TrialKind::Traversal
+        && cell.layout == VipLayout::Sequential
+        && cell.position == worst_position(cell.backend)
+        && !distribution.quantiles.is_empty()
+}
+
+fn figure(
+    (flow, venue, kernel, unit, protocol, endpoints, below): &Panel<'_>,
+    lines: &BTreeMap<BackendKind, &Distribution>,
+) -> Option<Figure> {
+    let (size, flow) = (number::size(u32::MAX - below), flow_title(*flow));
+    let (venue, protocol) = (name(venue), name(protocol).to_uppercase());
+    let title = format!("{size}: {flow} flows, {venue}, kernel {kernel}, {protocol}, M\u{a0}=\u{a0}{endpoints}");
+    let axis = format!("traversal, {unit}");
+    let description = format!("{axis} over the percentile of packets: {title}. The table below holds the values.");
+    let series = lines.iter().map(|(backend, distribution)| series(*backend, distribution)).collect();
+    let drawing = render(&Chart { description, across: Across::Percentile, axis, series });
+    Some(Figure { title, drawing, table: table(lines)? })
+}
+
+/// Where a quantile stands; the last one is drawn where one packet more would put it.
+fn place(quantile: f64, packets: u64) -> f64 {
+    let end = packets.max(1) as f64;
+    if quantile >= 1.0 { end } else { (1.0 / (1.0 - quantile)).min(end) }
+}
+
+fn series(backend: BackendKind, distribution: &Distribution) -> Series {
+    let packets = distribution.packets;
+    // A quantile that the packets are too few for repeats the maximum.
+    let known = distribution.quantiles.iter().filter(|point| place(point.quantile, packets) < packets as f64);
+    let point = |at: f64, value: u64| (at, value as f64);
+    let mut trace: Vec<_> = known.map(|q| point(place(q.quantile, packets), q.value)).collect();
+    trace.push(point(place(1.0, packets), distribution.max));
+    let marks = MARKED.iter().filter_map(|quantile| {
+        let found = distribution.quantiles.iter().find(|point| point.quantile == *quantile)?;
+        let at = place(found.quantile, packets);
+        let mark = Mark { at, value: found.value as f64, band: None, interval: None, suspect: false };
+        (at < packets as f64).then_some(mark)
+    });
+    Series { label: name(&backend), style: style(backend), marks: marks.collect(), trace, fitted: Vec::new() }
+}
+
+fn table(lines: &BTreeMap<BackendKind, &Distribution>) -> Option<Table> {
+    let head = ["backend", "packets", "min", "p50", "p90", "p99", "p99.9", "p99.99", "max", "mean"];
+    let row = |(backend, distribution): (&BackendKind, &&Distribution)| {
+        let unit = distribution.unit;
+        let mut cells = vec![Cell::text(name(backend)), Cell::count(distribution.packets)];
+        cells.extend(MARKED.iter().map(|quantile| {
+            let found = distribution.quantiles.iter().find(|point| point.quantile == *quantile);
+            found.map_or_else(Cell::none, |point| Cell::value(point.value as f64, unit))
+        }));
+        cells.push(Cell::value(distribution.max as f64, unit));
+        cells.push(Cell::number(number::value(distribution.mean, unit, MEDIUM)));
+        cells
+    };
+    Table::new(&head, lines.iter().map(row).collect())
+}

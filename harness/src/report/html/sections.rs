@@ -1,0 +1,117 @@
+//! What stands on the page, in which order, and what of it is folded away.
+
+use super::figure::Figure;
+use super::verdict::{VerdictGroup, verdicts};
+use super::{curves, endpoints, percentiles, programming, throughput};
+use crate::report::select::{Panel, main_panels};
+use crate::result::{Flow, Metric, RunFile};
+
+/// Figures of a section that are open; a page of a thousand cells has hundreds more.
+const OPEN: usize = 4;
+
+/// The first screen's sentences and picture of one venue and kernel.
+pub(super) struct Hero<'a> {
+    pub(super) verdicts: VerdictGroup<'a>,
+    /// What its backends add; absent where `direct-conntrack` was not measured.
+    pub(super) figure: Option<Figure>,
+}
+
+/// Figures under one heading.
+pub(super) struct Section {
+    pub(super) id: &'static str,
+    pub(super) title: &'static str,
+    pub(super) intro: &'static str,
+    /// Shown.
+    pub(super) figures: Vec<Figure>,
+    /// Folded away.
+    pub(super) folded: Vec<Figure>,
+}
+
+fn section(id: &'static str, title: &'static str, intro: &'static str, mut figures: Vec<Figure>) -> Section {
+    let folded = figures.split_off(OPEN.min(figures.len()));
+    Section { id, title, intro, figures, folded }
+}
+
+/// The first screen, the verdicts that it has no room for, and the sections.
+pub(super) fn arrange(run: &RunFile) -> (Vec<Hero<'_>>, Vec<VerdictGroup<'_>>, Vec<Section>) {
+    let groups = verdicts(run);
+    let chosen = main_panels(&groups.iter().map(|group| group.panel).collect::<Vec<_>>());
+    let (shown, more): (Vec<_>, Vec<_>) = groups.into_iter().partition(|group| chosen.contains(&group.panel));
+    let mut added = curves::headline(run, Metric::Added);
+    let mut take = |panel: &Panel<'_>| {
+        let index = added.iter().position(|(of, _)| of == panel)?;
+        Some(added.remove(index).1)
+    };
+    let heroes = shown.into_iter().map(|verdicts| Hero { figure: take(&verdicts.panel), verdicts }).collect();
+    let sections = sections(run, new_flows_first(added));
+    (heroes, more, sections)
+}
+
+fn new_flows_first(mut figures: Vec<(Panel<'_>, Figure)>) -> Vec<Figure> {
+    figures.sort_by_key(|(panel, _)| panel.flow != Flow::New);
+    figures.into_iter().map(|(_, figure)| figure).collect()
+}
+
+fn sections(run: &RunFile, added: Vec<Figure>) -> Vec<Section> {
+    let traversal = new_flows_first(curves::headline(run, Metric::Traversal));
+    let all = [
+        section(
+            "added",
+            "What load balancing adds: other packets",
+            "As above, for established flows and for the other protocols and endpoint counts of the run.",
+            added,
+        ),
+        section(
+            "throughput",
+            "Throughput at saturation",
+            "Packets a second that leave towards the backends while more are offered than one CPU can forward. Mark: median \
+             of the trials; band: lowest to highest.",
+            throughput::figures(run),
+        ),
+        section(
+            "programming",
+            "Programming the kernel",
+            "What it takes to bring the services into the kernel, from the first byte rendered to the kernel's last answer.",
+            programming::figures(run),
+        ),
+        section(
+            "percentiles",
+            "Percentiles",
+            "Node traversal of all packets of a cell's trials: the value that a share of them does not exceed. Each step to \
+             the right leaves out nine tenths of what was left. Marks: 50%, 90%, 99% and so on.",
+            percentiles::figures(run),
+        ),
+        section(
+            "traversal",
+            "Node traversal",
+            "From the entry of the node's client-side device to the exit at its backend side, plain routing included.",
+            traversal,
+        ),
+        section(
+            "positions",
+            "Positions",
+            "Node traversal of one backend by the position of the service that is asked for, in order of programming.",
+            curves::positions(run),
+        ),
+        section(
+            "endpoints",
+            "Endpoints of a service",
+            "The same at one N, over the number of endpoints behind each service (M).",
+            endpoints::figures(run),
+        ),
+        section(
+            "layouts",
+            "VIP layouts",
+            "Node traversal of one backend by the layout of the service addresses, at the backend's worst position. Addresses \
+             at stride 256 share one bucket of IPVS's table where that has 256 buckets.",
+            curves::layouts(run),
+        ),
+        section(
+            "kernels",
+            "Kernels side by side",
+            "What one backend adds, on every kernel of the run, at its worst position.",
+            curves::kernels(run),
+        ),
+    ];
+    all.into_iter().filter(|section| !section.figures.is_empty()).collect()
+}

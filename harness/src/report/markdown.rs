@@ -1,0 +1,136 @@
+//! A summary for a pull request or a README.
+
+use std::fmt::Write;
+
+use super::fit;
+use super::number::{self, Medium};
+use super::select::{Panel, balances, main_panels, panels, sizes, verdict_curves};
+use crate::result::{Curve, Metric, RunFile, name};
+use crate::workload::VipLayout;
+
+const MEDIUM: Medium = Medium::Terminal;
+
+/// Columns of N that fit a pull request's page.
+const COLUMNS: usize = 6;
+
+/// Verdicts, medians and the command as Markdown (GitHub's tables), ending in a line feed.
+#[must_use]
+pub fn markdown(run: &RunFile) -> String {
+    let mut text = String::from("### lbcurve: what service load balancing adds\n");
+    let by_panel = panels(run, Metric::Added);
+    let main = main_panels(&by_panel.keys().copied().collect::<Vec<_>>());
+    for panel in &main {
+        let curves = by_panel.get(panel).map(|curves| verdict_curves(curves)).unwrap_or_default();
+        let curves: Vec<_> = curves.into_iter().filter(|curve| balances(curve.key.backend)).collect();
+        if !curves.is_empty() {
+            table(&mut text, panel, &curves);
+        }
+    }
+    if main.is_empty() {
+        text.push_str("\nThe run has no curve of what a backend adds.\n");
+    }
+    cautions(&mut text, run);
+    let _ = writeln!(text, "\nReproduce: {}", code(&run.environment.command));
+    text
+}
+
+fn table(text: &mut String, panel: &Panel<'_>, curves: &[&Curve]) {
+    let sizes = few(sizes(curves));
+    let unit = panel.unit;
+    // Writing to a String cannot fail.
+    let _ = writeln!(
+        text,
+        "\n**{}**: median of node traversal minus that of plain routing with conntrack, in {unit}.\n",
+        plain(&panel.title())
+    );
+    let columns: String =
+        sizes.iter().map(|size| format!(" N = {} |", number::count(u64::from(*size), MEDIUM))).collect();
+    let _ = writeln!(text, "| backend | service | class | per service [95%] |{columns}");
+    let _ = writeln!(text, "|---|---|---|--:|{}", "--:|".repeat(sizes.len()));
+    for curve in curves {
+        let key = &curve.key;
+        let layout =
+            if key.layout == VipLayout::Sequential { String::new() } else { format!(", {} VIPs", name(&key.layout)) };
+        let values: String = sizes.iter().map(|size| format!(" {} |", median(curve, *size))).collect();
+        let (backend, position, class) = (name(&key.backend), name(&key.position), fit::label(&curve.fit));
+        let slope = number::slope(&curve.fit, MEDIUM);
+        let _ = writeln!(text, "| {backend}{layout} | {position} | **{class}** | {slope} |{values}");
+    }
+}
+
+/// The smallest and the largest N, and some evenly between them.
+fn few(sizes: Vec<u32>) -> Vec<u32> {
+    if sizes.len() <= COLUMNS {
+        return sizes;
+    }
+    let last = sizes.len() - 1;
+    (0..COLUMNS).filter_map(|column| sizes.get(column * last / (COLUMNS - 1)).copied()).collect()
+}
+
+fn median(curve: &Curve, services: u32) -> String {
+    curve.points.iter().find(|point| point.services == services).map_or_else(String::new, |point| {
+        let flag = if point.suspect.is_some() { " (!)" } else { "" };
+        number::value(point.p50, curve.key.unit, MEDIUM) + flag
+    })
+}
+
+fn cautions(text: &mut String, run: &RunFile) {
+    let counted = |count: usize, one: &str, many: &str| match count {
+        0 => None,
+        1 => Some(format!("1 {one}")),
+        _ => Some(format!("{count} {many}")),
+    };
+    let cautions: Vec<_> = [
+        counted(run.warnings.len(), "warning", "warnings"),
+        counted(run.skipped.len(), "cell not measured", "cells not measured"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if !cautions.is_empty() {
+        let _ = writeln!(text, "\n{}: the report says why.", cautions.join(", "));
+    }
+}
+
+/// Text that no character of turns into markup.
+fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '#' | '&' | '~' => plain.extend(['\\', character]),
+            control if control.is_control() => plain.push(' '),
+            '\u{a0}' | '\u{202f}' => plain.push(' '),
+            other => plain.push(other),
+        }
+    }
+    plain
+}
+
+/// Text as code: its fence is longer than any run of backticks inside.
+fn code(text: &str) -> String {
+    let text: String = text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect();
+    let longest = text.split(|character| character != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest + 1);
+    let space = if longest > 0 { " " } else { "" };
+    format!("{fence}{space}{text}{space}{fence}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn markup_in_names_stays_text() {
+        assert_eq!(plain("6.1|<b>*x*\n"), "6.1\\|\\<b\\>\\*x\\* ");
+        assert_eq!(code("a `b` c"), "`` a `b` c ``");
+        assert_eq!(code("lbcurve run"), "`lbcurve run`");
+    }
+
+    #[test]
+    fn many_sizes_keep_their_ends() {
+        let sizes: Vec<u32> = (0..9).map(|exponent| 3_u32.pow(exponent)).collect();
+        let shown = few(sizes.clone());
+        assert_eq!((shown.len(), shown.first(), shown.last()), (COLUMNS, sizes.first(), sizes.last()));
+        assert!(shown.is_sorted_by(|a, b| a < b));
+    }
+}

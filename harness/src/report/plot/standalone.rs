@@ -1,0 +1,57 @@
+//! A picture in a file of its own: an SVG that brings its style and its background.
+
+use std::fmt::Write;
+
+use super::canvas::{escape, text_width};
+use super::chart::Drawing;
+use super::geometry::WIDE;
+
+const STYLE: &str = include_str!("../../../templates/plot.css");
+
+const MARGIN: f64 = 16.0;
+/// Height of the heading above each chart.
+const HEADING: f64 = 26.0;
+/// Height of the line below them.
+const FOOT: f64 = 26.0;
+
+/// Charts one below another, each with its heading, and a line that explains the marks.
+///
+/// The background is opaque and turns dark with the reader's colour scheme, together with the text, so the picture can be read
+/// on a page of either colour.
+pub(crate) fn standalone(title: &str, charts: &[(String, Drawing)], key: &str) -> String {
+    let width = WIDE.width + 2.0 * MARGIN;
+    let height = MARGIN + 24.0 + charts.len() as f64 * (HEADING + WIDE.height) + FOOT;
+    let mut out = format!(
+        r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}">"#
+    );
+    // Writing to a String cannot fail.
+    let _ = write!(out, "<title>{}</title><style>{STYLE}</style>", escape(title));
+    let _ = write!(
+        out,
+        r#"<rect x="0.5" y="0.5" width="{}" height="{}" rx="6" fill="var(--bg)" stroke="var(--grid)"/>"#,
+        width - 1.0,
+        height - 1.0
+    );
+    let room = WIDE.width;
+    text(&mut out, title, MARGIN + 14.0, room, r#" font-weight="600""#);
+    let mut top = MARGIN + 24.0;
+    for (heading, drawing) in charts {
+        text(&mut out, heading, top + 14.0, room, "");
+        let place =
+            format!(r#"<svg x="{MARGIN}" y="{}" width="{}" height="{}""#, top + HEADING, WIDE.width, WIDE.height);
+        out.push_str(&drawing.wide.replacen(r#"<svg class="wide""#, &place, 1));
+        top += HEADING + WIDE.height;
+    }
+    text(&mut out, key, top + 10.0, room, r#" class="t""#);
+    out.push_str("</svg>\n");
+    out
+}
+
+fn text(out: &mut String, text: &str, y: f64, room: f64, attributes: &str) {
+    let squeeze = if text_width(text) > room {
+        format!(r#" textLength="{room}" lengthAdjust="spacingAndGlyphs""#)
+    } else {
+        String::new()
+    };
+    let _ = write!(out, r#"<text x="{MARGIN}" y="{y}"{attributes}{squeeze}>{}</text>"#, escape(text));
+}
