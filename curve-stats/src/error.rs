@@ -23,6 +23,18 @@ pub enum StatsError {
         /// What was asked for.
         probability: f64,
     },
+    /// A noise floor that is no share of a value.
+    #[error("{floor} is not a noise floor (a share, 0 or more)")]
+    Floor {
+        /// What was given.
+        floor: f64,
+    },
+    /// A multiple that a curve cannot be compared with.
+    #[error("{factor} is not a factor (a number above 0)")]
+    Factor {
+        /// What was given.
+        factor: f64,
+    },
     /// The values are finite, but so large that their sums are not.
     #[error("the sums over {values} values overflow: largest magnitude {largest}")]
     Overflow {

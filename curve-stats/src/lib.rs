@@ -1,25 +1,39 @@
-//! Pure statistics: estimators and their intervals, least squares, the complexity class of a curve, tests of whether two sets of
+//! Pure statistics: estimators and their intervals, fits and the complexity class of a curve, tests of whether two sets of
 //! trials differ, and what to be warned of in one. No I/O, no unsafe.
 //!
-//! The unit of every statistic is the trial: packets within one trial are autocorrelated, trials are not. [`fit`] takes one
-//! value per trial (its median) and says whether the curve is constant or linear in the number of services.
+//! The unit of every statistic is the trial: packets within one trial are autocorrelated, trials are not. [`fit`] takes one value per
+//! trial (its median) and says which classes of growth in the number of services the trials support.
 
+mod band;
+mod candidate;
+mod cells;
 mod class;
+mod crossover;
+mod distribution;
 mod error;
 mod estimate;
+mod fit;
 mod interval;
 mod multiple;
+mod noise;
+mod note;
+mod observation;
+mod profile;
 mod ranks;
 mod ratio;
-mod regression;
 mod screen;
+mod select;
 
-pub use class::{Class, Fit, FitNote, TOLERANCE, fit};
+pub use class::{Class, Model};
+pub use crossover::{Crossover, NoCrossover, crossover, threshold};
 pub use error::StatsError;
 pub use estimate::{median, quantile};
+pub use fit::{Fit, fit};
 pub use interval::{FEWEST, LEVEL, Spread, spread};
 pub use multiple::holm;
+pub use note::FitNote;
+pub use observation::{NoiseFloor, Observation};
 pub use ranks::{EXACT_MANN_WHITNEY, EXACT_SIGNED_RANK, mann_whitney, signed_rank, smallest_mann_whitney};
 pub use ratio::{MOST_PAIRS, RatioEstimate, geometric_mean, paired_ratio, ratio};
-pub use regression::{Line, Observation};
 pub use screen::{Drift, FEWEST_TO_SCREEN, OUTLIER_DEVIATIONS, drift, fence, outliers};
+pub use select::{LEAST_GROWTH, MARGIN};

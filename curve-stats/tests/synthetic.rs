@@ -1,113 +1,114 @@
-//! Synthetic curves of known class: how often the rule finds it, and how often the interval covers the true slope.
+//! Synthetic curves of known class: how often the selection finds it, and how often the interval covers the true slope. The bench
+//! `classes` prints these rates, the confusion matrix, and what harder noise does to them.
 
 #![expect(clippy::unwrap_used, reason = "the draws are finite; helpers of tests are not seen as tests")]
 
-use curve_stats::{Class, Fit, Observation, fit};
+mod draws;
+
+use curve_stats::{Class, Fit, NoiseFloor, Observation, fit};
+use draws::{Noise, SIZES, TRIALS, TRUTHS, Truth, draw};
 use proptest::prelude::*;
-use rand::RngExt;
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 
-const DRAWS: u64 = 300;
-const SIZES: [u32; 5] = [1, 10, 100, 1000, 10_000];
-const TRIALS: usize = 10;
+const DRAWS: u64 = 1000;
 
-/// How noise depends on the value it disturbs.
-#[derive(Clone, Copy)]
-enum Noise {
-    /// Standard deviation is this share of the value.
-    Relative(f64),
-    /// Standard deviation is this.
-    Absolute(f64),
-}
-
-/// A standard normal draw (Box-Muller).
-fn normal(rng: &mut ChaCha8Rng) -> f64 {
-    let (u, v): (f64, f64) = (1.0 - rng.random::<f64>(), rng.random());
-    (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()
-}
-
-fn draw(seed: u64, intercept: f64, slope: f64, noise: Noise) -> Vec<Observation> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let sizes = SIZES.iter().flat_map(|&services| std::iter::repeat_n(services, TRIALS));
-    sizes
-        .map(|services| {
-            let mean = intercept + slope * f64::from(services);
-            let deviation = match noise {
-                Noise::Relative(share) => share * mean,
-                Noise::Absolute(deviation) => deviation,
-            };
-            Observation { services, value: mean + deviation * normal(&mut rng) }
-        })
-        .collect()
-}
-
-fn fits(intercept: f64, slope: f64, noise: Noise) -> Vec<Fit> {
-    (0..DRAWS).map(|seed| fit(&draw(seed, intercept, slope, noise)).unwrap()).collect()
+fn fits(truth: &Truth, noise: Noise, sizes: &[u32], trials: u32) -> Vec<Fit> {
+    (0..DRAWS).map(|seed| fit(&draw(seed, truth, noise, sizes, trials), NoiseFloor::NONE).unwrap()).collect()
 }
 
 fn share(fits: &[Fit], holds: impl Fn(&Fit) -> bool) -> f64 {
     fits.iter().filter(|fit| holds(fit)).count() as f64 / fits.len() as f64
 }
 
-fn covers(fit: &Fit, slope: f64) -> bool {
-    fit.slope_ci95.is_some_and(|[low, high]| low <= slope && slope <= high)
+fn linear(growth: f64) -> Truth {
+    Truth { name: "linear", class: Class::Linear, start: 7800.0, growth, bend: 0.0 }
 }
 
 #[test]
-fn a_linear_curve_is_found_linear() {
-    let fits = fits(7800.0, 26.0, Noise::Relative(0.05));
-    assert_eq!(share(&fits, |fit| fit.class == Class::Linear), 1.0);
+fn every_class_is_found_where_the_curve_grows_tenfold() {
+    for truth in TRUTHS.iter().filter(|truth| truth.class != Class::Constant) {
+        let fits = fits(truth, Noise::Relative(0.05), &SIZES, TRIALS);
+        let right = share(&fits, |fit| fit.is(truth.class));
+        assert!(right >= 0.95, "{}: {right}", truth.name);
+    }
 }
 
 #[test]
-fn a_flat_curve_is_found_constant() {
-    let fits = fits(4700.0, 0.0, Noise::Relative(0.05));
-    assert!(share(&fits, |fit| fit.class == Class::Constant) >= 0.99);
-    assert_eq!(share(&fits, |fit| fit.class == Class::Linear), 0.0);
+fn a_flat_curve_stays_constant() {
+    let flat = TRUTHS.iter().find(|truth| truth.class == Class::Constant).unwrap();
+    for noise in [Noise::Relative(0.05), Noise::Absolute(0.05), Noise::Drifting(0.05)] {
+        let fits = fits(flat, noise, &SIZES, TRIALS);
+        let right = share(&fits, |fit| fit.is(Class::Constant));
+        assert!(right >= 0.98, "{noise:?}: {right}");
+    }
 }
 
 #[test]
-fn a_flat_curve_drowned_in_noise_is_not_called_linear() {
-    let fits = fits(500.0, 0.0, Noise::Relative(0.6));
-    assert!(share(&fits, |fit| fit.class == Class::Undetermined) >= 0.9);
-    assert!(share(&fits, |fit| fit.class == Class::Linear) <= 0.02);
+fn noise_that_hides_growth_is_never_called_growth() {
+    let flat = TRUTHS.iter().find(|truth| truth.class == Class::Constant).unwrap();
+    for noise in [Noise::Relative(0.2), Noise::Uneven(0.05), Noise::Outliers(0.05)] {
+        let fits = fits(flat, noise, &SIZES, TRIALS);
+        let grows = share(&fits, |fit| !fit.classes.is_empty() && !fit.classes.contains(&Class::Constant));
+        assert!(grows <= 0.02, "{noise:?}: {grows}");
+    }
 }
 
 #[test]
-fn growth_of_exactly_the_tolerance_is_left_undetermined() {
-    let fits = fits(5000.0, 0.05, Noise::Relative(0.05));
-    assert!(share(&fits, |fit| fit.class == Class::Undetermined) >= 0.9);
+fn intervals_of_the_slope_cover_it() {
+    for growth in [1.01, 2.0, 10.0, 300.0] {
+        let truth = linear(growth);
+        let fits = fits(&truth, Noise::Relative(0.05), &SIZES, TRIALS);
+        let slope = truth.slope();
+        let covered = share(&fits, |fit| fit.slope_ci95.is_some_and(|[low, high]| low <= slope && slope <= high));
+        assert!((0.93..=0.97).contains(&covered), "{growth}-fold: {covered}");
+    }
 }
 
 #[test]
-fn the_interval_covers_the_slope_when_noise_grows_with_the_value() {
-    let fits = fits(7800.0, 26.0, Noise::Relative(0.05));
-    let covered = share(&fits, |fit| covers(fit, 26.0));
-    assert!((0.91..=0.99).contains(&covered), "{covered}");
+fn classes_that_the_data_cannot_tell_apart_are_a_tie() {
+    let fits = fits(&linear(1.2), Noise::Relative(0.05), &SIZES, TRIALS);
+    assert!(share(&fits, |fit| fit.label() == "linear or n log n") >= 0.95);
 }
 
 #[test]
-fn the_interval_covers_the_slope_when_noise_is_the_same_everywhere() {
-    let fits = fits(7800.0, 26.0, Noise::Absolute(400.0));
-    let covered = share(&fits, |fit| covers(fit, 26.0));
-    assert!((0.92..=0.99).contains(&covered), "{covered}");
+fn too_few_sizes_for_a_class_do_not_get_it() {
+    let (sizes, trials) = ([1, 100, 10_000], 3);
+    let piecewise = TRUTHS.iter().find(|truth| truth.class == Class::Piecewise).unwrap();
+    let fits = fits(piecewise, Noise::Relative(0.05), &sizes, trials);
+    assert_eq!(share(&fits, |fit| fit.is(Class::Linear)), 0.0);
 }
 
-fn close(a: f64, b: f64, scale: f64) -> bool {
-    (a - b).abs() <= 1e-6 * (scale + a.abs() + b.abs())
+fn any_trials() -> impl Strategy<Value = Vec<Observation>> {
+    let trial = (1_u32..=20_000, -1e9..1e9_f64);
+    prop::collection::vec(trial.prop_map(|(services, value)| Observation { services, value }), 1..60)
 }
 
-fn observations() -> impl Strategy<Value = Vec<Observation>> {
-    let one = (1_u32..20_000, -1e6..1e6_f64).prop_map(|(services, value)| Observation { services, value });
-    prop::collection::vec(one, 1..40)
+fn grouped() -> impl Strategy<Value = Vec<Observation>> {
+    let cell = (0_usize..SIZES.len(), prop::collection::vec(1.0..1e6_f64, 1..6));
+    prop::collection::vec(cell, 1..9).prop_map(|cells| {
+        let trials = cells.into_iter().flat_map(|(size, values)| values.into_iter().map(move |value| (size, value)));
+        trials.map(|(size, value)| Observation { services: SIZES[size], value }).collect()
+    })
+}
+
+fn floor() -> impl Strategy<Value = NoiseFloor> {
+    prop_oneof![Just(NoiseFloor::NONE), Just(NoiseFloor(0.005))]
 }
 
 proptest! {
     #[test]
-    fn fitting_never_panics_and_is_finite(trials in observations()) {
-        let fit = fit(&trials).unwrap();
-        let numbers = fit.slope_per_service.into_iter().chain(fit.intercept).chain(fit.slope_ci95.into_iter().flatten());
+    fn every_fit_is_finite_and_consistent(trials in prop_oneof![any_trials(), grouped()], noise in floor()) {
+        let fit = fit(&trials, noise).unwrap();
+        prop_assert!(fit.classes.is_sorted());
+        prop_assert!(fit.models.is_sorted_by(|a, b| a.delta_bic <= b.delta_bic));
+        for class in &fit.classes {
+            prop_assert!(fit.models.iter().any(|model| model.class == *class));
+        }
+        prop_assert_eq!(fit.classes.is_empty(), fit.predict(7.0).is_none());
+        prop_assert!(!fit.classes.is_empty() || !fit.notes.is_empty());
+        let mut numbers: Vec<_> = fit.growth.into_iter().chain(fit.slope_per_service).collect();
+        for model in &fit.models {
+            numbers.extend([model.predict(1.0), model.predict(10_000.0), model.delta_bic]);
+        }
         prop_assert!(numbers.into_iter().all(f64::is_finite));
         if let (Some(slope), Some([low, high])) = (fit.slope_per_service, fit.slope_ci95) {
             prop_assert!(low <= slope && slope <= high);
@@ -115,31 +116,31 @@ proptest! {
     }
 
     #[test]
-    fn any_bit_pattern_is_answered(values in prop::collection::vec((any::<u32>(), any::<f64>()), 0..20)) {
-        let trials: Vec<_> = values.into_iter().map(|(services, value)| Observation { services, value }).collect();
-        if let Ok(fit) = fit(&trials) {
+    fn no_value_makes_a_panic_or_an_infinity(
+        trials in prop::collection::vec((any::<u32>(), any::<f64>()), 0..12), share in any::<f64>(),
+    ) {
+        let trials: Vec<_> = trials.into_iter().map(|(services, value)| Observation { services, value }).collect();
+        if let Ok(fit) = fit(&trials, NoiseFloor(share)) {
             prop_assert!(fit.slope_per_service.is_none_or(f64::is_finite));
+            prop_assert!(fit.models.iter().all(|model| model.intercept.is_finite()));
         }
     }
 
     #[test]
-    fn order_of_trials_does_not_matter(trials in observations(), seed in any::<u64>()) {
+    fn the_order_of_trials_does_not_matter(trials in grouped(), by in 0_usize..60, noise in floor()) {
         let mut shuffled = trials.clone();
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        for i in (1..shuffled.len()).rev() {
-            shuffled.swap(i, rng.random_range(0..=i));
-        }
-        let (a, b) = (fit(&trials).unwrap(), fit(&shuffled).unwrap());
-        prop_assert!(close(a.slope_per_service.unwrap_or(0.0), b.slope_per_service.unwrap_or(0.0), 1e-6));
-        prop_assert!(close(a.intercept.unwrap_or(0.0), b.intercept.unwrap_or(0.0), 1.0));
+        let by = by % shuffled.len();
+        shuffled.rotate_left(by);
+        prop_assert_eq!(fit(&trials, noise).unwrap(), fit(&shuffled, noise).unwrap());
     }
 
     #[test]
-    fn unit_of_the_values_does_not_matter(seed in any::<u64>(), slope in 0.0..30.0_f64, scale in 0.001..1000.0_f64) {
-        let trials = draw(seed, 5000.0, slope, Noise::Relative(0.03));
+    fn the_unit_does_not_matter(seed in 0_u64..500, which in 0_usize..TRUTHS.len(), scale in 1e-3..1e3_f64) {
+        let trials = draw(seed, &TRUTHS[which], Noise::Relative(0.05), &SIZES, TRIALS);
         let scaled: Vec<_> = trials.iter().map(|t| Observation { value: t.value * scale, ..*t }).collect();
-        let (a, b) = (fit(&trials).unwrap(), fit(&scaled).unwrap());
-        prop_assert_eq!(a.class, b.class);
-        prop_assert!(close(a.slope_per_service.unwrap() * scale, b.slope_per_service.unwrap(), 0.0));
+        let (a, b) = (fit(&trials, NoiseFloor::NONE).unwrap(), fit(&scaled, NoiseFloor::NONE).unwrap());
+        prop_assert_eq!(&a.classes, &b.classes);
+        let (a, b) = (a.slope_per_service.unwrap() * scale, b.slope_per_service.unwrap());
+        prop_assert!((a - b).abs() <= 1e-6 * (a.abs() + b.abs()), "{} {}", a, b);
     }
 }

@@ -62,7 +62,7 @@ fn altered_run_files_are_not_valid() {
         ("/plan/seed", json!(1.5)),
         ("/plan/backends/0", json!("haproxy")),
         ("/curves/0/unit", json!("latency")),
-        ("/curves/0/fit/class", json!("quadratic")),
+        ("/curves/0/fit/classes/0", json!("quadratic")),
         ("/curves/0/fit/slope_ci95", json!([1.0])),
         ("/curves/0/points/0/p50", json!("fast")),
         ("/skipped/0/reason", Value::Null),

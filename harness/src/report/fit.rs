@@ -1,6 +1,6 @@
 //! What a fit says, in words and as a line to draw.
 
-use curve_stats::Fit;
+use curve_stats::{Class, Fit};
 
 use crate::result::Curve;
 
@@ -9,7 +9,7 @@ const STEPS: u32 = 48;
 
 /// The class in words.
 pub(super) fn label(fit: &Fit) -> String {
-    fit.class.to_string()
+    fit.label()
 }
 
 /// The fitted line over the measured N; empty where no class fits.
@@ -22,16 +22,11 @@ pub(super) fn line(curve: &Curve) -> Vec<(f64, f64)> {
         return Vec::new();
     }
     let at = |step: u32| low * (high / low).powf(f64::from(step) / f64::from(STEPS));
-    let value = |services: f64| Some((services, predict(&curve.fit, services)?));
+    let value = |services: f64| Some((services, curve.fit.predict(services)?));
     (0..=STEPS).map(at).map(value).collect::<Option<_>>().unwrap_or_default()
-}
-
-fn predict(fit: &Fit, services: f64) -> Option<f64> {
-    (fit.class != curve_stats::Class::Undetermined).then_some(())?;
-    Some(fit.intercept? + fit.slope_per_service? * services)
 }
 
 /// Whether the class, as far as it is known, grows with N.
 pub(super) fn grows(fit: &Fit) -> bool {
-    fit.class == curve_stats::Class::Linear
+    fit.classes.first().is_some_and(|class| *class != Class::Constant)
 }

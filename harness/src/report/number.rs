@@ -172,7 +172,7 @@ mod tests {
 
     fn fit(slope: f64, ci95: [f64; 2]) -> Fit {
         let (slope_per_service, slope_ci95) = (Some(slope), Some(ci95));
-        Fit { class: Class::Linear, slope_per_service, slope_ci95, intercept: Some(1.0), notes: vec![] }
+        Fit { classes: vec![Class::Linear], slope_per_service, slope_ci95, ..Fit::default() }
     }
 
     #[test]

@@ -112,7 +112,7 @@ fn curve_table(curves: &[&Curve]) -> Table {
         let mut row = vec![key.metric.to_string(), name(&key.backend), name(&key.flow), name(&key.position)];
         row.extend(keep([name(&key.layout), name(&key.protocol), key.endpoints.to_string()]));
         row.extend(sizes.iter().map(|services| median(curve, *services)));
-        row.extend([curve.fit.class.to_string(), number::slope(&curve.fit, MEDIUM)]);
+        row.extend([curve.fit.label(), number::slope(&curve.fit, MEDIUM)]);
         table.add_row(row);
     }
     if let Some(column) = table.column_mut(axes + sizes.len()) {

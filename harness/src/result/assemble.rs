@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use curve_stats::{Observation, StatsError, fit};
+use curve_stats::{NoiseFloor, Observation, StatsError, fit};
 
 use super::distribution::distributions;
 use super::sample::{Sample, point, suspect};
@@ -197,6 +197,15 @@ fn added(trials: &[&TrialRecord]) -> (Samples, Vec<Warning>) {
     (samples, alone.into_iter().map(warn).collect())
 }
 
+/// What trials of a unit do not show of a median's error. Identical trials of the deterministic vm hide that another seed, memory size or
+/// kernel command line moves it.
+fn floor(unit: Unit) -> NoiseFloor {
+    match unit {
+        Unit::Instructions => NoiseFloor(0.005),
+        Unit::Ns => NoiseFloor::NONE,
+    }
+}
+
 fn curve(key: CurveKey, by_services: &BTreeMap<u32, Vec<Sample>>) -> Result<Curve, AssembleError> {
     let mut integrity = Integrity::default();
     let mut observations = Vec::new();
@@ -207,6 +216,6 @@ fn curve(key: CurveKey, by_services: &BTreeMap<u32, Vec<Sample>>) -> Result<Curv
         observations.extend(samples.iter().map(|sample| Observation { services, value: sample.median() }));
         points.push(point(services, key.endpoints, samples).map_err(failed)?);
     }
-    let fit = fit(&observations).map_err(failed)?;
+    let fit = fit(&observations, floor(key.unit)).map_err(failed)?;
     Ok(Curve { key, points, integrity, fit })
 }

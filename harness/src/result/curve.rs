@@ -75,7 +75,7 @@ pub struct Curve {
     pub points: Vec<Point>,
     /// What went wrong with packets.
     pub integrity: Integrity,
-    /// Line through the medians of all trials, and the complexity class.
+    /// What the medians of all trials say of its growth.
     pub fit: Fit,
 }
 

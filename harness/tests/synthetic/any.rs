@@ -1,6 +1,6 @@
 //! Any run: what the types allow, not what a kernel would give.
 
-use curve_stats::{Class, Fit, FitNote, Spread};
+use curve_stats::{Class, Fit, FitNote, Model, Spread};
 use lbcurve::result::{
     BackendKind, Curve, CurveKey, Distribution, Flow, Integrity, Manifest, Metric, Point, Position, ProgrammingRecord,
     QuantileValue, RunFile, ThroughputRecord, TrialKind, Unit, VenueKind, assemble,
@@ -40,12 +40,29 @@ fn any_point() -> impl Strategy<Value = Point> {
 }
 
 fn any_fit() -> impl Strategy<Value = Fit> {
-    let class = prop_oneof![Just(Class::Constant), Just(Class::Linear), Just(Class::Undetermined)];
+    let classes = prop::sample::subsequence(Class::ALL.to_vec(), 0..=Class::ALL.len());
     let interval = prop::option::of([number_or_odd(), number_or_odd()]);
-    (class, prop::option::of(number_or_odd()), interval, any::<bool>()).prop_map(|(class, slope, slope_ci95, noted)| {
+    let slope = prop::option::of(number_or_odd());
+    (classes, slope, interval, any::<bool>(), number_or_odd()).prop_map(|(classes, slope, slope_ci95, noted, value)| {
         let notes = if noted { vec![FitNote::Exact, FitNote::TwoSizes] } else { vec![] };
-        Fit { class, slope_per_service: slope, slope_ci95, intercept: slope, notes }
+        let models = classes.iter().map(|&class| model(class, value)).collect();
+        Fit { classes, growth: slope, slope_per_service: slope, slope_ci95, intercept: slope, models, notes }
     })
+}
+
+fn model(class: Class, value: f64) -> Model {
+    let some = |of: Class, value| (class == of).then_some(value);
+    Model {
+        class,
+        delta_bic: value.abs(),
+        intercept: value,
+        coefficient: (class != Class::Constant).then_some(value),
+        exponent: some(Class::Power, value),
+        exponent_ci95: None,
+        knee: some(Class::Piecewise, value),
+        knee_ci95: (class == Class::Piecewise).then_some([value, value]),
+        lack_of_fit: None,
+    }
 }
 
 fn any_key() -> impl Strategy<Value = CurveKey> {

@@ -45,7 +45,8 @@ struct Page<'a> {
     skipped: Option<Table>,
     environment: Vec<(String, String)>,
     plan: Vec<(String, String)>,
-    tolerance: String,
+    least_growth: String,
+    margin: f64,
 }
 
 /// Renders a run as one HTML file that loads nothing.
@@ -69,7 +70,8 @@ pub fn html(run: &RunFile) -> Result<String, ReportError> {
         skipped: skipped(run),
         environment: environment::machine(run),
         plan: environment::plan(run),
-        tolerance: super::number::share(curve_stats::TOLERANCE, 1.0),
+        least_growth: super::number::share(curve_stats::LEAST_GROWTH, 1.0),
+        margin: curve_stats::MARGIN,
     };
     Ok(page.render()?)
 }
