@@ -4,11 +4,13 @@ mod synthetic;
 
 use curve_stats::Spread;
 use lbcurve::result::{
-    AssembleError, BackendKind, Curve, Flow, Metric, Position, RunFile, TrialKind, TrialRecord, Unit, VenueKind,
+    AssembleError, BackendKind, Cell, Curve, Flow, Metric, Position, RunFile, TrialKind, TrialRecord, Unit, VenueKind,
     Warning, assemble, read_run_file, write_run_file,
 };
 use lbcurve::workload::VipLayout;
 use proptest::prelude::*;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use synthetic::{cell, manifest, trial};
 
 fn traversal(backend: BackendKind, services: u32, index: u32, median: u64) -> TrialRecord {
@@ -181,4 +183,62 @@ proptest! {
         }
         prop_assert_eq!(assembled(&trials), assembled(&shuffled));
     }
+}
+
+/// Trials of one host cell with these medians.
+fn host_trials(services: u32, medians: &[u64]) -> Vec<TrialRecord> {
+    let cell =
+        Cell { venue: VenueKind::Host, ..cell(BackendKind::DirectConntrack, services, Flow::New, Position::Missing) };
+    let one =
+        |(index, median): (usize, &u64)| trial(cell.clone(), TrialKind::Traversal, index as u32, Unit::Ns, *median);
+    medians.iter().enumerate().map(one).collect()
+}
+
+const STEADY: [u64; 10] = [5020, 4990, 5010, 5000, 4980, 5030, 4970, 5005, 4995, 5015];
+
+#[test]
+fn a_trial_far_from_the_others_is_warned_of() {
+    let mut medians = STEADY;
+    medians[3] = 9000;
+    let run = assembled(&host_trials(10, &medians));
+    let [Warning::Outlier { cell, trials, of, furthest_percent }] = &run.warnings[..] else {
+        panic!("{:?}", run.warnings)
+    };
+    assert_eq!((cell.services, &trials[..], *of, *furthest_percent), (10, &[3][..], 10, 80));
+    let text = run.warnings[0].to_string();
+    assert!(text.contains("trial 3 of 10") && text.contains("+80%") && text.contains("measure again"), "{text}");
+    // Far by the spread of the others, but by less than a tenth: it changes nothing.
+    medians[3] = 5400;
+    assert_eq!(assembled(&host_trials(10, &medians)).warnings, []);
+}
+
+#[test]
+fn trials_that_move_with_the_rounds_are_warned_of() {
+    let rising: Vec<u64> = (0..10).map(|i| 5000 + 50 * i).collect();
+    let trials: Vec<_> = [host_trials(10, &rising), host_trials(100, &STEADY)].concat();
+    let run = assembled(&trials);
+    let [Warning::Drift { cell, trials, change_percent }] = &run.warnings[..] else { panic!("{:?}", run.warnings) };
+    assert_eq!((cell.services, *trials, *change_percent), (10, 10, 6));
+    assert!(run.warnings[0].to_string().contains("moves by +6% from the first third of 10 trials"));
+}
+
+#[test]
+fn instructions_are_not_screened() {
+    let mut trials = host_trials(10, &[5000, 5100, 5200, 5300, 5400, 5500, 5600, 5700, 5800, 50_000]);
+    trials.iter_mut().for_each(|t| (t.cell.venue, t.unit) = (VenueKind::Vm, Unit::Instructions));
+    assert_eq!(assembled(&trials).warnings, []);
+}
+
+#[test]
+fn a_clean_host_run_has_almost_no_warning() {
+    // 60 cells of ten trials, noise of 10%: an outlier is found in one clean cell of 200, drift in one run of 20.
+    let mut rng = ChaCha8Rng::seed_from_u64(11);
+    let mut median = || {
+        let sum = (0..12).map(|_| rng.random::<f64>()).sum::<f64>() - 6.0;
+        (5000.0 * (1.0 + 0.1 * sum)) as u64
+    };
+    let mut medians = || -> Vec<u64> { (0..10).map(|_| median()).collect() };
+    let trials: Vec<_> = (1..=60).flat_map(|n| host_trials(n, &medians())).collect();
+    let run = assembled(&trials);
+    assert!(run.warnings.len() <= 1, "{:?}", run.warnings);
 }

@@ -6,6 +6,7 @@ use curve_stats::{NoiseFloor, Observation, StatsError, fit};
 
 use super::distribution::distributions;
 use super::sample::{Sample, point, suspect};
+use super::screen::screened;
 use super::seal::seal;
 use super::{
     BackendKind, Cell, Curve, CurveKey, Flow, Integrity, Manifest, MergeError, Metric, NoiseVerdict, PlannedCell,
@@ -70,7 +71,9 @@ pub fn assemble(
     let (added, missing) = added(&trials);
     samples.extend(added);
     warnings.extend(missing);
-    let curves = samples.into_iter().map(|(key, by_services)| curve(key, &by_services)).collect::<Result<_, _>>()?;
+    let curves =
+        samples.into_iter().map(|(key, by_services)| curve(key, &by_services)).collect::<Result<Vec<_>, _>>()?;
+    warnings.extend(screened(&curves));
     let mut run = RunFile {
         schema_version: RUN_SCHEMA_VERSION,
         environment: manifest.environment,

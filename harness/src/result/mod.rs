@@ -13,6 +13,7 @@ mod read;
 mod run_file;
 mod sample;
 pub mod schema;
+mod screen;
 mod seal;
 mod trial;
 mod validate;

@@ -79,6 +79,26 @@ pub enum Warning {
         /// What disturbed, and what to do.
         advice: Vec<String>,
     },
+    /// Trials of a cell lie far from its others (real time only).
+    Outlier {
+        /// The cell.
+        cell: Cell,
+        /// Which, in the order of the point's values, from 0.
+        trials: Vec<u32>,
+        /// Of how many.
+        of: u32,
+        /// Distance of the furthest from the median, in per cent of it.
+        furthest_percent: i64,
+    },
+    /// The trials of a cell move in one direction while the run goes on (real time only).
+    Drift {
+        /// The cell.
+        cell: Cell,
+        /// How many trials.
+        trials: u32,
+        /// Median of the last third less that of the first, in per cent of the median.
+        change_percent: i64,
+    },
 }
 
 impl fmt::Display for Warning {
@@ -101,6 +121,23 @@ impl fmt::Display for Warning {
             Self::TooNoisy { score, advice } => {
                 write!(f, "the machine was too noisy to conclude from host trials (score {score} of 100): ")?;
                 f.write_str(&advice.join("; "))
+            }
+            Self::Outlier { cell, trials, of, furthest_percent } => {
+                let listed: Vec<_> = trials.iter().map(u32::to_string).collect();
+                let which = if trials.len() == 1 { "trial" } else { "trials" };
+                write!(
+                    f,
+                    "{cell}: {which} {} of {of} (from 0) lie up to {furthest_percent:+}% from the median; ",
+                    listed.join(", ")
+                )?;
+                f.write_str("something else ran then: the median bears it, a mean and p99 do not; read the interval, or measure again")
+            }
+            Self::Drift { cell, trials, change_percent } => {
+                write!(
+                    f,
+                    "{cell}: the median moves by {change_percent:+}% from the first third of {trials} trials to the last; "
+                )?;
+                f.write_str("the machine changed during the run (frequency, heat, other load): compare within rounds, or measure again")
             }
         }
     }
