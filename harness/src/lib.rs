@@ -6,6 +6,7 @@ pub mod backend;
 pub mod chain;
 pub mod claims;
 pub mod cli;
+pub mod compare;
 pub mod gate;
 pub mod net;
 pub mod preflight;

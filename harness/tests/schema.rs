@@ -7,6 +7,7 @@ mod synthetic;
 use std::path::PathBuf;
 
 use jsonschema::Validator;
+use lbcurve::compare::{Side, compare};
 use lbcurve::result::schema;
 use serde_json::{Value, json};
 
@@ -28,6 +29,7 @@ fn check_committed(name: &str, generated: &schemars::Schema) {
 fn committed_schemas_are_current() {
     check_committed("run.schema.json", &schema::run());
     check_committed("trial.schema.json", &schema::trial());
+    check_committed("compare.schema.json", &schema::comparison());
 }
 
 fn validator(schema: &schemars::Schema) -> Validator {
@@ -42,6 +44,21 @@ fn run_value() -> Value {
 fn a_run_file_is_valid() {
     let errors: Vec<_> = validator(&schema::run()).iter_errors(&run_value()).map(|e| e.to_string()).collect();
     assert!(errors.is_empty(), "{errors:?}");
+}
+
+#[test]
+fn a_comparison_is_valid() {
+    let run = synthetic::run();
+    let comparison = compare(&Side::run("a", &run), &Side::run("b", &run), 0.01);
+    let value = serde_json::to_value(comparison).expect("a comparison is JSON");
+    let validator = validator(&schema::comparison());
+    let errors: Vec<_> = validator.iter_errors(&value).map(|e| e.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:?}");
+    for member in ["/rows/0/verdict", "/rows/0/metric", "/summary/improved", "/a/name"] {
+        let mut broken = value.clone();
+        remove(&mut broken, member);
+        assert!(!validator.is_valid(&broken), "{member}");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::compare_args::CompareArgs;
 use super::gate_args::GateArgs;
 use crate::result::{BackendKind, Flow, Position};
 use crate::run::scenario::{Preset, ScenarioError, VenueChoice, Wishes};
@@ -32,6 +33,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Render a run's report again from its run.json.
     Report(ReportArgs),
+    /// Compare two runs, or two kernels or backends within one, cell by cell.
+    Compare(CompareArgs),
     /// Measure and say whether anything became slower: against a baseline file, or against another binary or kernel.
     Gate(Box<GateArgs>),
     /// Remove what a killed run left behind.

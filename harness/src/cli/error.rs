@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use crate::backend::dump::{DumpError, ProgramError};
 use crate::chain::one_line;
+use crate::compare::CompareError;
 use crate::gate::PublishError;
 use crate::net::NetError;
 use crate::report::HlogError;
@@ -58,6 +59,12 @@ pub enum CliError {
     /// There is nothing to draw.
     #[error("the run has no curve of what a backend adds, so there is no plot of it")]
     NoPlot,
+    /// A run does not have what was to be compared.
+    #[error(transparent)]
+    Compare(#[from] CompareError),
+    /// A comparison cannot be written as JSON.
+    #[error("cannot write the comparison as JSON")]
+    Json(#[source] serde_json::Error),
     /// A file is no dump of kube-proxy's.
     #[error(transparent)]
     NotADump(#[from] DumpError),
@@ -138,12 +145,14 @@ impl CliError {
             | Self::Publish(_)
             | Self::Noise(NoiseError::Store(_))
             | Self::Hlog(HlogError::Io(_))
-            | Self::NoPlot => 11,
+            | Self::NoPlot
+            | Self::Json(_) => 11,
             Self::Assemble(_) => 12,
             Self::RunFile(error) => run_file_code(error),
             Self::Hlog(_) => 19,
             Self::Leftovers(_) => 14,
             Self::OtherSide { .. } => 27,
+            Self::Compare(_) => 28,
         })
     }
 

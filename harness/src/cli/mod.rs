@@ -2,6 +2,8 @@
 
 pub mod args;
 mod clean;
+mod compare;
+pub mod compare_args;
 mod doctor;
 mod error;
 mod fetch;
@@ -43,6 +45,7 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
         Command::Fetch(args) => fetch::fetch(&args),
         Command::Verify(args) => verify::verify(&args),
         Command::Report(args) => report::report(&args),
+        Command::Compare(args) => compare::compare(&args),
         Command::Gate(args) => gate::gate(&args),
         Command::Clean => clean::clean(),
     }

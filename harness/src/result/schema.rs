@@ -3,6 +3,7 @@
 use schemars::{Schema, schema_for};
 
 use super::{RunFile, TrialRecord};
+use crate::compare::Comparison;
 
 /// Schema of `run.json`.
 #[must_use]
@@ -14,4 +15,10 @@ pub fn run() -> Schema {
 #[must_use]
 pub fn trial() -> Schema {
     schema_for!(TrialRecord)
+}
+
+/// Schema of `lbcurve compare --format json`.
+#[must_use]
+pub fn comparison() -> Schema {
+    schema_for!(Comparison)
 }

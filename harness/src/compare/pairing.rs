@@ -1,0 +1,136 @@
+//! Puts the cells of both sides together.
+
+use std::collections::BTreeMap;
+
+use super::side::{Compared, Entry, Side, preset};
+use super::verdict::{Letter, Reason};
+use crate::result::{BackendKind, Cell, CurveKey, Flow, Metric, Position, Unit};
+use crate::workload::{Protocol, VipLayout};
+
+/// What the cells of both sides must share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct CellKey {
+    pub(super) metric: Metric,
+    /// None where backends are compared.
+    pub(super) backend: Option<BackendKind>,
+    pub(super) layout: VipLayout,
+    pub(super) protocol: Protocol,
+    pub(super) endpoints: u32,
+    pub(super) flow: Flow,
+    pub(super) position: Position,
+    pub(super) services: u32,
+}
+
+impl CellKey {
+    fn of(entry: &Entry<'_>, compared: Compared) -> Self {
+        let CurveKey { metric, backend, layout, protocol, endpoints, flow, position, .. } = *entry.key;
+        let backend = (compared != Compared::Backends).then_some(backend);
+        Self { metric, backend, layout, protocol, endpoints, flow, position, services: entry.point.services }
+    }
+}
+
+/// A cell of one side or both.
+pub(super) struct Pair<'a> {
+    pub(super) cell: CellKey,
+    pub(super) a: Option<Entry<'a>>,
+    pub(super) b: Option<Entry<'a>>,
+    /// Why the two cannot be compared, before any statistic.
+    pub(super) reason: Option<Reason>,
+}
+
+impl Pair<'_> {
+    /// The key of A, or where A lacks the cell of B.
+    pub(super) fn key(&self) -> Option<&CurveKey> {
+        self.a.or(self.b).map(|entry| entry.key)
+    }
+}
+
+/// Pairs of all cells of both sides, in the order of their keys. Cells of one place meet first; what is left of both sides is
+/// paired all the same, so that the reason names what differs.
+pub(super) fn pair<'a>(a: &Side<'a>, b: &Side<'a>) -> Vec<Pair<'a>> {
+    let mut cells = BTreeMap::<CellKey, (Vec<Entry<'a>>, Vec<Entry<'a>>)>::new();
+    for entry in a.entries() {
+        cells.entry(CellKey::of(&entry, a.compared)).or_default().0.push(entry);
+    }
+    for entry in b.entries() {
+        cells.entry(CellKey::of(&entry, b.compared)).or_default().1.push(entry);
+    }
+    let mut pairs = Vec::new();
+    for (cell, (of_a, mut of_b)) in cells {
+        let mut left = Vec::new();
+        for one in of_a {
+            match of_b.iter().position(|other| place(&one, other, a.compared).is_none()) {
+                Some(index) => {
+                    let other = of_b.remove(index);
+                    let reason = unlike((a, &one), (b, &other));
+                    pairs.push(Pair { cell, a: Some(one), b: Some(other), reason });
+                }
+                None => left.push(one),
+            }
+        }
+        let mut of_b = of_b.into_iter();
+        for one in left {
+            let other = of_b.next();
+            let reason = match &other {
+                Some(other) => place(&one, other, a.compared),
+                None => Some(missing(b, Letter::B, &one)),
+            };
+            pairs.push(Pair { cell, a: Some(one), b: other, reason });
+        }
+        pairs.extend(of_b.map(|other| {
+            let reason = Some(missing(a, Letter::A, &other));
+            Pair { cell, a: None, b: Some(other), reason }
+        }));
+    }
+    pairs
+}
+
+/// What differs between the places of two cells.
+fn place(a: &Entry<'_>, b: &Entry<'_>, compared: Compared) -> Option<Reason> {
+    if a.key.venue != b.key.venue {
+        return Some(Reason::Venue { a: a.key.venue, b: b.key.venue });
+    }
+    if a.key.unit != b.key.unit {
+        return Some(Reason::Unit { a: a.key.unit, b: b.key.unit });
+    }
+    let same = a.key.kernel == b.key.kernel || compared == Compared::Kernels;
+    (!same).then(|| Reason::Kernel { a: a.key.kernel.clone(), b: b.key.kernel.clone() })
+}
+
+/// What else makes two cells of one place tell nothing of each other.
+fn unlike((a, one): (&Side<'_>, &Entry<'_>), (b, other): (&Side<'_>, &Entry<'_>)) -> Option<Reason> {
+    if let (Some(build_a), Some(build_b)) = (a.build(one.key), b.build(other.key))
+        && a.compared != Compared::Kernels
+        && build_a != build_b
+    {
+        let named = |key: &CurveKey, build: &str| format!("{} {build}", key.kernel);
+        return Some(Reason::Kernel { a: named(one.key, build_a), b: named(other.key, build_b) });
+    }
+    let (model_a, model_b) = (&a.run.environment.cpu_model, &b.run.environment.cpu_model);
+    if one.key.unit == Unit::Ns && model_a != model_b {
+        return Some(Reason::Processor { a: model_a.clone(), b: model_b.clone() });
+    }
+    if preset(a.run) != preset(b.run) {
+        return Some(Reason::Preset { a: preset(a.run).to_owned(), b: preset(b.run).to_owned() });
+    }
+    for (side, entry) in [(Letter::A, one), (Letter::B, other)] {
+        if let Some(what) = &entry.point.suspect {
+            return Some(Reason::Suspect { side, what: what.clone() });
+        }
+    }
+    let packets = |entry: &Entry<'_>| entry.point.packets / u64::from(entry.point.trials.max(1));
+    let (a, b) = (packets(one), packets(other));
+    (a != b).then_some(Reason::Packets { a, b })
+}
+
+fn missing(side: &Side<'_>, letter: Letter, other: &Entry<'_>) -> Reason {
+    let CurveKey { venue, backend, layout, protocol, endpoints, flow, position, .. } = *other.key;
+    let backend = side.backend.unwrap_or(backend);
+    let same = |cell: &Cell| {
+        (cell.venue, cell.backend, cell.layout, cell.protocol) == (venue, backend, layout, protocol)
+            && (cell.endpoints, cell.flow, cell.position) == (endpoints, flow, position)
+            && cell.services == other.point.services
+    };
+    let skipped = side.run.skipped.iter().find(|skipped| same(&skipped.cell));
+    Reason::Missing { side: letter, skipped: skipped.map(|skipped| skipped.reason.clone()) }
+}
