@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: everything the main job needs, then the main job.
+//! `cargo xtask bench` and `baseline`: everything that `lbcurve` needs to measure, then `lbcurve`.
 
 use std::process::{Command, ExitCode};
 
@@ -6,15 +6,15 @@ use anyhow::Context;
 
 use crate::{packages, steps};
 
-/// Sets up, builds and runs `lbcurve run` with `options`; its exit code is this command's.
+/// Sets up, builds and runs `command` of `lbcurve` with `options`; its exit code is this one's.
 ///
 /// # Errors
 /// Set-up failed.
-pub(crate) fn bench(options: &[String]) -> anyhow::Result<ExitCode> {
+pub(crate) fn lbcurve(command: &[&str], options: &[String]) -> anyhow::Result<ExitCode> {
     packages::ensure(&[packages::FOR_RUNS])?;
     let lbcurve = steps::build_lbcurve()?;
     let status = Command::new(&lbcurve)
-        .arg("run")
+        .args(command)
         .args(options)
         .status()
         .with_context(|| format!("cannot start {}", lbcurve.display()))?;

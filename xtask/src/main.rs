@@ -1,9 +1,10 @@
-//! The repository's own commands: `cargo xtask bench`, `test`, `ebpf` and `fuzz`.
+//! The repository's own commands: `cargo xtask bench`, `test`, `baseline`, `ebpf` and `fuzz`.
 
 mod bench;
 mod deny;
 mod ebpf;
 mod fuzz;
+mod gate;
 mod packages;
 mod steps;
 mod test;
@@ -30,6 +31,12 @@ enum Command {
     },
     /// Set up and run every check and test.
     Test,
+    /// Set up, build, and measure the baseline that `test` gates on. Options go to `lbcurve baseline update`.
+    Baseline {
+        /// Options of `lbcurve baseline update`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
     /// Build the eBPF object, or check the committed one.
     Ebpf(ebpf::Args),
     /// Fuzz the readers of files.
@@ -38,7 +45,8 @@ enum Command {
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
-        Command::Bench { options } => bench::bench(&options),
+        Command::Bench { options } => bench::lbcurve(&["run"], &options),
+        Command::Baseline { options } => bench::lbcurve(&["baseline", "update"], &options),
         Command::Test => test::test().map(|()| ExitCode::SUCCESS),
         Command::Fuzz(args) => fuzz::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Ebpf(args) => ebpf::run(&args).map(|()| ExitCode::SUCCESS),

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::bail;
 
-use crate::{deny, ebpf, packages, steps};
+use crate::{deny, ebpf, gate, packages, steps};
 
 /// Runs every check and test; the first failure ends it.
 ///
@@ -24,7 +24,8 @@ pub(crate) fn test() -> anyhow::Result<()> {
     deny::check()?;
     let lbcurve = steps::build_lbcurve()?;
     steps::run(&mut steps::cargo(["test"]))?;
-    verify_dumps(&lbcurve)
+    verify_dumps(&lbcurve)?;
+    gate::gate(&lbcurve)
 }
 
 /// Holds what this repository programs against what kube-proxy programmed, where its dumps are at hand.

@@ -1,11 +1,12 @@
 //! Raw arguments, as clap reads them.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::compare_args::CompareArgs;
-use super::gate_args::GateArgs;
+use super::gate_args::{BaselineArgs, GateArgs};
 use crate::result::{BackendKind, Flow, Position};
 use crate::run::scenario::{Preset, ScenarioError, VenueChoice, Wishes};
 use crate::venue::vm::{KernelSource, pair_kernels};
@@ -37,6 +38,8 @@ pub enum Command {
     Compare(CompareArgs),
     /// Measure and say whether anything became slower: against a baseline file, or against another binary or kernel.
     Gate(Box<GateArgs>),
+    /// Keep the baselines that `gate --baseline` compares with.
+    Baseline(BaselineArgs),
     /// Remove what a killed run left behind.
     Clean,
 }
@@ -98,6 +101,9 @@ pub struct RunArgs {
     /// Service CIDR, where the default is too narrow [default: 10.64.0.0/10].
     #[arg(long, value_name = "CIDR")]
     pub service_cidr: Option<ipnet::Ipv4Net>,
+    /// Self-test of the gate: program one rule that matches nothing per this many services (iptables modes).
+    #[arg(long, value_name = "K", hide = true)]
+    pub self_test_ballast: Option<NonZeroU32>,
 }
 
 /// The kernels of the vm, for every command that has some.
@@ -215,6 +221,7 @@ impl RunArgs {
             kernel: Some(self.kernels.kernel).filter(|kernels| !kernels.is_empty()),
             modules: Some(self.kernels.modules).filter(|modules| !modules.is_empty()),
             service_cidr: self.service_cidr,
+            self_test_ballast: self.self_test_ballast,
         };
         Ok(line.or(file))
     }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use crate::backend::dump::{DumpError, ProgramError};
 use crate::chain::one_line;
 use crate::compare::CompareError;
-use crate::gate::PublishError;
+use crate::gate::{BaselineError, PublishError};
 use crate::net::NetError;
 use crate::report::HlogError;
 use crate::result::{AssembleError, JsonlError, RunFault, RunFileError};
@@ -88,6 +88,17 @@ pub enum CliError {
         /// Why, and the remedy.
         reason: String,
     },
+    /// A baseline cannot be used.
+    #[error(transparent)]
+    Baseline(#[from] BaselineError),
+    /// Too few or too many seeds.
+    #[error("{asked} different seeds were asked for: name {wanted}")]
+    Seeds {
+        /// How many.
+        asked: usize,
+        /// How many there must be.
+        wanted: &'static str,
+    },
     /// A gate's summary cannot be written.
     #[error(transparent)]
     Publish(#[from] PublishError),
@@ -124,7 +135,7 @@ impl CliError {
     /// The code of this kind of error.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::Scenario(_) => 3,
+            Self::Scenario(_) | Self::Seeds { .. } => 3,
             Self::Workload(_) | Self::Execute(ExecuteError::Measure(MeasureError::Workload(_))) => 4,
             Self::NeedsRoot => 5,
             Self::NothingReady(_) => 6,
@@ -151,6 +162,7 @@ impl CliError {
             Self::RunFile(error) => run_file_code(error),
             Self::Hlog(_) => 19,
             Self::Leftovers(_) => 14,
+            Self::Baseline(error) => error.exit_code(),
             Self::OtherSide { .. } => 27,
             Self::Compare(_) => 28,
         })

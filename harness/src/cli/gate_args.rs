@@ -28,10 +28,11 @@ pub struct GateArgs {
     /// Keep the measurements here; the same command with the same directory resumes them.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Kernel image for the vm instead of the distribution's package; with --modules.
-    #[arg(long, value_name = "FILE", requires = "modules", conflicts_with = "against")]
-    pub kernel: Option<PathBuf>,
-    /// Modules directory of that kernel.
+    /// Kernel for the vm instead of the distribution's: a package (linux-image-amd64), a suite (trixie-backports), both
+    /// (linux-image-amd64/sid), or an image file (./vmlinuz) with --modules.
+    #[arg(long, value_name = "KERNEL", conflicts_with = "against")]
+    pub kernel: Option<String>,
+    /// Modules directory (lib/modules/RELEASE) of a kernel that is a file.
     #[arg(long, value_name = "DIR", requires = "kernel")]
     pub modules: Option<PathBuf>,
     /// Self-test: program one rule that matches nothing per this many services (iptables modes).
@@ -69,10 +70,11 @@ pub struct UpdateArgs {
     /// Keep the measurements here; the same command with the same directory resumes them.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Kernel image for the vm instead of the distribution's package; with --modules.
-    #[arg(long, value_name = "FILE", requires = "modules")]
-    pub kernel: Option<PathBuf>,
-    /// Modules directory of that kernel.
+    /// Kernel for the vm instead of the distribution's: a package (linux-image-amd64), a suite (trixie-backports), both
+    /// (linux-image-amd64/sid), or an image file (./vmlinuz) with --modules.
+    #[arg(long, value_name = "KERNEL")]
+    pub kernel: Option<String>,
+    /// Modules directory (lib/modules/RELEASE) of a kernel that is a file.
     #[arg(long, value_name = "DIR", requires = "kernel")]
     pub modules: Option<PathBuf>,
 }

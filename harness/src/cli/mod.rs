@@ -1,6 +1,7 @@
 //! The command line: raw arguments to validated ones, errors to exit codes.
 
 pub mod args;
+mod baseline;
 mod clean;
 mod compare;
 pub mod compare_args;
@@ -11,6 +12,7 @@ mod gate;
 pub mod gate_args;
 mod report;
 mod run;
+mod seeds;
 mod signals;
 mod verify;
 
@@ -47,6 +49,7 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
         Command::Report(args) => report::report(&args),
         Command::Compare(args) => compare::compare(&args),
         Command::Gate(args) => gate::gate(&args),
+        Command::Baseline(args) => baseline::baseline(&args),
         Command::Clean => clean::clean(),
     }
 }

@@ -55,7 +55,7 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode, CliError> {
 }
 
 /// Every setup's workload must fit before the first is programmed.
-fn check_workloads(plan: &Plan) -> Result<(), CliError> {
+pub(super) fn check_workloads(plan: &Plan) -> Result<(), CliError> {
     let visits = plan.batches.iter().flat_map(|batch| &batch.visits);
     let mut setups: Vec<_> = visits.map(|visit| visit.setup).collect();
     setups.sort_unstable();
@@ -96,7 +96,11 @@ fn conclude(manifest: Manifest, skipped: &[SkippedCell], records: &[Record], out
     Ok(ExitCode::SUCCESS)
 }
 
-fn assemble_run(manifest: Manifest, skipped: &[SkippedCell], records: &[Record]) -> Result<RunFile, AssembleError> {
+pub(super) fn assemble_run(
+    manifest: Manifest,
+    skipped: &[SkippedCell],
+    records: &[Record],
+) -> Result<RunFile, AssembleError> {
     let (mut trials, mut programming, mut throughput) = (Vec::new(), Vec::new(), Vec::new());
     for record in records.iter().cloned() {
         match record {

@@ -111,7 +111,7 @@ fn unlike((a, one): (&Side<'_>, &Entry<'_>), (b, other): (&Side<'_>, &Entry<'_>)
         return Some(Reason::Processor { a: model_a.clone(), b: model_b.clone() });
     }
     if preset(a.run) != preset(b.run) {
-        return Some(Reason::Preset { a: preset(a.run).to_owned(), b: preset(b.run).to_owned() });
+        return Some(Reason::Preset { a: preset(a.run), b: preset(b.run) });
     }
     for (side, entry) in [(Letter::A, one), (Letter::B, other)] {
         if let Some(what) = &entry.point.suspect {

@@ -171,7 +171,11 @@ impl<'a> Side<'a> {
     }
 }
 
-/// Name of a preset; a scenario of one's own has none.
-pub(super) fn preset(run: &RunFile) -> &str {
-    run.plan.preset.as_deref().unwrap_or("none")
+/// Name of a preset; a scenario of one's own has none. Rules put in for a self-test make it another.
+pub(super) fn preset(run: &RunFile) -> String {
+    let preset = run.plan.preset.as_deref().unwrap_or("none");
+    match run.plan.self_test_ballast {
+        None => preset.to_owned(),
+        Some(services) => format!("{preset} with a self-test's rule per {services} services"),
+    }
 }

@@ -61,7 +61,7 @@ pub fn assemble(
     throughput: &[ThroughputRecord],
     skipped: &[SkippedCell],
 ) -> Result<RunFile, AssembleError> {
-    let mut warnings = Vec::new();
+    let mut warnings = Vec::from_iter(self_test(&manifest));
     let trials = distinct(trials, &mut warnings);
     warnings.extend(manifest.environment.preflight.as_ref().and_then(too_noisy));
     warnings.extend(unmeasured(&manifest.plan.cells, &trials, skipped));
@@ -95,6 +95,11 @@ pub fn assemble(
 fn too_noisy(preflight: &Preflight) -> Option<Warning> {
     let advice = preflight.findings.iter().map(|finding| finding.advice.clone()).collect();
     (preflight.verdict == NoiseVerdict::TooNoisy).then_some(Warning::TooNoisy { score: preflight.score, advice })
+}
+
+fn self_test(manifest: &Manifest) -> Option<Warning> {
+    let services_a_rule = manifest.plan.self_test_ballast?.get();
+    Some(Warning::SelfTest { services_a_rule })
 }
 
 fn sorted<T: Clone, K: Ord>(records: &[T], key: impl Fn(&T) -> K) -> Vec<T> {

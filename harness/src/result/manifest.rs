@@ -1,6 +1,7 @@
 //! What a run was asked to do and where it did it.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -91,6 +92,9 @@ pub struct Plan {
     pub deterministic: bool,
     /// Whether cells that hold a CPU in the kernel for long were allowed.
     pub allow_slow: bool,
+    /// Self-tests only: services per rule that matches nothing. Never compare such a run with a normal one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub self_test_ballast: Option<NonZeroU32>,
     /// The cells.
     pub cells: Vec<PlannedCell>,
 }

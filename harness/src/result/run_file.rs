@@ -65,6 +65,11 @@ pub enum Warning {
         /// Index of the trial.
         trial: u32,
     },
+    /// The rules held ballast: a self-test, not a normal run.
+    SelfTest {
+        /// Services per rule that matches nothing.
+        services_a_rule: u32,
+    },
     /// Cells of the plan have neither a trial nor a reason: the run is not complete.
     Unmeasured {
         /// How many.
@@ -114,6 +119,9 @@ impl fmt::Display for Warning {
             }
             Self::DuplicateTrial { cell, trial } => {
                 write!(f, "trial {trial} of {cell} was recorded more than once; the last record counts")
+            }
+            Self::SelfTest { services_a_rule } => {
+                write!(f, "self-test: one rule that matches nothing per {services_a_rule} services; not a normal run")
             }
             Self::Unmeasured { cells, first } => {
                 write!(f, "run not complete: {cells} planned cells have no trial, the first is {first}")

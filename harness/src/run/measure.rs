@@ -78,7 +78,8 @@ pub fn visit(
     cancel: &AtomicBool,
     emit: &mut Emit<'_>,
 ) -> Result<(), MeasureError> {
-    let workload = Workload::generate(&visit.setup.workload(scenario))?;
+    let mut workload = Workload::generate(&visit.setup.workload(scenario))?;
+    workload.ballast = scenario.self_test_ballast;
     let topology = Topology::create(&workload.addresses)?;
     let datapath = backend(visit.setup.backend);
     let from_nothing = program(&*datapath, &topology, &workload, &visit.setup)?;

@@ -1,5 +1,6 @@
 //! The scenario: what to measure, from a preset, a TOML file and the command line, each overriding the one before.
 
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -73,6 +74,8 @@ pub struct Wishes {
     pub modules: Option<Vec<PathBuf>>,
     /// Service CIDR, where the default is too narrow for a layout.
     pub service_cidr: Option<ipnet::Ipv4Net>,
+    /// Self-test of the gate: a rule that matches nothing per so many services.
+    pub self_test_ballast: Option<NonZeroU32>,
 }
 
 /// A complete scenario.
@@ -113,6 +116,9 @@ pub struct Scenario {
     pub kernels: Vec<KernelSource>,
     /// Address ranges.
     pub addresses: AddressPlan,
+    /// Self-tests only: the iptables modes hold a rule that matches nothing per so many services. No normal run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub self_test_ballast: Option<NonZeroU32>,
 }
 
 /// Why a scenario cannot be used.
@@ -205,6 +211,7 @@ impl Wishes {
             kernel: self.kernel.or(base.kernel),
             modules: self.modules.or(base.modules),
             service_cidr: self.service_cidr.or(base.service_cidr),
+            self_test_ballast: self.self_test_ballast.or(base.self_test_ballast),
         }
     }
 
@@ -249,6 +256,7 @@ impl Wishes {
             deterministic: self.deterministic,
             kernels,
             addresses,
+            self_test_ballast: self.self_test_ballast,
         })
     }
 }

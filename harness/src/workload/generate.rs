@@ -74,7 +74,7 @@ impl Workload {
         check_pods(spec)?;
         let vips = vips(spec)?;
         let services = (0..spec.services).zip(vips).map(|(index, vip)| service(spec, index, vip)).collect();
-        Ok(Self { addresses: spec.addresses, services })
+        Ok(Self { addresses: spec.addresses, services, ballast: None })
     }
 
     /// Endpoints of all services together.

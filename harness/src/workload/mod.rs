@@ -6,6 +6,7 @@ mod generate;
 pub use generate::WorkloadError;
 
 use std::net::Ipv4Addr;
+use std::num::NonZeroU32;
 
 use ipnet::Ipv4Net;
 use schemars::JsonSchema;
@@ -107,4 +108,7 @@ pub struct Workload {
     pub addresses: AddressPlan,
     /// Services in order of programming: position `first` is index 0, `last` is N-1.
     pub services: Vec<Service>,
+    /// Self-tests only: a rule that matches nothing after every so many services, in the modes that have a rule a service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ballast: Option<NonZeroU32>,
 }

@@ -296,6 +296,7 @@ pub(crate) fn manifest(trials: &[TrialRecord]) -> Manifest {
         packets: 2000,
         deterministic: true,
         allow_slow: false,
+        self_test_ballast: None,
         cells,
     };
     Manifest { environment: environment(), plan }

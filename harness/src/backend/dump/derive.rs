@@ -37,7 +37,7 @@ pub fn workload(dump: &Dump) -> Result<Workload, BackendError> {
     if services.is_empty() {
         return Err(BackendError::Parse { what: dump.name.clone(), reason: "it holds no service".into() });
     }
-    Ok(Workload { addresses, services })
+    Ok(Workload { addresses, services, ballast: None })
 }
 
 fn iptables_services(dump: &Dump, addresses: &AddressPlan) -> Result<Vec<Service>, BackendError> {

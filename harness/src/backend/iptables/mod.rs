@@ -1,5 +1,6 @@
 //! kube-proxy's iptables mode, on xtables-legacy or on nf_tables: one rule a service in KUBE-SERVICES, passed in order.
 
+mod ballast;
 mod jumps;
 mod nfacct;
 mod render;

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fmt::Write;
 
+use super::ballast::Ballast;
 use super::ruleset::Ruleset;
 use crate::backend::names::{
     endpoint_chain, endpoint_name, protocol, service_chain, service_port_name, sorted_endpoints,
@@ -72,8 +73,10 @@ pub(crate) fn is_large(workload: &Workload) -> bool {
 pub(crate) fn sync(workload: &Workload, scope: Scope<'_>, counter: Counter, stale: &[String]) -> String {
     let writer = Writer { cluster: workload.addresses.cluster_cidr.to_string(), large: is_large(workload) };
     let mut nat = Nat::with_capacity(workload);
+    let mut ballast = Ballast::of(workload);
     for service in workload.services.iter().filter(|service| !service.endpoints.is_empty()) {
         nat.portal(service);
+        ballast.after(service, &mut nat);
         if scope.covers(service) {
             writer.service(service, &mut nat);
         }
@@ -156,9 +159,9 @@ fn invalid_rule(counter: Counter) -> String {
 }
 
 /// The chain lines and rules of the nat table, which kube-proxy collects apart.
-struct Nat {
+pub(super) struct Nat {
     chains: String,
-    rules: String,
+    pub(super) rules: String,
 }
 
 impl Nat {
@@ -243,7 +246,7 @@ impl Writer {
     }
 }
 
-fn destination(service: &Service) -> String {
+pub(super) fn destination(service: &Service) -> String {
     let protocol = protocol(service.protocol);
     format!("-m {protocol} -p {protocol} -d {} --dport {}", service.vip, service.port)
 }

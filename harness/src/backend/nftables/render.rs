@@ -105,7 +105,7 @@ pub(crate) fn readiness_probe() -> String {
     let (layout, protocol) = (VipLayout::Sequential, crate::workload::Protocol::Tcp);
     let spec = WorkloadSpec { services: 1, endpoints: 2, layout, protocol, seed: 0, addresses };
     let services = Workload::generate(&spec).map(|workload| workload.services).unwrap_or_default();
-    full(&Workload { addresses, services }) + "delete table ip kube-proxy\n"
+    full(&Workload { addresses, services, ballast: None }) + "delete table ip kube-proxy\n"
 }
 
 fn line(text: &mut String, command: &str, rest: &str) {

@@ -1,0 +1,61 @@
+//! The deterministic gate end to end: a baseline of a tiny plan, the same again, and the same with ballast.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::path::{Path, PathBuf};
+
+use assert_cmd::Command;
+use lbcurve::gate::Baseline;
+
+const SCENARIO: &str = "backends = ['iptables-legacy']\nservices = [1, 128]\nflows = ['new']\npositions = ['last']\n\
+                        layout = ['sequential']\ntrials = 2\npackets = 50\n";
+
+fn lbcurve(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lbcurve"));
+    command.args(args).env_remove("GITHUB_ACTIONS").env_remove("GITHUB_STEP_SUMMARY");
+    command
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+fn baseline(dir: &Path) -> PathBuf {
+    let scenario = dir.join("tiny.toml");
+    std::fs::write(&scenario, SCENARIO).unwrap();
+    let dir = dir.join("baselines");
+    let args = ["baseline", "update", text(&scenario), "--seeds", "1,2,3", "--dir", text(&dir)];
+    lbcurve(&args).assert().success();
+    let files: Vec<_> = std::fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+    files[0].clone()
+}
+
+#[test]
+fn equals_pass_and_ballast_is_a_regression() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = baseline(dir.path());
+    let held = Baseline::read(&file).unwrap();
+    assert_eq!(file.file_name().unwrap().to_str().unwrap(), format!("{}-{}.json", held.kernel, held.plan));
+    // Traversal of direct, direct-conntrack and iptables-legacy, and what the last adds, at two N.
+    assert_eq!((held.seeds.as_slice(), held.cells.len()), ([1, 2, 3].as_slice(), 8));
+
+    // Other seeds, so that nothing is equal by construction.
+    let passed = lbcurve(&["gate", "--baseline", text(&file), "--seeds", "4,5,6"]).assert().code(0);
+    let said = String::from_utf8_lossy(&passed.get_output().stdout).into_owned();
+    assert!(said.contains("gate: pass: 8 pass of 8"), "{said}");
+    assert!(!said.contains("self-test"), "{said}");
+
+    // A rule per 8 services is 12% of the rules that a packet for the last service passes.
+    let (summary, step) = (dir.path().join("summary.md"), dir.path().join("step.md"));
+    let args = ["gate", "--baseline", text(&file), "--seeds", "4,5,6", "--self-test-ballast", "8", "--summary"];
+    let mut command = lbcurve(&args);
+    command.arg(&summary).env("GITHUB_ACTIONS", "true").env("GITHUB_STEP_SUMMARY", &step);
+    let failed = command.assert().code(20);
+    let said = String::from_utf8_lossy(&failed.get_output().stdout).into_owned();
+    assert!(said.contains("gate: regression: 2 regression, 6 pass of 8"), "{said}");
+    assert!(said.contains("one rule that matches nothing per 8 services: not a normal measurement"), "{said}");
+    assert!(said.contains("::error title=lbcurve regression%3A iptables-legacy sequential tcp N=128"), "{said}");
+    let markdown = std::fs::read_to_string(&summary).unwrap();
+    assert!(markdown.starts_with("## lbcurve gate: regression"), "{markdown}");
+    assert_eq!(std::fs::read_to_string(&step).unwrap(), markdown);
+}
