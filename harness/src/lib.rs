@@ -12,6 +12,7 @@ pub mod net;
 pub mod preflight;
 pub mod probe;
 mod programs;
+pub mod publication;
 pub mod report;
 pub mod result;
 pub mod run;

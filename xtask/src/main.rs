@@ -1,4 +1,4 @@
-//! The repository's own commands: `cargo xtask bench`, `test`, `baseline`, `ebpf` and `fuzz`.
+//! The repository's own commands: `cargo xtask bench`, `test`, `baseline`, `ebpf`, `fuzz` and `publish`.
 
 mod bench;
 mod deny;
@@ -6,6 +6,7 @@ mod ebpf;
 mod fuzz;
 mod gate;
 mod packages;
+mod publish;
 mod steps;
 mod test;
 
@@ -39,6 +40,8 @@ enum Command {
     },
     /// Build the eBPF object, or check the committed one.
     Ebpf(ebpf::Args),
+    /// Measure every kernel that the distribution offers, and publish the run in results/.
+    Publish(publish::Args),
     /// Fuzz the readers of files.
     Fuzz(fuzz::Args),
 }
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Command::Bench { options } => bench::lbcurve(&["run"], &options),
         Command::Baseline { options } => bench::lbcurve(&["baseline", "update"], &options),
         Command::Test => test::test().map(|()| ExitCode::SUCCESS),
+        Command::Publish(args) => publish::publish(&args),
         Command::Fuzz(args) => fuzz::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Ebpf(args) => ebpf::run(&args).map(|()| ExitCode::SUCCESS),
     };

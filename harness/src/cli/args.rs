@@ -36,6 +36,8 @@ pub enum Command {
     Report(ReportArgs),
     /// Compare two runs, or two kernels or backends within one, cell by cell.
     Compare(CompareArgs),
+    /// Put a finished run into the directory of published ones, with its reading in words, and into their index.
+    Publish(PublishArgs),
     /// Measure and say whether anything became slower: against a baseline file, or against another binary or kernel.
     Gate(Box<GateArgs>),
     /// Keep the baselines that `gate --baseline` compares with.
@@ -143,6 +145,19 @@ pub struct VerifyArgs {
     /// Where to program them [default: auto, the vm for IPVS where this kernel has none].
     #[arg(long, default_value = "auto")]
     pub venue: VenueChoice,
+}
+
+/// Arguments of `lbcurve publish`.
+#[derive(Debug, Args)]
+pub struct PublishArgs {
+    /// Directory of the run, or its run.json.
+    pub run: PathBuf,
+    /// Directory of published runs; its README.md is their index.
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    pub results: PathBuf,
+    /// Page that shows the newest run's plot between its markers.
+    #[arg(long, value_name = "FILE")]
+    pub readme: Option<PathBuf>,
 }
 
 /// Arguments of `lbcurve report`.

@@ -102,6 +102,9 @@ pub enum CliError {
     /// A gate's summary cannot be written.
     #[error(transparent)]
     Publish(#[from] PublishError),
+    /// A run is not published.
+    #[error(transparent)]
+    Publication(#[from] super::publish::PublicationError),
     /// A file cannot be read or written.
     #[error("cannot {action} {}", path.display())]
     File {
@@ -154,6 +157,7 @@ impl CliError {
             | Self::Execute(ExecuteError::Store(_))
             | Self::File { .. }
             | Self::Publish(_)
+            | Self::Publication(_)
             | Self::Noise(NoiseError::Store(_))
             | Self::Hlog(HlogError::Io(_))
             | Self::NoPlot

@@ -10,6 +10,7 @@ mod error;
 mod fetch;
 mod gate;
 pub mod gate_args;
+mod publish;
 mod report;
 mod run;
 mod seeds;
@@ -48,6 +49,7 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
         Command::Verify(args) => verify::verify(&args),
         Command::Report(args) => report::report(&args),
         Command::Compare(args) => compare::compare(&args),
+        Command::Publish(args) => publish::publish(&args),
         Command::Gate(args) => gate::gate(&args),
         Command::Baseline(args) => baseline::baseline(&args),
         Command::Clean => clean::clean(),

@@ -120,10 +120,25 @@ const LONGEST_LINE: u64 = 1 << 20;
 ///
 /// # Errors
 /// The file cannot be opened.
-pub fn stream_jsonl<T: DeserializeOwned>(path: &Path) -> Result<RecordStream<BufReader<File>, T>, JsonlError> {
-    let opened = File::open(path);
-    let file = opened.map_err(|source| JsonlError::Io { action: "read", path: path.to_owned(), source })?;
-    Ok(RecordStream::new(BufReader::new(file), path))
+pub fn stream_jsonl<T: DeserializeOwned>(path: &Path) -> Result<RecordStream<BufReader<Records>, T>, JsonlError> {
+    let records =
+        open_records(path).map_err(|source| JsonlError::Io { action: "read", path: path.to_owned(), source })?;
+    Ok(RecordStream::new(BufReader::new(records), path))
+}
+
+/// The bytes of a file of records.
+pub type Records = Box<dyn Read>;
+
+/// The file, or where only its compressed form is published (`trials.jsonl.xz`), that.
+fn open_records(path: &Path) -> io::Result<Records> {
+    let mut compressed = path.as_os_str().to_owned();
+    compressed.push(".xz");
+    match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && Path::new(&compressed).exists() => {
+            Ok(Box::new(liblzma::read::XzDecoder::new(File::open(compressed)?)))
+        }
+        opened => Ok(Box::new(opened?)),
+    }
 }
 
 impl<R: BufRead, T: DeserializeOwned> RecordStream<R, T> {
@@ -253,6 +268,18 @@ mod tests {
         assert_eq!(read("1\nx\n2\n"), [Ok(1), Err("trials.jsonl:2: not a record".into())]);
         let long = format!("1\n{}\n", " ".repeat(2 << 20));
         assert_eq!(read(&long), [Ok(1), Err("trials.jsonl:2: longer than any record".into())]);
+    }
+
+    #[test]
+    fn compressed_records_read_as_plain_ones_do() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("trials.jsonl");
+        let file = File::create(directory.path().join("trials.jsonl.xz")).unwrap();
+        let mut encoder = liblzma::write::XzEncoder::new(file, 6);
+        encoder.write_all(b"1\n2\n").unwrap();
+        encoder.finish().unwrap();
+        let records: Result<Vec<u32>, _> = stream_jsonl(&path).unwrap().collect();
+        assert_eq!(records.unwrap(), [1, 2]);
     }
 
     #[test]

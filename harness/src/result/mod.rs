@@ -23,7 +23,7 @@ pub use axes::{BackendKind, Cell, Flow, Metric, Position, Unit, VenueKind, name}
 pub use curve::{Curve, CurveKey, Integrity, Point};
 pub use distribution::{Distribution, QuantileValue};
 pub use histogram::{HistogramError, decode_histogram, encode_histogram};
-pub use jsonl::{JsonlError, JsonlWriter, Lines, RecordStream, parse_jsonl, read_jsonl, stream_jsonl};
+pub use jsonl::{JsonlError, JsonlWriter, Lines, RecordStream, Records, parse_jsonl, read_jsonl, stream_jsonl};
 pub use manifest::{Environment, KernelUnderTest, Manifest, Plan, PlannedCell, SkippedCell};
 pub use merge::{MergeError, MergedHistogram};
 pub use preflight::{Finding, Frequency, LoopReading, NoiseVerdict, Preflight, Readings};

@@ -1,0 +1,96 @@
+//! The index of published runs: a table between markers, newest first.
+
+use super::marked::{MarkError, between, replace};
+use super::words::{Subject, class, main_curves};
+use crate::result::{RunFile, VenueKind};
+use crate::workload::VipLayout;
+
+/// Name of the markers in `results/README.md`.
+const MARK: &str = "runs";
+const HEAD: &str = "| run | kernels | preset | new flows, worst position |\n|---|---|---|---|";
+
+/// A run in the index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    folder: String,
+    text: String,
+}
+
+impl Row {
+    /// The row of `run`, which is published in `folder`.
+    #[must_use]
+    pub fn new(run: &RunFile, folder: &str) -> Self {
+        let environment = &run.environment;
+        let kernels: Vec<_> = environment.kernels.iter().map(|kernel| kernel.release.as_str()).collect();
+        let preset = run.plan.preset.as_deref().unwrap_or("");
+        let cells = [format!("[{folder}]({folder}/README.md)"), kernels.join(", "), preset.to_owned(), headline(run)];
+        let cells = cells.map(|cell| cell.replace('|', "\\|"));
+        Self { folder: folder.to_owned(), text: format!("| {} |", cells.join(" | ")) }
+    }
+
+    /// A line of the table, if it is one.
+    fn parse(line: &str) -> Option<Self> {
+        let (folder, _) = line.strip_prefix("| [")?.split_once(']')?;
+        Some(Self { folder: folder.to_owned(), text: line.to_owned() })
+    }
+}
+
+/// `index` with `row` in its table: in place of the same folder's, the others as they are.
+///
+/// # Errors
+/// The index has no markers.
+pub fn index(index: &str, row: Row) -> Result<String, MarkError> {
+    let mut rows: Vec<_> = between(index, MARK)?.lines().filter_map(Row::parse).collect();
+    rows.retain(|other| other.folder != row.folder);
+    rows.push(row);
+    rows.sort_by(|a, b| b.folder.cmp(&a.folder));
+    let rows: Vec<_> = rows.into_iter().map(|row| row.text).collect();
+    replace(index, MARK, &format!("{HEAD}\n{}", rows.join("\n")))
+}
+
+/// Each backend's class, kernel by kernel where they differ.
+fn headline(run: &RunFile) -> String {
+    let curves = main_curves(run);
+    let mut subjects: Vec<_> = curves.iter().map(|curve| Subject::of(curve)).collect();
+    subjects.sort();
+    subjects.dedup();
+    let of = |subject: &Subject| {
+        let curves = curves.iter().filter(|curve| Subject::of(curve) == *subject);
+        let mut classes: Vec<(String, Vec<String>)> = Vec::new();
+        for curve in curves {
+            let venue = if curve.key.venue == VenueKind::Host { "host " } else { "" };
+            let place = format!("{venue}{}", curve.key.kernel);
+            match classes.iter_mut().find(|(found, _)| *found == class(curve)) {
+                Some((_, places)) => places.push(place),
+                None => classes.push((class(curve), vec![place])),
+            }
+        }
+        let words: Vec<_> = match classes.as_slice() {
+            [(class, _)] => vec![class.clone()],
+            _ => classes.iter().map(|(class, places)| format!("{class} on {}", places.join(", "))).collect(),
+        };
+        format!("{}: {}", subject.title(), words.join("; "))
+    };
+    // The layouts other than sequential are IPVS's own story; the folder's README tells it.
+    let main =
+        subjects.iter().filter(|s| s.layout == VipLayout::Sequential || s.backend == crate::result::BackendKind::Ipvs);
+    main.map(of).collect::<Vec<_>>().join(". ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_kept_replaced_and_newest_first() {
+        let row =
+            |folder: &str, rest: &str| Row::parse(&format!("| [{folder}]({folder}/README.md) | {rest} |")).unwrap();
+        let empty = "# Results\n<!-- runs -->\n<!-- /runs -->\nafter\n";
+        let one = index(empty, row("2026-01-01-6.1", "a")).unwrap();
+        let two = index(&one, row("2026-02-01-6.1", "b")).unwrap();
+        let text = index(&two, row("2026-01-01-6.1", "c")).unwrap();
+        let rows: Vec<_> = text.lines().filter(|line| line.starts_with("| [")).collect();
+        assert_eq!(rows, [row("2026-02-01-6.1", "b").text, row("2026-01-01-6.1", "c").text]);
+        assert!(text.starts_with("# Results\n") && text.ends_with("\nafter\n"));
+    }
+}

@@ -1,0 +1,110 @@
+//! A curve in words: its subject, its class, its figures.
+
+use crate::report::number::{self, Medium};
+use crate::result::{BackendKind, Curve, Flow, Metric, RunFile, Unit, VenueKind, name};
+use crate::run::plan::{is_baseline, worst_position};
+use crate::workload::{Protocol, VipLayout};
+
+pub(super) const MEDIUM: Medium = Medium::Terminal;
+
+/// What curves of one section share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place<'a> {
+    pub(super) venue: VenueKind,
+    pub(super) kernel: &'a str,
+    pub(super) unit: Unit,
+    pub(super) protocol: Protocol,
+    pub(super) endpoints: u32,
+}
+
+/// What is compared over kernels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Subject {
+    pub(super) backend: BackendKind,
+    pub(super) layout: VipLayout,
+}
+
+impl Place<'_> {
+    pub(super) fn of(curve: &Curve) -> Place<'_> {
+        let key = &curve.key;
+        let (venue, unit, protocol, endpoints) = (key.venue, key.unit, key.protocol, key.endpoints);
+        Place { venue, kernel: &key.kernel, unit, protocol, endpoints }
+    }
+
+    /// E.g. `Kernel 6.1.0-56-amd64 in the vm, TCP, M = 2, in instructions`.
+    pub(super) fn title(&self) -> String {
+        let venue = match self.venue {
+            VenueKind::Vm => "in the vm",
+            VenueKind::Host => "on the host",
+        };
+        let protocol = name(&self.protocol).to_uppercase();
+        format!("Kernel {} {venue}, {protocol}, M = {}, in {}", self.kernel, self.endpoints, self.unit)
+    }
+}
+
+impl Subject {
+    pub(super) fn of(curve: &Curve) -> Self {
+        Self { backend: curve.key.backend, layout: curve.key.layout }
+    }
+
+    /// E.g. `ipvs, stride-256 VIPs`.
+    pub(super) fn title(&self) -> String {
+        let backend = name(&self.backend);
+        if self.layout == VipLayout::Sequential { backend } else { format!("{backend}, {} VIPs", name(&self.layout)) }
+    }
+}
+
+/// The curves of `added` for new flows at each backend's worst position: what a reading is about.
+pub(super) fn main_curves(run: &RunFile) -> Vec<&Curve> {
+    let is_main = |curve: &&Curve| {
+        let key = &curve.key;
+        key.metric == Metric::Added
+            && key.flow == Flow::New
+            && !is_baseline(key.backend)
+            && key.position == worst_position(key.backend)
+    };
+    let mut curves: Vec<_> = run.curves.iter().filter(is_main).collect();
+    curves.sort_by_key(|curve| (Place::of(curve), Subject::of(curve)));
+    curves
+}
+
+/// The complexity classes that the data support.
+pub(super) fn class(curve: &Curve) -> String {
+    curve.fit.label()
+}
+
+pub(super) fn slope(curve: &Curve) -> String {
+    number::slope(&curve.fit, MEDIUM)
+}
+
+pub(super) fn services(services: u32) -> String {
+    number::count(u64::from(services), MEDIUM)
+}
+
+/// The median at one N, with its spread; flagged where packets went astray.
+pub(super) fn median(curve: &Curve, services: u32) -> Option<String> {
+    let point = curve.points.iter().find(|point| point.services == services)?;
+    let flag = if point.suspect.is_some() { " (suspect)" } else { "" };
+    Some(number::value(point.p50, curve.key.unit, MEDIUM) + flag)
+}
+
+/// One sentence: class, slope, what is added at both ends.
+pub(super) fn sentence(curve: &Curve) -> String {
+    let unit = curve.key.unit;
+    let mut text = format!(
+        "**{}**, asked for its {} service: **{}** in the number of services",
+        Subject::of(curve).title(),
+        name(&curve.key.position),
+        class(curve)
+    );
+    text += &format!(", {} {unit} per service", slope(curve));
+    let ends = [curve.points.first(), curve.points.last()].into_iter().flatten();
+    let mut ends: Vec<u32> = ends.map(|point| point.services).collect();
+    ends.dedup();
+    let ends = ends.iter().filter_map(|&n| Some(format!("{} {unit} at N = {}", median(curve, n)?, services(n))));
+    text += &format!("; it adds {}.", ends.collect::<Vec<_>>().join(" and "));
+    for note in &curve.fit.notes {
+        text += &format!(" ({note})");
+    }
+    text
+}
