@@ -215,6 +215,11 @@ fn two_separate_host_runs_are_warned_of() {
     let text = terminal(&of_runs(before, after));
     assert!(text.contains("host: two runs made one after the other") && text.contains("lbcurve gate --against"));
     assert!(text.contains("one seed (7)") && text.contains("lbcurve gate --baseline"));
+    let mut other = after.clone();
+    other.plan.seed = 8;
+    assert!(
+        terminal(&of_runs(before, &other)).contains("seeds 7 and 8, which alone call about one cell in 100 changed")
+    );
 }
 
 #[test]

@@ -63,7 +63,11 @@ impl fmt::Display for Caution {
                 crate::result::name(venue)
             ),
             Self::OneSeed { a, b } => {
-                let seeds = if a == b { format!("one seed ({a})") } else { format!("one seed a side ({a} and {b})") };
+                let seeds = if a == b {
+                    format!("one seed ({a})")
+                } else {
+                    format!("seeds {a} and {b}, which alone call about one cell in 100 changed (--floor 3% is beyond that): one seed a side")
+                };
                 write!(
                     f,
                     "instructions: {seeds}, and its trials say nothing of others, which move a median by about 1%; a change \
