@@ -50,7 +50,7 @@ pub enum SuiteError {
         source: ToolError,
     },
     /// The mirror has no such suite.
-    #[error("this machine's mirror has no suite {suite}: see its name, or name a kernel package with --kernel")]
+    #[error("this machine's mirror has no suite {suite}: check its name, or name a kernel package with --kernel")]
     NoSuite {
         /// Suite.
         suite: String,
@@ -173,7 +173,7 @@ impl Root<'_> {
             return Ok(());
         }
         progress(&format!("fetching the package lists of {}", self.suite));
-        match apt.output("apt-get", &["update", "-q"], &self.dir) {
+        match apt.output("apt-get", &["update", "-qq"], &self.dir) {
             Ok(_) => self.write(UPDATED, ""),
             Err(source) if age.is_some() => {
                 progress(&format!("the lists of {} cannot be fetched, older ones serve: {source}", self.suite));
