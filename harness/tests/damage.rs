@@ -38,9 +38,9 @@ fn small() -> RunFile {
 fn refused(bytes: &[u8], code: i32, words: &[&str]) {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("run.json"), bytes).unwrap();
-    for format in ["html", "table"] {
+    for [name, format] in [["report", "html"], ["report", "table"], ["claims", "json"]] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lbcurve"));
-        let assert = command.arg("report").arg(directory.path()).args(["--format", format]).assert().code(code);
+        let assert = command.arg(name).arg(directory.path()).args(["--format", format]).assert().code(code);
         let output = assert.get_output();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(said.lines().count(), 1, "one line, not {said:?}");

@@ -5,10 +5,19 @@
 
 mod absent;
 mod catalogue;
+mod growth;
+mod iptables;
+mod ipvs;
 mod judgement;
+mod programming;
+mod render;
+mod threshold;
+mod throughput;
+mod view;
 
 pub use catalogue::{CLAIMS, Claim, PUBLISHED, Published, SOURCE};
 pub use judgement::{Figure, Judgement, Scope, Verdict};
+pub use render::{json, markdown, table};
 
 use crate::result::RunFile;
 
@@ -18,9 +27,26 @@ pub fn judge(run: &RunFile) -> Vec<Judgement> {
     CLAIMS.iter().flat_map(|claim| of_claim(run, claim)).collect()
 }
 
-fn of_claim(_run: &RunFile, claim: &'static Claim) -> Vec<Judgement> {
-    match claim.id {
-        "C5" | "C6" | "C7" | "C8" => absent::judge(claim),
-        _ => Vec::new(),
-    }
+fn of_claim(run: &RunFile, claim: &'static Claim) -> Vec<Judgement> {
+    let judge = match claim.id {
+        "C1" => iptables::judge,
+        "C2" => ipvs::judge,
+        "C3" => throughput::judge,
+        "C4" => threshold::judge,
+        "C9" => programming::judge,
+        _ => return absent::judge(claim),
+    };
+    let found: Vec<_> = view::scopes(run).iter().filter_map(|scope| judge(run, claim, scope)).collect();
+    if found.is_empty() { vec![Judgement::new(claim, None, without(claim), "")] } else { found }
+}
+
+/// Why no venue of a run can tell, and what can.
+fn without(claim: &Claim) -> Verdict {
+    let reason = match claim.id {
+        "C1" | "C4" => "the run has no new flows through iptables beside direct-conntrack: --backends iptables-legacy",
+        "C2" => "the run has no new flows through IPVS beside direct-conntrack: --backends ipvs",
+        "C3" => "the run has no saturation trials: the host venue has them, --venue host as root",
+        _ => "the run has no programming records",
+    };
+    Verdict::NotMeasured { reason: reason.to_owned() }
 }

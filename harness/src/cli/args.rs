@@ -42,6 +42,8 @@ pub enum Command {
     Gate(Box<GateArgs>),
     /// Keep the baselines that `gate --baseline` compares with.
     Baseline(BaselineArgs),
+    /// Hold the claims about iptables and IPVS to a run: a verdict each, with the figures behind it.
+    Claims(ClaimsArgs),
     /// Remove what a killed run left behind.
     Clean,
 }
@@ -171,6 +173,27 @@ pub struct ReportArgs {
     /// Where to, "-" for standard output [default: html, svg and hlog beside run.json, the others standard output].
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
+}
+
+/// Arguments of `lbcurve claims`.
+#[derive(Debug, Args)]
+pub struct ClaimsArgs {
+    /// Directory of the run, or its run.json.
+    pub run: PathBuf,
+    /// What to write on standard output.
+    #[arg(long, default_value = "table")]
+    pub format: ClaimsFormat,
+}
+
+/// Formats of `lbcurve claims`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ClaimsFormat {
+    /// Plain text.
+    Table,
+    /// Markdown.
+    Md,
+    /// JSON.
+    Json,
 }
 
 /// Formats of `lbcurve report`.

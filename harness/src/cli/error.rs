@@ -62,8 +62,8 @@ pub enum CliError {
     /// A run does not have what was to be compared.
     #[error(transparent)]
     Compare(#[from] CompareError),
-    /// A comparison cannot be written as JSON.
-    #[error("cannot write the comparison as JSON")]
+    /// An answer cannot be written as JSON.
+    #[error("cannot write the answer as JSON")]
     Json(#[source] serde_json::Error),
     /// A file is no dump of kube-proxy's.
     #[error(transparent)]

@@ -2,6 +2,7 @@
 
 pub mod args;
 mod baseline;
+mod claims;
 mod clean;
 mod compare;
 pub mod compare_args;
@@ -52,6 +53,7 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
         Command::Publish(args) => publish::publish(&args),
         Command::Gate(args) => gate::gate(&args),
         Command::Baseline(args) => baseline::baseline(&args),
+        Command::Claims(args) => claims::claims(&args),
         Command::Clean => clean::clean(),
     }
 }

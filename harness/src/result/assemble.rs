@@ -207,7 +207,7 @@ fn added(trials: &[&TrialRecord]) -> (Samples, Vec<Warning>) {
 
 /// What trials of a unit do not show of a median's error. Identical trials of the deterministic vm hide that another seed, memory size or
 /// kernel command line moves it.
-fn floor(unit: Unit) -> NoiseFloor {
+pub fn noise_floor(unit: Unit) -> NoiseFloor {
     match unit {
         Unit::Instructions => NoiseFloor(0.005),
         Unit::Ns => NoiseFloor::NONE,
@@ -224,6 +224,6 @@ fn curve(key: CurveKey, by_services: &BTreeMap<u32, Vec<Sample>>) -> Result<Curv
         observations.extend(samples.iter().map(|sample| Observation { services, value: sample.median() }));
         points.push(point(services, key.endpoints, samples).map_err(failed)?);
     }
-    let fit = fit(&observations, floor(key.unit)).map_err(failed)?;
+    let fit = fit(&observations, noise_floor(key.unit)).map_err(failed)?;
     Ok(Curve { key, points, integrity, fit })
 }

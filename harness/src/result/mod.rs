@@ -18,7 +18,7 @@ mod seal;
 mod trial;
 mod validate;
 
-pub use assemble::{AssembleError, assemble};
+pub use assemble::{AssembleError, assemble, noise_floor};
 pub use axes::{BackendKind, Cell, Flow, Metric, Position, Unit, VenueKind, name};
 pub use curve::{Curve, CurveKey, Integrity, Point};
 pub use distribution::{Distribution, QuantileValue};

@@ -1,0 +1,103 @@
+//! C1: a new flow's cost under iptables grows in proportion to Services, and with backend pods.
+
+use std::collections::BTreeMap;
+
+use curve_stats::{Observation, fit};
+
+use super::catalogue::Claim;
+use super::growth::Growth;
+use super::judgement::{Figure, Judgement, Scope, Verdict};
+use super::view::{IPTABLES, Leg, combine, lookups, sizes, slope};
+use crate::result::{Curve, Metric, Position, RunFile, name, noise_floor};
+
+pub(super) fn judge(run: &RunFile, claim: &'static Claim, scope: &Scope) -> Option<Judgement> {
+    let mut curves = lookups(run, scope, Metric::Added);
+    curves.retain(|curve| IPTABLES.contains(&curve.key.backend));
+    let worst: Vec<_> = curves.iter().copied().filter(|curve| curve.key.position == Position::Last).collect();
+    if curves.is_empty() {
+        return None;
+    }
+    let mut legs: Vec<_> = worst.iter().map(|curve| services(curve)).collect();
+    if worst.is_empty() {
+        let reason = "the worst position, last, was not measured: --positions last".to_owned();
+        legs.push(Leg { verdict: Verdict::NotMeasured { reason }, reason: String::new() });
+    }
+    let mut figures: Vec<_> = curves.iter().map(|curve| slope(curve)).collect();
+    let (pods, found) = pods(&worst, scope);
+    figures.extend(found);
+    legs.extend(pods);
+    let (verdict, reason) = combine(legs);
+    Some(Judgement { figures, ..Judgement::new(claim, Some(scope.clone()), verdict, reason) })
+}
+
+/// Whether the cost at the worst position is linear in Services.
+fn services(curve: &Curve) -> Leg {
+    let (backend, label) = (name(&curve.key.backend), curve.fit.label());
+    let (verdict, how) = match Growth::of(&curve.fit) {
+        Growth::Linear => (Verdict::Holds, format!("{label} in Services")),
+        Growth::Knee(knee) => {
+            (Verdict::Holds, format!("flat up to N = {}, linear in Services beyond", sizes(knee as u32)))
+        }
+        Growth::Flat => (Verdict::DoesNotHold, "does not grow with Services".to_owned()),
+        Growth::Sublinear => (Verdict::DoesNotHold, format!("{label} in Services: slower than O(n)")),
+        Growth::Superlinear => (Verdict::DoesNotHold, format!("{label} in Services: faster than O(n)")),
+        Growth::Undecided(why) => {
+            let reason = format!("the trials of {backend} support no class: {why}");
+            (Verdict::NotMeasured { reason: reason.clone() }, reason)
+        }
+    };
+    Leg { verdict, reason: format!("{backend} (M = {}): {how}", curve.key.endpoints) }
+}
+
+/// Whether the cost grows with pods, at the smallest N that every M was measured at: Services hide them least there.
+fn pods(worst: &[&Curve], scope: &Scope) -> (Vec<Leg>, Vec<Figure>) {
+    let mut groups = BTreeMap::<_, Vec<&Curve>>::new();
+    for curve in worst {
+        let key = &curve.key;
+        groups.entry((key.backend, key.layout, key.protocol)).or_default().push(curve);
+    }
+    let judged: Vec<_> = groups.values().filter_map(|curves| over_pods(curves, scope)).collect();
+    if judged.is_empty() {
+        let reason = "backend pods: M axis not measured (--endpoints 1,2,10), so only Services are judged".to_owned();
+        return (vec![Leg { verdict: Verdict::Holds, reason }], Vec::new());
+    }
+    judged.into_iter().unzip()
+}
+
+fn over_pods(curves: &[&Curve], scope: &Scope) -> Option<(Leg, Figure)> {
+    let at = |curve: &Curve, services: u32| curve.points.iter().find(|p| p.services == services).cloned();
+    let first = curves.first()?;
+    let shared = |services: &u32| curves.iter().all(|curve| at(curve, *services).is_some());
+    let services = first.points.iter().map(|point| point.services).find(shared)?;
+    let trials: Vec<_> = curves
+        .iter()
+        .filter_map(|curve| Some((curve.key.endpoints, at(curve, services)?)))
+        .flat_map(|(pods, point)| point.values.into_iter().map(move |value| Observation { services: pods, value }))
+        .collect();
+    if curves.len() < 2 {
+        return None;
+    }
+    let fit = fit(&trials, noise_floor(scope.unit)).ok()?;
+    let backend = name(&first.key.backend);
+    let figure = Figure {
+        what: format!("slope of {backend} over M at N = {}", sizes(services)),
+        value: fit.slope_per_service,
+        interval: fit.slope_ci95,
+        unit: format!("{} per pod", scope.unit),
+        note: Some(fit.label()),
+        cells: format!("{} curves of {backend} at last, M = {}", curves.len(), listed(curves)),
+    };
+    let (verdict, how) = match fit.slope_ci95 {
+        Some([low, _]) if low > 0.0 => (Verdict::Holds, "grows with backend pods".to_owned()),
+        Some(_) => (Verdict::DoesNotHold, "no growth with backend pods is shown".to_owned()),
+        None => {
+            let reason = format!("too few trials over M for an interval ({backend})");
+            (Verdict::NotMeasured { reason: reason.clone() }, reason)
+        }
+    };
+    Some((Leg { verdict, reason: format!("{backend}: {how} (at N = {})", sizes(services)) }, figure))
+}
+
+fn listed(curves: &[&Curve]) -> String {
+    curves.iter().map(|curve| curve.key.endpoints.to_string()).collect::<Vec<_>>().join(", ")
+}

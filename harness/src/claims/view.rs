@@ -1,0 +1,118 @@
+//! The curves that a claim is judged by, and how they are named.
+
+use std::collections::BTreeSet;
+
+use curve_stats::Observation;
+
+use super::judgement::{Figure, Scope, Verdict};
+use crate::report::number::{Medium, count};
+use crate::result::{BackendKind, Curve, CurveKey, Flow, Metric, Position, RunFile, name};
+use crate::workload::{Protocol, VipLayout};
+
+/// kube-proxy's two iptables modes.
+pub(super) const IPTABLES: [BackendKind; 2] = [BackendKind::IptablesLegacy, BackendKind::IptablesNft];
+
+/// Every venue and kernel of the run's curves.
+pub(super) fn scopes(run: &RunFile) -> Vec<Scope> {
+    let scope = |key: &CurveKey| Scope { venue: key.venue, kernel: key.kernel.clone(), unit: key.unit };
+    let of_programming =
+        run.programming.iter().map(|r| Scope { venue: r.venue, kernel: r.kernel.clone(), unit: r.unit });
+    let scopes: BTreeSet<_> = run.curves.iter().map(|curve| scope(&curve.key)).chain(of_programming).collect();
+    scopes.into_iter().collect()
+}
+
+/// Curves of new flows in one place: the lookup happens there, and nowhere else.
+pub(super) fn lookups<'a>(run: &'a RunFile, scope: &Scope, metric: Metric) -> Vec<&'a Curve> {
+    let here = |key: &CurveKey| (key.venue, &key.kernel, key.unit) == (scope.venue, &scope.kernel, scope.unit);
+    let wanted = |key: &CurveKey| here(key) && key.metric == metric && key.flow == Flow::New;
+    run.curves.iter().filter(|curve| wanted(&curve.key)).collect()
+}
+
+/// The curve of a backend at one position and layout; of several protocols and M the first.
+pub(super) fn find<'a>(
+    curves: &[&'a Curve],
+    backend: BackendKind,
+    layout: VipLayout,
+    position: Position,
+) -> Option<&'a Curve> {
+    let wanted = |key: &CurveKey| (key.backend, key.layout, key.position) == (backend, layout, position);
+    curves.iter().copied().find(|curve| wanted(&curve.key))
+}
+
+/// Protocol and M, which curves that are compared must share.
+pub(super) fn traffic(key: &CurveKey) -> (Protocol, u32) {
+    (key.protocol, key.endpoints)
+}
+
+/// One observation a trial.
+pub(super) fn observations(curve: &Curve) -> Vec<Observation> {
+    let at = |services: u32| move |&value: &f64| Observation { services, value };
+    curve.points.iter().flat_map(|point| point.values.iter().map(at(point.services))).collect()
+}
+
+/// E.g. `added, ipvs, sequential, tcp, M = 2, new, first, N = 1 to 1,000`.
+pub(super) fn cells(curve: &Curve) -> String {
+    let key = &curve.key;
+    let (first, last) = (curve.points.first(), curve.points.last());
+    let size = |point: Option<&crate::result::Point>| sizes(point.map_or(0, |point| point.services));
+    format!(
+        "{}, {}, {}, {}, M = {}, {}, {}, N = {} to {}",
+        key.metric,
+        name(&key.backend),
+        name(&key.layout),
+        name(&key.protocol),
+        key.endpoints,
+        name(&key.flow),
+        name(&key.position),
+        size(first),
+        size(last)
+    )
+}
+
+/// N in words.
+pub(super) fn sizes(services: u32) -> String {
+    count(u64::from(services), Medium::Terminal)
+}
+
+/// Slope, interval and class of a curve.
+pub(super) fn slope(curve: &Curve) -> Figure {
+    let key = &curve.key;
+    let suspect = curve.points.iter().filter(|point| point.suspect.is_some()).count();
+    let flag = if suspect > 0 { format!("; {suspect} suspect points") } else { String::new() };
+    Figure {
+        what: format!("slope of {} at {}", name(&key.backend), name(&key.position)),
+        value: curve.fit.slope_per_service,
+        interval: curve.fit.slope_ci95,
+        unit: format!("{} per service", key.unit),
+        note: Some(curve.fit.label() + &flag),
+        cells: cells(curve),
+    }
+}
+
+/// The largest measured N up to which a curve has not grown by a tenth over its first point; none where it has at once.
+pub(super) fn flat_up_to(curve: &Curve) -> Option<u32> {
+    let start = curve.points.first()?.p50;
+    let flat = |point: &&crate::result::Point| point.p50 - start <= 0.1 * start.abs();
+    let last = curve.points.iter().take_while(flat).last()?;
+    (curve.points.first()?.services < last.services).then_some(last.services)
+}
+
+/// One part of a judgement.
+pub(super) struct Leg {
+    pub(super) verdict: Verdict,
+    pub(super) reason: String,
+}
+
+/// The verdict that all parts bear out, and every part's reason: what does not hold somewhere does not hold.
+pub(super) fn combine(legs: Vec<Leg>) -> (Verdict, String) {
+    let worst = |verdict: &Verdict| match verdict {
+        Verdict::DoesNotHold => (0, 0),
+        Verdict::HoldsUpTo { services } => (1, *services),
+        Verdict::NotMeasured { .. } => (2, 0),
+        Verdict::Holds => (3, 0),
+    };
+    let reason = legs.iter().map(|leg| leg.reason.as_str()).filter(|reason| !reason.is_empty());
+    let reason = reason.collect::<Vec<_>>().join("; ");
+    let verdict = legs.into_iter().map(|leg| leg.verdict).min_by_key(worst);
+    (verdict.unwrap_or(Verdict::NotMeasured { reason: "nothing to judge by".to_owned() }), reason)
+}

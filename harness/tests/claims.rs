@@ -1,0 +1,258 @@
+//! Every verdict that a claim can have, on runs whose curves are known functions.
+//!
+//! `INSTA_UPDATE=always cargo test -p lbcurve --test claims` rewrites the golden texts.
+
+mod synthetic;
+
+use lbcurve::claims::{CLAIMS, Judgement, Verdict, json, judge, markdown, table};
+use lbcurve::result::{
+    BackendKind, Flow, Position, ProgrammingOp, ProgrammingRecord, RunFile, ThroughputRecord, TrialKind, TrialRecord,
+    Unit, assemble,
+};
+use lbcurve::workload::VipLayout;
+
+const SIZES: [u32; 9] = [1, 3, 10, 30, 100, 300, 1000, 3000, 10_000];
+/// Traversal of plain routing with conntrack.
+const PLAIN: f64 = 4100.0;
+
+/// What a backend adds to a new flow, over N.
+struct Shape<'a> {
+    backend: BackendKind,
+    layout: VipLayout,
+    position: Position,
+    endpoints: u32,
+    added: &'a dyn Fn(f64) -> f64,
+}
+
+fn iptables(added: &dyn Fn(f64) -> f64) -> Shape<'_> {
+    let (backend, position) = (BackendKind::IptablesLegacy, Position::Last);
+    Shape { backend, layout: VipLayout::Sequential, position, endpoints: 2, added }
+}
+
+fn ipvs(layout: VipLayout, added: &dyn Fn(f64) -> f64) -> Shape<'_> {
+    Shape { backend: BackendKind::Ipvs, layout, position: Position::First, endpoints: 2, added }
+}
+
+fn trials(shapes: &[Shape<'_>], sizes: &[u32]) -> Vec<TrialRecord> {
+    let plain: &dyn Fn(f64) -> f64 = &|_| 0.0;
+    let (backend, position) = (BackendKind::DirectConntrack, Position::Missing);
+    let mut pods: Vec<_> = shapes.iter().map(|shape| shape.endpoints).collect();
+    pods.sort_unstable();
+    pods.dedup();
+    let baselines = pods.iter().map(|&endpoints| Shape {
+        backend,
+        layout: VipLayout::Sequential,
+        position,
+        endpoints,
+        added: plain,
+    });
+    let mut trials = Vec::new();
+    for shape in shapes.iter().map(|s| Shape { ..*s }).chain(baselines) {
+        for (&services, index) in sizes.iter().flat_map(|services| [(services, 0), (services, 1)]) {
+            let median = PLAIN + (shape.added)(f64::from(services)) + f64::from(index);
+            let mut cell = synthetic::cell(shape.backend, services, Flow::New, shape.position);
+            (cell.layout, cell.endpoints) = (shape.layout, shape.endpoints);
+            trials.push(synthetic::trial(cell, TrialKind::Traversal, index, Unit::Instructions, median as u64));
+        }
+    }
+    trials
+}
+
+fn run(shapes: &[Shape<'_>], programming: &[ProgrammingRecord], throughput: &[ThroughputRecord]) -> RunFile {
+    let trials = trials(shapes, &SIZES);
+    assemble(synthetic::manifest(&trials), &trials, programming, throughput, &[]).expect("the trials are finite")
+}
+
+/// The one judgement of a claim.
+fn only(run: &RunFile, claim: &str) -> Judgement {
+    let mut found: Vec<_> = judge(run).into_iter().filter(|judgement| judgement.claim.id == claim).collect();
+    assert_eq!(found.len(), 1, "{found:?}");
+    found.remove(0)
+}
+
+#[track_caller]
+fn expect(run: &RunFile, claim: &str, verdict: &str, words: &[&str]) -> Judgement {
+    let judgement = only(run, claim);
+    let said = format!("{} ({})", judgement.verdict, judgement.reason);
+    assert!(said.starts_with(verdict), "{verdict} is not {said}");
+    assert!(words.iter().all(|word| said.contains(word)), "{words:?} in {said}");
+    judgement
+}
+
+fn linear(n: f64) -> f64 {
+    7000.0 + 26.0 * n
+}
+
+fn flat(_: f64) -> f64 {
+    11_000.0
+}
+
+/// Flat, then 26 a service.
+fn knee(n: f64) -> f64 {
+    11_000.0 + 26.0 * (n - 1000.0).max(0.0)
+}
+
+#[test]
+fn c1_is_judged_on_services_and_on_pods() {
+    let judgement = expect(&run(&[iptables(&linear)], &[], &[]), "C1", "holds (", &["linear", "M axis not measured"]);
+    let slope = judgement.figures[0].value.expect("there is a slope");
+    assert!((25.9..26.1).contains(&slope) && judgement.figures[0].cells.contains("N = 1 to 10,000"));
+    expect(&run(&[iptables(&flat)], &[], &[]), "C1", "does not hold", &["does not grow with Services"]);
+    expect(&run(&[iptables(&|n| 7000.0 + 900.0 * n.log2())], &[], &[]), "C1", "does not hold", &["slower than O(n)"]);
+    let superlinear = |n: f64| 7000.0 + 2.0 * n * n.max(1.0).log2().powi(2);
+    expect(&run(&[iptables(&superlinear)], &[], &[]), "C1", "does not hold", &["faster than O(n)"]);
+    let (one, two, ten) = (|n| linear(n) + 40.0, |n| linear(n) + 80.0, |n| linear(n) + 400.0);
+    let pods = |endpoints, added| Shape { endpoints, ..iptables(added) };
+    let grown = [pods(1, &one), pods(2, &two), pods(10, &ten)];
+    expect(&run(&grown, &[], &[]), "C1", "holds (", &["grows with backend pods (at N = 1)"]);
+    let same = [pods(1, &linear), pods(2, &linear), pods(10, &linear)];
+    expect(&run(&same, &[], &[]), "C1", "does not hold", &["linear in Services", "no growth with backend pods"]);
+}
+
+#[test]
+fn c1_and_c2_are_not_judged_without_a_class_or_the_worst_position() {
+    let trials = trials(&[iptables(&linear), ipvs(VipLayout::Sequential, &flat)], &[1, 1000]);
+    let two = assemble(synthetic::manifest(&trials), &trials, &[], &[], &[]).expect("the trials are finite");
+    expect(&two, "C1", "not measured", &["two N"]);
+    expect(&two, "C2", "not measured", &["two N"]);
+    let middle = Shape { position: Position::Middle, ..iptables(&linear) };
+    expect(&run(&[middle], &[], &[]), "C1", "not measured", &["--positions last"]);
+    let none = run(&[], &[], &[]);
+    expect(&none, "C1", "not measured", &["--backends iptables-legacy"]);
+    expect(&none, "C2", "not measured", &["--backends ipvs"]);
+}
+
+#[test]
+fn c2_is_as_each_kernels_table_makes_it() {
+    let pair = |sequential, stride| {
+        run(&[ipvs(VipLayout::Sequential, sequential), ipvs(VipLayout::Stride256, stride)], &[], &[])
+    };
+    expect(&pair(&flat, &flat), "C2", "holds (", &["stride-256 VIPs, first: holds up to N = 10,000"]);
+    // 256 buckets: sequential VIPs make chains of N / 256, VIPs at stride 256 one chain of N.
+    let chains = |n: f64| 11_000.0 + 13.0 * (n / 256.0).ceil();
+    let one_chain = |n: f64| 11_000.0 + 13.0 * n;
+    let words =
+        ["sequential VIPs, first: holds up to N = 10,000", "stride-256 VIPs, first: linear", "within 10% up to N = 30"];
+    expect(&pair(&chains, &one_chain), "C2", "does not hold", &words);
+    let judgement = expect(&pair(&knee, &knee), "C2", "holds up to N = ", &["linear beyond"]);
+    assert!(matches!(judgement.verdict, Verdict::HoldsUpTo { services: 300..=1000 }), "{}", judgement.verdict);
+    expect(&run(&[ipvs(VipLayout::Sequential, &flat)], &[], &[]), "C2", "not measured", &["--layout stride-256"]);
+}
+
+/// Rates of IPVS over those of iptables, at N = 1, 100 and 10,000.
+fn saturation(ratios: [f64; 3]) -> Vec<ThroughputRecord> {
+    let mut records = Vec::new();
+    for (services, ratio) in [1, 100, 10_000].into_iter().zip(ratios) {
+        for (backend, position, rate) in
+            [(BackendKind::IptablesLegacy, Position::Last, 3e5), (BackendKind::Ipvs, Position::First, 3e5 * ratio)]
+        {
+            for trial in 0..6 {
+                let mut record = synthetic::throughput().swap_remove(0);
+                (record.cell.venue, record.cell.kernel) =
+                    (lbcurve::result::VenueKind::Vm, synthetic::VM_KERNEL.to_owned());
+                (record.cell.backend, record.cell.position) = (backend, position);
+                (record.cell.services, record.trial) = (services, trial);
+                record.forwarded_pps = rate + 100.0 * f64::from(trial);
+                records.push(record);
+            }
+        }
+    }
+    records
+}
+
+#[test]
+fn c3_compares_rates_at_saturation() {
+    let with = |throughput: &[ThroughputRecord]| run(&[iptables(&linear)], &[], throughput);
+    let judgement = expect(&with(&saturation([1.5, 1.6, 3.0])), "C3", "holds (", &["at every N"]);
+    let [low, high] = judgement.figures[0].interval.expect("there is an interval");
+    assert!(low < 1.5 && 1.5 < high && low > 1.49, "{low} {high}");
+    expect(&with(&saturation([1.5, 1.0, 0.9])), "C3", "holds up to N = 1 (", &["up to N = 1 only"]);
+    expect(&with(&saturation([0.9, 1.0, 3.0])), "C3", "does not hold", &["from N = 10,000 on"]);
+    expect(&with(&saturation([0.9, 1.0, 0.9])), "C3", "does not hold", &["at no N for certain"]);
+    expect(&with(&synthetic::throughput()), "C3", "not measured", &["saturation"]);
+    expect(&with(&[]), "C3", "not measured", &["saturation"]);
+}
+
+#[test]
+fn c4_is_where_iptables_passes_ipvs_against_what_was_claimed() {
+    let with = |rate: f64, start: f64| {
+        let added = move |n: f64| start + rate * n;
+        run(&[iptables(&added), ipvs(VipLayout::Sequential, &flat)], &[], &[])
+    };
+    // 11,000 = 2,000 + 6 N at N = 1,500; 20% of the way to 4,100 before N = 1.
+    let judgement = expect(&with(6.0, 2000.0), "C4", "holds (", &["iptables-legacy adds more than IPVS: from N = 1,"]);
+    let crossing = judgement.figures.iter().find(|f| f.what.contains("IPVS")).expect("the crossing is a figure");
+    let [low, high] = crossing.interval.expect("it has an interval");
+    assert!(low < 1500.0 && 1500.0 < high && low > 1300.0 && high < 1700.0, "{low} {high}");
+    // 100% of 4,100 at N = 350.
+    let whole = judgement.figures.iter().find(|f| f.what.contains("100%")).and_then(|f| f.value);
+    assert!(whole.is_some_and(|n| (300.0..400.0).contains(&n)), "{whole:?}");
+    expect(&with(26.0, 2000.0), "C4", "holds up to N = 300 (", &["from N = 34"]);
+    expect(&with(1.0, 2000.0), "C4", "does not hold", &["from N = 9,"]);
+    expect(&with(26.0, 20_000.0), "C4", "does not hold", &["already at N = 1"]);
+    expect(&with(0.1, 2000.0), "C4", "does not hold", &["not even at N = 10,000"]);
+    let low = |n: f64| 2000.0 + n;
+    let trials = trials(&[iptables(&low), ipvs(VipLayout::Sequential, &flat)], &[1, 10, 100, 1000]);
+    let short = assemble(synthetic::manifest(&trials), &trials, &[], &[], &[]).expect("the trials are finite");
+    expect(&short, "C4", "not measured", &["N = 1,000, the largest measured"]);
+    expect(&run(&[iptables(&linear)], &[], &[]), "C4", "does not hold", &["IPVS was not measured here"]);
+}
+
+fn programming(add: &dyn Fn(f64) -> f64, change: &dyn Fn(f64) -> f64) -> Vec<ProgrammingRecord> {
+    let ops: [(ProgrammingOp, &dyn Fn(f64) -> f64); 3] = [
+        (ProgrammingOp::FromNothing, &|n| 1e5 + 9e4 * n),
+        (ProgrammingOp::AddService, add),
+        (ProgrammingOp::ChangeEndpoint, change),
+    ];
+    let mut records = Vec::new();
+    for (op, total) in ops {
+        for (services, trial) in SIZES.into_iter().flat_map(|services| [(services, 0), (services, 1)]) {
+            let mut record = synthetic::programming().swap_remove(0);
+            (record.venue, record.kernel) = (lbcurve::result::VenueKind::Vm, synthetic::VM_KERNEL.to_owned());
+            (record.backend, record.unit, record.op) = (BackendKind::Ipvs, Unit::Instructions, op);
+            (record.services, record.trial) = (services, trial);
+            record.total = total(f64::from(services)) as u64 + u64::from(trial);
+            records.push(record);
+        }
+    }
+    records
+}
+
+#[test]
+fn c9_is_judged_on_one_service_more_and_one_endpoint_changed() {
+    let with = |add, change| run(&[iptables(&linear)], &programming(add, change), &[]);
+    let judgement = expect(&with(&flat, &flat), "C9", "holds (", &["one service added: does not grow (constant)"]);
+    let nothing = judgement.figures.iter().find(|f| f.what.contains("from nothing")).expect("it is shown");
+    assert_eq!(nothing.note.as_deref(), Some("linear"));
+    expect(&with(&flat, &linear), "C9", "does not hold", &["one endpoint changed: grows with Services (linear)"]);
+    expect(&with(&flat, &knee), "C9", "holds up to N = ", &["grows beyond N = "]);
+    expect(&run(&[iptables(&linear)], &[], &[]), "C9", "not measured", &["no programming records"]);
+    let mut other = programming(&flat, &flat);
+    other.iter_mut().for_each(|record| record.backend = BackendKind::IptablesLegacy);
+    expect(&run(&[iptables(&linear)], &other, &[]), "C9", "not measured", &["IPVS was not measured"]);
+}
+
+#[test]
+fn claims_without_an_experiment_say_so() {
+    let run = run(&[iptables(&linear)], &[], &[]);
+    for claim in ["C5", "C6", "C7", "C8"] {
+        expect(&run, claim, "not measured", &["no experiment"]);
+    }
+}
+
+#[test]
+fn the_texts_are_the_golden_ones_and_hold_every_claim() {
+    let judgements = judge(&synthetic::run());
+    insta::assert_snapshot!("claims_table", table(&judgements));
+    insta::assert_snapshot!("claims_markdown", markdown(&judgements));
+    let value: serde_json::Value = serde_json::from_str(&json(&judgements).expect("it is JSON")).expect("it is JSON");
+    let ids: Vec<_> = value["claims"].as_array().expect("a list").iter().map(|claim| claim["id"].clone()).collect();
+    assert_eq!(ids.len(), CLAIMS.len());
+    for claim in &CLAIMS {
+        assert!(judgements.iter().any(|judgement| judgement.claim == claim), "{claim}");
+    }
+    // Others' figures never stand among ours.
+    let ours: String =
+        judgements.iter().flat_map(|j| &j.figures).map(|figure| format!("{figure} {}", figure.cells)).collect();
+    assert!(!ours.contains("Cilium") && !ours.contains("22,313"));
+}
