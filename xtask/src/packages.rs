@@ -21,8 +21,9 @@ pub(crate) const FOR_RUNS: &[Needed] = &[
     Needed { program: "depmod", package: "kmod" },
 ];
 
-/// What the tests compare with beyond that.
-pub(crate) const FOR_TESTS: &[Needed] = &[Needed { program: "ipvsadm", package: "ipvsadm" }];
+/// What the tests compare with and look at reports in, beyond that.
+pub(crate) const FOR_TESTS: &[Needed] =
+    &[Needed { program: "ipvsadm", package: "ipvsadm" }, Needed { program: "chromium", package: "chromium" }];
 
 /// Installs what is missing of `needed`.
 ///

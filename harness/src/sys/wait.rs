@@ -15,6 +15,8 @@ pub struct Ended {
     pub user: Duration,
     /// CPU time inside the kernel.
     pub kernel: Duration,
+    /// The most memory that it held at once, in bytes.
+    pub peak_memory: u64,
 }
 
 /// Reaps the child `pid`. Nothing else may wait for it.
@@ -32,7 +34,9 @@ pub fn wait4(pid: u32) -> io::Result<Ended> {
             // SAFETY: rusage is plain integers: zeroed memory is a valid value, and the kernel has filled it in.
             let usage = unsafe { usage.assume_init() };
             let status = ExitStatus::from_raw(status);
-            return Ok(Ended { status, user: duration(usage.ru_utime), kernel: duration(usage.ru_stime) });
+            let (user, kernel) = (duration(usage.ru_utime), duration(usage.ru_stime));
+            let peak_memory = u64::try_from(usage.ru_maxrss).unwrap_or(0).saturating_mul(1024);
+            return Ok(Ended { status, user, kernel, peak_memory });
         }
         let error = io::Error::last_os_error();
         if error.kind() != io::ErrorKind::Interrupted {

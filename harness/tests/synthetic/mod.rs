@@ -6,6 +6,9 @@
 #[expect(clippy::allow_attributes, reason = "which parts are unused differs by test")]
 #[allow(dead_code)]
 pub(crate) mod any;
+#[expect(clippy::allow_attributes, reason = "which parts are unused differs by test")]
+#[allow(dead_code)]
+pub(crate) mod large;
 
 use hdrhistogram::Histogram;
 use lbcurve::result::{

@@ -4,8 +4,8 @@ use super::table::{Cell, Table};
 use crate::report::fit;
 use crate::report::number::{self, Medium};
 use crate::report::plot::{Across, Chart, Drawing, Mark, Series, render};
-use crate::report::select::sizes;
-use crate::result::{BackendKind, Curve, Point, name};
+use crate::report::select::{balances, sizes};
+use crate::result::{BackendKind, Curve, Metric, Point, name};
 use crate::workload::VipLayout;
 
 const MEDIUM: Medium = Medium::Html;
@@ -65,7 +65,9 @@ pub(super) fn mark(point: &Point, at: f64) -> Mark {
 pub(super) fn over_services(title: String, lines: &[Line<'_>]) -> Option<Figure> {
     let key = &lines.first()?.curve.key;
     let axis = format!("{}, {} (p50)", key.metric, key.unit);
-    let series = lines.iter().map(Line::series).collect();
+    // Plain routing without conntrack costs less than what is subtracted: its `added` is in the table.
+    let is_drawn = |line: &&Line<'_>| key.metric != Metric::Added || balances(line.curve.key.backend);
+    let series = lines.iter().filter(is_drawn).map(Line::series).collect();
     let description = format!("{axis} over the number of services: {title}. The table below holds the values.");
     let drawing = render(&Chart { description, across: Across::Services, axis, series });
     Some(Figure { title, drawing, table: table(lines)? })
@@ -77,6 +79,26 @@ pub(super) fn position_label(curve: &Curve) -> String {
         VipLayout::Sequential => name(&curve.key.position),
         layout => format!("{}, {}", name(&curve.key.position), name(&layout)),
     }
+}
+
+/// What whiskers are: intervals of the median with the level that they reach, or the range of fewer trials.
+pub(super) fn whiskers<'a>(points: impl Iterator<Item = &'a Point>) -> String {
+    let levels: Vec<f64> = points.map(|point| point.spread.level().unwrap_or(0.0)).collect();
+    let percent = |level: f64| number::significant(100.0 * level, 3, MEDIUM);
+    let (low, high) =
+        levels.iter().fold((f64::INFINITY, 0.0_f64), |(low, high), &level| (low.min(level), high.max(level)));
+    if high <= 0.0 {
+        return "the range of the trials, which are too few for an interval".to_owned();
+    }
+    if low <= 0.0 {
+        return format!(
+            "the interval of the median ({}%), or the range where the trials are too few for one",
+            percent(high)
+        );
+    }
+    let level =
+        if low < high { format!("{}% to {}%", percent(low), percent(high)) } else { format!("{}%", percent(low)) };
+    format!("the interval of the median, exact level {level}")
 }
 
 /// The layout of a curve's VIPs and the service that its packets ask for.

@@ -1,5 +1,6 @@
 //! The self-contained page: no script, no external request, every plot with its table.
 
+mod claims;
 mod curves;
 mod endpoints;
 mod environment;
@@ -18,6 +19,7 @@ pub use picture::svg;
 
 use super::skipped::grouped;
 use crate::result::{Metric, RunFile, name};
+use claims::ClaimView;
 use sections::{Hero, Section};
 use table::{Cell, Table};
 use verdict::VerdictGroup;
@@ -39,6 +41,7 @@ struct Page<'a> {
     more_verdicts: Vec<VerdictGroup<'a>>,
     warnings: Vec<String>,
     more_warnings: Vec<String>,
+    claims: Vec<ClaimView>,
     sections: Vec<Section>,
     floor: Option<Table>,
     points: Option<Table>,
@@ -64,6 +67,7 @@ pub fn html(run: &RunFile) -> Result<String, ReportError> {
         more_verdicts,
         warnings,
         more_warnings,
+        claims: claims::claims(run),
         sections,
         floor: curves::points_table(run, |metric| metric == Metric::Floor),
         points: curves::points_table(run, |metric| metric != Metric::Floor),

@@ -6,7 +6,7 @@ use crate::report::select::main_panels;
 use crate::result::{Metric, RunFile};
 
 const TITLE: &str = "What load balancing adds to a packet's way through the node";
-const KEY: &str = "Marks: medians. Solid line: the fit. Band: p10 to p90 of packets.";
+const KEY: &str = "Marks: medians. Solid line: the fit. Band: p10 to p90 of packets. Dotted: joins only.";
 
 /// What the backends add, one chart a venue and kernel, as an SVG that stands alone; `None` where the run has nothing to draw.
 #[must_use]

@@ -1,9 +1,9 @@
 //! What stands on the page, in which order, and what of it is folded away.
 
-use super::figure::Figure;
+use super::figure::{Figure, whiskers};
 use super::verdict::{VerdictGroup, verdicts};
 use super::{curves, endpoints, percentiles, programming, throughput};
-use crate::report::select::{Panel, main_panels};
+use crate::report::select::{Panel, main_panels, panels};
 use crate::result::{Flow, Metric, RunFile};
 
 /// Figures of a section that are open; a page of a thousand cells has hundreds more.
@@ -14,6 +14,8 @@ pub(super) struct Hero<'a> {
     pub(super) verdicts: VerdictGroup<'a>,
     /// What its backends add; absent where `direct-conntrack` was not measured.
     pub(super) figure: Option<Figure>,
+    /// What the picture's whiskers are.
+    pub(super) whiskers: String,
 }
 
 /// Figures under one heading.
@@ -36,13 +38,22 @@ fn section(id: &'static str, title: &'static str, intro: &'static str, mut figur
 pub(super) fn arrange(run: &RunFile) -> (Vec<Hero<'_>>, Vec<VerdictGroup<'_>>, Vec<Section>) {
     let groups = verdicts(run);
     let chosen = main_panels(&groups.iter().map(|group| group.panel).collect::<Vec<_>>());
-    let (shown, more): (Vec<_>, Vec<_>) = groups.into_iter().partition(|group| chosen.contains(&group.panel));
+    let (mut shown, mut more): (Vec<_>, Vec<_>) = groups.into_iter().partition(|group| chosen.contains(&group.panel));
+    let repeats: Vec<_> = shown.iter_mut().filter_map(VerdictGroup::split_repeats).collect();
+    more.splice(0..0, repeats);
     let mut added = curves::headline(run, Metric::Added);
     let mut take = |panel: &Panel<'_>| {
         let index = added.iter().position(|(of, _)| of == panel)?;
         Some(added.remove(index).1)
     };
-    let heroes = shown.into_iter().map(|verdicts| Hero { figure: take(&verdicts.panel), verdicts }).collect();
+    let heroes = shown.into_iter().map(|verdicts| Hero {
+        figure: take(&verdicts.panel),
+        whiskers: whiskers(
+            panels(run, Metric::Added).get(&verdicts.panel).into_iter().flatten().flat_map(|c| &c.points),
+        ),
+        verdicts,
+    });
+    let heroes = heroes.collect();
     let sections = sections(run, new_flows_first(added));
     (heroes, more, sections)
 }

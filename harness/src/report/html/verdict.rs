@@ -5,21 +5,25 @@ use std::collections::BTreeMap;
 use crate::report::fit;
 use crate::report::number::{self, Medium};
 use crate::report::select::{Panel, balances, panels, verdict_curves};
-use crate::result::{Curve, CurveKey, Flow, Metric, Point, RunFile, name};
+use crate::result::{BackendKind, Curve, CurveKey, Flow, Metric, Point, RunFile, name};
 use crate::workload::VipLayout;
 
 const MEDIUM: Medium = Medium::Html;
 
 /// One backend's sentence.
 pub(super) struct Verdict {
+    /// Backend.
+    pub(super) backend: BackendKind,
+    /// Whether its VIPs are sequential.
+    pub(super) is_sequential: bool,
     /// Backend, with layout where it is not sequential.
     pub(super) subject: String,
     /// What it adds at the smallest and the largest N.
     pub(super) values: String,
     /// Complexity class.
     pub(super) class: String,
-    /// Whether the class grows with N.
-    pub(super) grows: bool,
+    /// Class in the style sheet: `grows`, `flat` or `open`.
+    pub(super) tone: &'static str,
     /// Slope and interval, and what weakens them.
     pub(super) rest: String,
 }
@@ -30,6 +34,22 @@ pub(super) struct VerdictGroup<'a> {
     pub(super) panel: Panel<'a>,
     /// One a backend and layout.
     pub(super) verdicts: Vec<Verdict>,
+}
+
+impl VerdictGroup<'_> {
+    /// Takes out the sentences on other VIP layouts that say of a backend what its first sentence says: the first screen has one
+    /// sentence a backend, and one more where the layout changes the class.
+    pub(super) fn split_repeats(&mut self) -> Option<Self> {
+        let mut classes = BTreeMap::<BackendKind, String>::new();
+        let mut is_new = |verdict: &Verdict| {
+            let first = classes.entry(verdict.backend).or_insert_with(|| verdict.class.clone());
+            verdict.is_sequential || *first != verdict.class
+        };
+        let (kept, repeats): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.verdicts).into_iter().partition(|verdict| is_new(verdict));
+        self.verdicts = kept;
+        (!repeats.is_empty()).then_some(Self { panel: self.panel, verdicts: repeats })
+    }
 }
 
 /// What was measured, in a sentence.
@@ -87,11 +107,21 @@ fn verdict(traversal: &Curve, added: Option<&Curve>) -> Verdict {
     let notes: Vec<_> = shown.fit.notes.iter().map(|note| format!(" ({note})")).collect();
     rest.push_str(&notes.concat());
     Verdict {
+        backend: key.backend,
+        is_sequential: key.layout == VipLayout::Sequential,
         subject: format!("{}{layout}", name(&key.backend)),
         values: format!("{} {}, service {}", key.metric, ends(shown), name(&key.position)),
         class: fit::label(&shown.fit),
-        grows: fit::grows(&shown.fit),
+        tone: tone(shown),
         rest,
+    }
+}
+
+fn tone(curve: &Curve) -> &'static str {
+    match (fit::line(curve).is_empty(), fit::grows(&curve.fit)) {
+        (true, _) => "open",
+        (false, true) => "grows",
+        (false, false) => "flat",
     }
 }
 

@@ -64,7 +64,8 @@ impl<'a> Canvas<'a> {
         put!(self.out, r#"<svg class="{class}" viewBox="0 0 {width} {height}" role="img" aria-label="{description}">"#);
         self.axes(chart, series);
         series.iter().for_each(|line| self.band(line));
-        series.iter().for_each(|line| self.line(line));
+        let fits = series.iter().any(|line| line.fitted.len() > 1);
+        series.iter().for_each(|line| self.line(line, fits));
         series.iter().for_each(|line| self.marks(line, chart.across));
         if names_beside {
             self.names(series)
@@ -137,10 +138,11 @@ impl<'a> Canvas<'a> {
         put!(self.out, r#"<path class="b s{}" d="{path}Z"/>"#, line.style);
     }
 
-    fn line(&mut self, line: &Series) {
+    /// The line through the marks, dotted in a chart of fits so that it is not taken for one, and the fit.
+    fn line(&mut self, line: &Series, fits: bool) {
         let joined: Vec<_> = line.marks.iter().map(|mark| (mark.at, mark.value)).collect();
         let through = if line.trace.is_empty() { &joined } else { &line.trace };
-        let class = if line.fitted.len() > 1 { "j" } else { "l" };
+        let class = if fits { "j" } else { "l" };
         for (class, points) in [(class, through), ("f", &line.fitted)] {
             if points.len() > 1 {
                 let path = polyline(points.iter().map(|(at, value)| (self.px(*at), self.py(*value))));

@@ -12,7 +12,7 @@ const MARGIN: f64 = 16.0;
 /// Height of the heading above each chart.
 const HEADING: f64 = 26.0;
 /// Height of the line below them.
-const FOOT: f64 = 26.0;
+const FOOT: f64 = 32.0;
 
 /// Charts one below another, each with its heading, and a line that explains the marks.
 ///
@@ -33,7 +33,7 @@ pub(crate) fn standalone(title: &str, charts: &[(String, Drawing)], key: &str) -
         height - 1.0
     );
     let room = WIDE.width;
-    text(&mut out, title, MARGIN + 14.0, room, r#" font-weight="600""#);
+    text(&mut out, title, MARGIN + 14.0, room, r#" class="x""#);
     let mut top = MARGIN + 24.0;
     for (heading, drawing) in charts {
         text(&mut out, heading, top + 14.0, room, "");
@@ -42,7 +42,7 @@ pub(crate) fn standalone(title: &str, charts: &[(String, Drawing)], key: &str) -
         out.push_str(&drawing.wide.replacen(r#"<svg class="wide""#, &place, 1));
         top += HEADING + WIDE.height;
     }
-    text(&mut out, key, top + 10.0, room, r#" class="t""#);
+    text(&mut out, key, top + 14.0, room, r#" class="t""#);
     out.push_str("</svg>\n");
     out
 }
