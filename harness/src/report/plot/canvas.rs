@@ -119,7 +119,7 @@ impl<'a> Canvas<'a> {
         let last = candidates.pop();
         let mut ticks: Vec<(f64, String)> = last.into_iter().collect();
         for (x, label) in candidates {
-            let apart = |other: &(f64, String)| (text_width(&label) + text_width(&other.1)) / 2.0 + 6.0;
+            let apart = |other: &(f64, String)| (text_width(&label) + text_width(&other.1)) / 2.0 + 9.0;
             if ticks.iter().all(|other| (x - other.0).abs() > apart(other)) {
                 ticks.push((x, label));
             }
@@ -173,11 +173,11 @@ impl<'a> Canvas<'a> {
     /// Names at the ends of the lines.
     fn names(&mut self, series: &[Series]) {
         let Geometry { right, top, bottom, width, .. } = *self.geometry;
-        let ends: Vec<_> = series.iter().filter_map(|line| Some((line, *line.marks.last()?))).collect();
-        let wanted: Vec<_> = ends.iter().map(|(_, mark)| self.py(mark.value)).collect();
+        let ends: Vec<_> = series.iter().filter_map(|line| Some((line, end(line)?))).collect();
+        let wanted: Vec<_> = ends.iter().map(|(_, (_, value))| self.py(*value)).collect();
         let placed = spread(&wanted, LABEL_GAP, top, bottom);
-        for (((line, mark), from), to) in ends.iter().zip(wanted).zip(placed) {
-            let (x, style) = (self.px(mark.at), line.style);
+        for (((line, (at, _)), from), to) in ends.iter().zip(wanted).zip(placed) {
+            let (x, style) = (self.px(*at), line.style);
             put!(self.out, r#"<path class="c s{style}" d="M{:.1} {from:.1}L{} {to:.1}"/>"#, x + 6.0, right + 12.0);
             let shape = marker::path(style, right + 18.0, to);
             put!(self.out, r#"<path class="p s{style}" d="{shape}"/>"#);
@@ -205,6 +205,12 @@ impl<'a> Canvas<'a> {
         };
         put!(self.out, r#"<text x="{x:.1}" y="{y:.1}"{squeeze}>{}</text>"#, escape(name));
     }
+}
+
+/// Where a line ends, to be named there.
+fn end(line: &Series) -> Option<(f64, f64)> {
+    let of_marks = line.marks.last().map(|mark| (mark.at, mark.value));
+    line.trace.last().copied().or(of_marks)
 }
 
 fn title_across(across: Across) -> &'static str {

@@ -55,3 +55,49 @@ fn text(out: &mut String, text: &str, y: f64, room: f64, attributes: &str) {
     };
     let _ = write!(out, r#"<text x="{MARGIN}" y="{y}"{attributes}{squeeze}>{}</text>"#, escape(text));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Variables of a block of the style sheet.
+    fn colours(block: &str) -> impl Iterator<Item = (&str, [f64; 3])> {
+        block.split("--").skip(1).filter_map(|rest| {
+            let (name, value) = rest.split_once(": #")?;
+            let digits = value.split(';').next()?;
+            let wide =
+                if digits.len() == 3 { digits.chars().flat_map(|d| [d, d]).collect() } else { digits.to_owned() };
+            let channel = |at: usize| Some(f64::from(u8::from_str_radix(wide.get(at..at + 2)?, 16).ok()?) / 255.0);
+            Some((name, [channel(0)?, channel(2)?, channel(4)?]))
+        })
+    }
+
+    /// WCAG 2's relative luminance.
+    fn luminance(colour: [f64; 3]) -> f64 {
+        let [red, green, blue] =
+            colour.map(|c| if c <= 0.039_28 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) });
+        0.2126 * red + 0.7152 * green + 0.0722 * blue
+    }
+
+    fn contrast(a: [f64; 3], b: [f64; 3]) -> f64 {
+        let (a, b) = (luminance(a), luminance(b));
+        (a.max(b) + 0.05) / (a.min(b) + 0.05)
+    }
+
+    #[test]
+    fn lines_and_text_stand_out_in_light_and_dark() {
+        let (light, dark) = STYLE.split_once("@media (prefers-color-scheme: dark)").unwrap();
+        for block in [light, dark] {
+            let colours: std::collections::BTreeMap<_, _> = colours(block).collect();
+            let background = colours["bg"];
+            // WCAG 2: 3:1 for graphics, 4.5:1 for text.
+            for (name, least) in [("fg", 4.5), ("soft", 4.5), ("c0", 3.0), ("c1", 3.0), ("c2", 3.0), ("c3", 3.0)] {
+                let found = contrast(colours[name], background);
+                assert!(found >= least, "{name}: {found:.2}");
+            }
+            for name in ["c4", "c5", "c6"] {
+                assert!(contrast(colours[name], background) >= 3.0, "{name}");
+            }
+        }
+    }
+}
