@@ -3,15 +3,21 @@
 use criterion::{Criterion, criterion_group, criterion_main};
 use curve_stats::{NoiseFloor, Observation, fit};
 
-fn fit_a_curve(criterion: &mut Criterion) {
+fn curve(trials: u32) -> Vec<Observation> {
     let sizes = [1_u32, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000];
-    let trials =
-        |services: u32| (0..10).map(move |trial| (services, 11_000.0 + 26.0 * f64::from(services) + f64::from(trial)));
-    let observations: Vec<_> =
-        sizes.into_iter().flat_map(trials).map(|(services, value)| Observation { services, value }).collect();
-    criterion
-        .bench_function("fit 9 sizes x 10 trials", |bencher| bencher.iter(|| fit(&observations, NoiseFloor::NONE)));
+    let value = |services, trial| 11_000.0 + 26.0 * f64::from(services) + f64::from(trial);
+    let of_size = |services| (0..trials).map(move |trial| Observation { services, value: value(services, trial) });
+    sizes.into_iter().flat_map(of_size).collect()
 }
 
-criterion_group!(benches, fit_a_curve);
+fn fit_curves(criterion: &mut Criterion) {
+    let small = curve(10);
+    criterion.bench_function("fit 9 sizes x 10 trials", |bencher| bencher.iter(|| fit(&small, NoiseFloor::NONE)));
+    // A run of 1,000 cells x 100 trials.
+    let large = curve(100);
+    let run = || (0..1000 / 9).map(|_| fit(&large, NoiseFloor::NONE)).collect::<Vec<_>>();
+    criterion.bench_function("fit 111 curves of 9 sizes x 100 trials", |bencher| bencher.iter(run));
+}
+
+criterion_group!(benches, fit_curves);
 criterion_main!(benches);

@@ -1,7 +1,7 @@
 //! One class fitted to the cells by weighted least squares, and how large its residuals are.
 
 use crate::StatsError;
-use crate::cells::Cells;
+use crate::cells::{Cell, Cells};
 use crate::class::Class;
 use crate::distribution::{fisher_tail, student};
 use crate::profile::{Bend, bend};
@@ -27,17 +27,18 @@ impl Weighted {
         // The basis is scaled to 1 at the largest N: N log N of ten thousand, squared, must not meet a constant.
         let top = class.basis(cells.largest(), bend);
         let scale = if top > 0.0 { top } else { 1.0 };
-        let basis = |services| class.basis(services, bend) / scale;
+        let basis: Vec<_> = cells.cells.iter().map(|cell| class.basis(cell.services, bend) / scale).collect();
+        let points = || cells.cells.iter().zip(&basis);
         let (mut weights, mut center, mut level) = (0.0, 0.0, 0.0);
-        for cell in &cells.cells {
+        for (cell, basis) in points() {
             weights += cell.weight();
-            center += cell.weight() * basis(cell.services);
+            center += cell.weight() * basis;
             level += cell.weight() * cell.mean;
         }
         (center, level) = (center / weights, level / weights);
         let (mut spread, mut product) = (0.0, 0.0);
-        for cell in &cells.cells {
-            let distance = basis(cell.services) - center;
+        for (cell, basis) in points() {
+            let distance = basis - center;
             spread += cell.weight() * distance * distance;
             product += cell.weight() * distance * (cell.mean - level);
         }
@@ -45,9 +46,8 @@ impl Weighted {
             return None;
         }
         let slope = if class == Class::Constant { 0.0 } else { product / spread };
-        let residual = |services, mean: f64| mean - level - slope * (basis(services) - center);
-        let chi_square =
-            cells.cells.iter().map(|cell| cell.weight() * residual(cell.services, cell.mean).powi(2)).sum();
+        let residual = |cell: &Cell, basis: f64| cell.mean - level - slope * (basis - center);
+        let chi_square = points().map(|(cell, basis)| cell.weight() * residual(cell, *basis).powi(2)).sum();
         let (coefficient, intercept) = (slope / scale, level - slope * center);
         Some(Self {
             intercept,

@@ -71,7 +71,13 @@ impl Fit {
     }
 }
 
-/// Fits every class to all trials of a curve and says which the data support; see the crate's description for the method.
+/// Fits every class to all trials of a curve and says which the data support.
+///
+/// Weighted least squares on the means of each N, against the replicate error: pooled over the curve as a share of the value,
+/// because the noise of a measurement grows with what is measured, with `noise` as the part that trials do not show. Classes are
+/// compared by BIC (Schwarz 1978) with a margin of [`crate::MARGIN`] (Raftery 1995), growth below [`crate::LEAST_GROWTH`] is none, a third
+/// parameter must be needed, and a lack-of-fit test can leave no class at all. The slope is the straight line's, its interval Student's
+/// t on the replicate error, or on the line's misfit where that is larger than noise (p < 0.01).
 ///
 /// # Errors
 /// `trials` is empty or holds values that are not finite, `noise` is no share, or a parameter overflows.

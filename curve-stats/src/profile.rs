@@ -93,11 +93,14 @@ pub(crate) fn bend(cells: &Cells, class: Class) -> Option<Bend> {
     let profile = Profile { cells, class };
     let knots = profile.knots();
     let inner = if class == Class::Power { &knots[..] } else { knots.get(1..knots.len().checked_sub(1)?)? };
-    let ends = inner.iter().map(|&knot| (knot, profile.at(knot)));
-    let within = inner.windows(2).map(|pair| profile.least(pair[0], pair[1]));
+    let ends: Vec<_> = inner.iter().map(|&knot| (knot, profile.at(knot))).collect();
+    let lowest = ends.iter().min_by(|a, b| a.1.total_cmp(&b.1))?.0;
+    // Smooth in the exponent: the least value lies beside the lowest knot. A knee may have several valleys.
+    let near = |pair: &&[f64]| class == Class::Piecewise || pair.contains(&lowest);
+    let within = inner.windows(2).filter(near).map(|pair| profile.least(pair[0], pair[1]));
     // At the last inner knot one N is left above: any slope fits it.
     let allowed = |&(at, _): &(f64, f64)| class == Class::Power || Some(&at) != inner.last();
-    let (best, least) = ends.chain(within).filter(allowed).min_by(|a, b| a.1.total_cmp(&b.1))?;
+    let (best, least) = ends.iter().copied().chain(within).filter(allowed).min_by(|a, b| a.1.total_cmp(&b.1))?;
     let limit = least + threshold(cells, least);
     let below = profile.bound(knots.iter().rev().copied().filter(|knot| *knot < best), best, limit);
     let above = profile.bound(inner.iter().copied().filter(|knot| *knot > best), best, limit);

@@ -11,6 +11,9 @@ use proptest::prelude::*;
 
 const DRAWS: u64 = 1000;
 
+/// Of intervals: with fewer draws the share that covers is known too badly to be held to a band of 4%.
+const INTERVAL_DRAWS: u64 = 3000;
+
 fn fits(truth: &Truth, noise: Noise, sizes: &[u32], trials: u32) -> Vec<Fit> {
     (0..DRAWS).map(|seed| fit(&draw(seed, truth, noise, sizes, trials), NoiseFloor::NONE).unwrap()).collect()
 }
@@ -53,10 +56,21 @@ fn noise_that_hides_growth_is_never_called_growth() {
 }
 
 #[test]
+fn identical_trials_are_judged_by_their_floor() {
+    for truth in &TRUTHS {
+        let draws = (0..DRAWS).map(|seed| draw(seed, truth, Noise::Cell(0.005), &SIZES, 3));
+        let fits: Vec<_> = draws.map(|trials| fit(&trials, NoiseFloor(0.005)).unwrap()).collect();
+        let right = share(&fits, |fit| fit.is(truth.class));
+        assert!(right >= 0.98, "{}: {right}", truth.name);
+    }
+}
+
+#[test]
 fn intervals_of_the_slope_cover_it() {
     for growth in [1.01, 2.0, 10.0, 300.0] {
         let truth = linear(growth);
-        let fits = fits(&truth, Noise::Relative(0.05), &SIZES, TRIALS);
+        let draws = (0..INTERVAL_DRAWS).map(|seed| draw(seed, &truth, Noise::Relative(0.05), &SIZES, TRIALS));
+        let fits: Vec<_> = draws.map(|trials| fit(&trials, NoiseFloor::NONE).unwrap()).collect();
         let slope = truth.slope();
         let covered = share(&fits, |fit| fit.slope_ci95.is_some_and(|[low, high]| low <= slope && slope <= high));
         assert!((0.93..=0.97).contains(&covered), "{growth}-fold: {covered}");
@@ -74,7 +88,7 @@ fn too_few_sizes_for_a_class_do_not_get_it() {
     let (sizes, trials) = ([1, 100, 10_000], 3);
     let piecewise = TRUTHS.iter().find(|truth| truth.class == Class::Piecewise).unwrap();
     let fits = fits(piecewise, Noise::Relative(0.05), &sizes, trials);
-    assert_eq!(share(&fits, |fit| fit.is(Class::Linear)), 0.0);
+    assert!(share(&fits, |fit| fit.is(Class::Linear)) <= 0.01);
 }
 
 fn any_trials() -> impl Strategy<Value = Vec<Observation>> {

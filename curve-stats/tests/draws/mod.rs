@@ -79,6 +79,8 @@ pub(crate) enum Noise {
     Uneven(f64),
     /// Relative, and every trial 1% of the mean above the one before, right on average: all N of a round drift alike.
     Drifting(f64),
+    /// All trials of an N miss its mean by the same draw of this share, as those of a deterministic vm.
+    Cell(f64),
     /// Relative, and one trial in twenty takes twice as long.
     Outliers(f64),
 }
@@ -95,10 +97,12 @@ pub(crate) fn draw(seed: u64, truth: &Truth, noise: Noise, sizes: &[u32], trials
     let mut observations = Vec::new();
     for &services in sizes {
         let mean = truth.mean(services);
+        let of_cell = normal(&mut rng);
         let uneven = 9.0_f64.powf(rng.random::<f64>() - 0.5);
         for trial in 0..trials {
             let value = match noise {
                 Noise::Relative(share) => mean * (1.0 + share * normal(&mut rng)),
+                Noise::Cell(share) => mean * (1.0 + share * of_cell),
                 Noise::Absolute(share) => mean + truth.start * share * normal(&mut rng),
                 Noise::Uneven(share) => mean * (1.0 + uneven * share * normal(&mut rng)),
                 Noise::Drifting(share) => {
