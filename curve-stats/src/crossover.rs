@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::band::Band;
+use crate::order::{Order, above, below, order};
 use crate::{NoiseFloor, Observation, StatsError};
 
 /// Stretches of equal ratio into which the common range is cut.
@@ -30,12 +31,12 @@ pub enum Crossover {
         /// Upper end; null when not even the largest common N is certainly above.
         high: Option<f64>,
     },
-    /// Above at every common N.
+    /// Above at every common N, for certain at one at least.
     Always {
         /// From which N on that is certain; null: at none.
         certain_from: Option<f64>,
     },
-    /// Below at every common N.
+    /// Below at every common N, for certain at one at least.
     Never {
         /// From which N on it is not certain; null: certain everywhere.
         possible_from: Option<f64>,
@@ -63,6 +64,9 @@ pub enum NoCrossover {
     /// It is certainly above at one N and certainly below at a larger one.
     #[error("overtakes and falls behind again")]
     FallsBehind,
+    /// It is certain at some N, but the fitted difference has the other sign at others, not in the order of one crossing.
+    #[error("certain at some N only, and at others within the noise on the other side")]
+    Unordered,
 }
 
 /// The N at which curve `a` overtakes curve `b`.
@@ -127,26 +131,17 @@ impl Difference {
     fn crossover(&self) -> Crossover {
         let grid = self.grid();
         let points: Vec<_> = grid.iter().map(|&services| self.at(services)).collect();
-        let above = |&(difference, half): &(f64, f64)| difference - half > 0.0;
-        let below = |&(difference, half): &(f64, f64)| difference + half < 0.0;
-        let first_above = points.iter().position(above);
-        let last_below = points.iter().rposition(below);
-        let undetermined = |reason| Crossover::Undetermined { reason };
-        match (first_above, last_below) {
-            (None, None) => return undetermined(NoCrossover::WithinNoise),
-            (Some(first), Some(last)) if first < last => return undetermined(NoCrossover::FallsBehind),
-            _ => {}
-        }
         // Between the last N that is certainly below and the first that is certainly above, the sign may change more than once.
         let possible = points.iter().position(|point| !below(point));
         let certain = points.iter().rposition(|point| !above(point)).map_or(0, |last| last + 1);
         let possible_from = possible.map(|i| self.refine(&grid, i, |(difference, half)| difference + half));
         let certain_from =
             (certain < grid.len()).then(|| self.refine(&grid, certain, |(difference, half)| difference - half));
-        match split(&points) {
-            0 => Crossover::Always { certain_from },
-            end if end == points.len() => Crossover::Never { possible_from },
-            at => Crossover::At {
+        match order(&points) {
+            Err(reason) => Crossover::Undetermined { reason },
+            Ok(Order::Above) => Crossover::Always { certain_from },
+            Ok(Order::Below) => Crossover::Never { possible_from },
+            Ok(Order::Change(at)) => Crossover::At {
                 services: self.refine(&grid, at, |(difference, _)| difference),
                 low: possible_from.filter(|_| possible != Some(0)),
                 high: certain_from,
@@ -164,21 +159,4 @@ impl Difference {
         }
         high
     }
-}
-
-/// How many points are before the change from below to above that most of them agree with.
-fn split(points: &[(f64, f64)]) -> usize {
-    let mut score = points.iter().filter(|(difference, _)| *difference > 0.0).count();
-    let mut best = (score, 0);
-    for (index, (difference, _)) in points.iter().enumerate() {
-        if *difference > 0.0 {
-            score -= 1
-        } else {
-            score += 1
-        }
-        if score > best.0 {
-            best = (score, index + 1);
-        }
-    }
-    best.1
 }

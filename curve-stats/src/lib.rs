@@ -18,6 +18,7 @@ mod multiple;
 mod noise;
 mod note;
 mod observation;
+mod order;
 mod profile;
 mod ranks;
 mod ratio;
