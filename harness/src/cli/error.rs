@@ -116,9 +116,6 @@ pub enum CliError {
         #[source]
         source: std::io::Error,
     },
-    /// How quiet the machine is cannot be found out.
-    #[error(transparent)]
-    Noise(#[from] NoiseError),
     /// Something that a killed run left cannot be removed.
     #[error("{0} leftovers cannot be removed (listed above)")]
     Leftovers(usize),
@@ -151,14 +148,13 @@ impl CliError {
             Self::Execute(ExecuteError::Measure(_) | ExecuteError::NoVenue { .. })
             | Self::Signals(_)
             | Self::Host(_)
-            | Self::Noise(NoiseError::Probe(_)) => 10,
+            | Self::Execute(ExecuteError::Noise(NoiseError::Probe(_))) => 10,
             Self::Trials(error) | Self::Store(StoreError::Records(error)) => trials_code(error),
             Self::Store(_)
-            | Self::Execute(ExecuteError::Store(_))
+            | Self::Execute(ExecuteError::Store(_) | ExecuteError::Noise(NoiseError::Store(_)))
             | Self::File { .. }
             | Self::Publish(_)
             | Self::Publication(_)
-            | Self::Noise(NoiseError::Store(_))
             | Self::Hlog(HlogError::Io(_))
             | Self::NoPlot
             | Self::Json(_) => 11,

@@ -10,7 +10,6 @@ use crate::report;
 use crate::result::{AssembleError, Manifest, RunFile, SkippedCell, assemble, name, write_run_file};
 use crate::run::execute::execute;
 use crate::run::manifest;
-use crate::run::noise;
 use crate::run::offer;
 use crate::run::plan::Plan;
 use crate::run::progress::Progress;
@@ -42,15 +41,10 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode, CliError> {
     if done == plan.trials() {
         eprintln!("every trial is there already: nothing is measured anew; choose another --out for a new run");
     }
-    let preflight = noise::preflight(&plan, &store, &out)?;
-    if let Some(preflight) = &preflight {
-        eprintln!("machine: {preflight}");
-    }
     let mut progress = Progress::start(plan.trials(), done);
     let outcome = execute(&plan, &venues, &mut store, &mut progress, &cancel);
     progress.finish();
-    outcome?;
-    let manifest = manifest::manifest(&plan, &venues, preflight);
+    let manifest = manifest::manifest(&plan, &venues, outcome?);
     conclude(manifest, &manifest::skipped(&plan), store.records(), &out)
 }
 

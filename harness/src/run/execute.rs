@@ -1,4 +1,5 @@
-//! Executes a plan: vm batches side by side, then host batches alone, so that the one's load is not the other's noise.
+//! Executes a plan: vm batches side by side, then host batches alone, so that the one's load is not the other's noise. The
+//! machine is probed between the two: what stands in the report is how it was when host trials began.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -7,11 +8,12 @@ use std::sync::mpsc;
 use std::thread;
 
 use super::measure::{self, MeasureError, Place};
+use super::noise::{self, NoiseError};
 use super::plan::{Batch, Plan};
 use super::progress::Progress;
 use super::record::Record;
 use super::store::{Store, StoreError};
-use crate::result::{VenueKind, name};
+use crate::result::{Preflight, VenueKind, name};
 use crate::venue::vm::{VmError, VmVenue};
 
 /// Why a run ended early. Whole batches are kept in every case.
@@ -20,6 +22,9 @@ pub enum ExecuteError {
     /// The run's directory failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// How quiet the machine is before host trials cannot be found out.
+    #[error(transparent)]
+    Noise(#[from] NoiseError),
     /// A visit on the host failed.
     #[error(transparent)]
     Measure(#[from] MeasureError),
@@ -66,7 +71,8 @@ impl Batch {
     }
 }
 
-/// Measures every batch that the store does not hold yet.
+/// Measures every batch that the store does not hold yet. Returns how quiet the machine was when host trials began, now or in
+/// the earlier attempts that measured them; none where the run has no host trials.
 ///
 /// # Errors
 /// [`ExecuteError`]; what was finished is in the store.
@@ -76,7 +82,9 @@ pub fn execute(
     store: &mut Store,
     progress: &mut Progress,
     cancel: &AtomicBool,
-) -> Result<(), ExecuteError> {
+) -> Result<Option<Preflight>, ExecuteError> {
+    // Before anything is measured, so that a damaged file is not found out after hours.
+    let earlier = noise::earlier(plan, store)?;
     let todo: Vec<&Batch> = plan.batches.iter().filter(|batch| !store.is_done(batch.id)).collect();
     let (in_vm, on_host): (Vec<_>, Vec<_>) = todo.into_iter().partition(|batch| batch.venue == VenueKind::Vm);
     let in_vm = in_vm.into_iter().map(|batch| Ok((batch, venues.vm_of(batch)?)));
@@ -84,11 +92,18 @@ pub fn execute(
     if !in_vm.is_empty() {
         boot_all(plan, in_vm, store, progress, cancel)?;
     }
+    let preflight = if on_host.is_empty() { earlier } else { Some(probe(earlier, store, progress)?) };
     for batch in on_host {
         visit_all(plan, venues.host_of(batch)?, batch, store, progress, cancel)?;
     }
     store.finish(plan)?;
-    Ok(())
+    Ok(preflight)
+}
+
+fn probe(earlier: Option<Preflight>, store: &Store, progress: &Progress) -> Result<Preflight, ExecuteError> {
+    let preflight = noise::probe_and_keep(earlier, store)?;
+    progress.say(&format!("machine: {preflight}"));
+    Ok(preflight)
 }
 
 fn visit_all(

@@ -1,4 +1,4 @@
-//! The preflight of a run: probed before host trials are measured, kept beside them, so that a resumed run keeps its worst.
+//! The preflight of a run: probed when host trials begin, kept beside them, so that a resumed run keeps its worst.
 
 use std::fs;
 use std::io;
@@ -23,18 +23,23 @@ pub enum NoiseError {
     Store(#[from] StoreError),
 }
 
-/// Probes the machine where host trials are still to be measured. Of this probe and those of earlier, interrupted attempts
-/// the one with the lowest score stands for the run: its trials were measured under all of them.
+/// What earlier, interrupted attempts found before they measured the host trials that are there; none where there are none.
+///
+/// # Errors
+/// [`NoiseError::Store`].
+pub fn earlier(plan: &Plan, store: &Store) -> Result<Option<Preflight>, NoiseError> {
+    let found = read(&store.dir().join(PREFLIGHT))?;
+    let mut measured = plan.batches.iter().filter(|batch| batch.venue == VenueKind::Host);
+    Ok(found.filter(|_| measured.any(|batch| store.is_done(batch.id))))
+}
+
+/// Probes the machine, which host trials are to follow at once. Of this probe and those of earlier attempts the one with the
+/// lowest score stands for the run: its trials were measured under all of them.
 ///
 /// # Errors
 /// [`NoiseError`].
-pub fn preflight(plan: &Plan, store: &Store, dir: &Path) -> Result<Option<Preflight>, NoiseError> {
-    let path = dir.join(PREFLIGHT);
-    let earlier = read(&path)?;
-    let measured_here = |batch: &super::plan::Batch| batch.venue == VenueKind::Host && !store.is_done(batch.id);
-    if !plan.batches.iter().any(measured_here) {
-        return Ok(earlier);
-    }
+pub fn probe_and_keep(earlier: Option<Preflight>, store: &Store) -> Result<Preflight, NoiseError> {
+    let path = store.dir().join(PREFLIGHT);
     let now = probe()?;
     let worst = match earlier {
         Some(earlier) if earlier.score < now.score => earlier,
@@ -42,7 +47,7 @@ pub fn preflight(plan: &Plan, store: &Store, dir: &Path) -> Result<Option<Prefli
     };
     let text = serde_json::to_string_pretty(&worst).map_err(|error| encode(&path, error))?;
     write_whole(&path, text.as_bytes())?;
-    Ok(Some(worst))
+    Ok(worst)
 }
 
 fn read(path: &Path) -> Result<Option<Preflight>, StoreError> {
@@ -83,19 +88,31 @@ mod tests {
     }
 
     #[test]
-    fn a_resumed_run_keeps_its_worst_and_a_vm_run_has_none() {
+    fn a_resumed_run_keeps_its_worst_and_no_probe_that_no_trial_followed() {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path(), &plan(VenueKind::Vm)).unwrap();
-        assert_eq!(preflight(&plan(VenueKind::Vm), &store, dir.path()).unwrap(), None);
+        let plan = plan(VenueKind::Host);
+        let mut store = Store::open(dir.path(), &plan).unwrap();
+        assert_eq!(earlier(&plan, &store).unwrap(), None);
+        let mut worst = probe_and_keep(None, &store).unwrap();
+        assert_eq!(earlier(&plan, &store).unwrap(), None, "no batch was measured after it");
 
-        let host = plan(VenueKind::Host);
-        let mut worst = preflight(&host, &store, dir.path()).unwrap().unwrap();
         (worst.score, worst.verdict) = (0, NoiseVerdict::TooNoisy);
         fs::write(dir.path().join(PREFLIGHT), serde_json::to_string(&worst).unwrap()).unwrap();
-        let resumed = preflight(&host, &store, dir.path()).unwrap().unwrap();
-        assert_eq!(resumed.verdict, NoiseVerdict::TooNoisy);
+        store.finish_batch(plan.batches[0].id);
+        let found = earlier(&plan, &store).unwrap();
+        assert_eq!(found.as_ref(), Some(&worst));
+        assert_eq!(probe_and_keep(found, &store).unwrap().verdict, NoiseVerdict::TooNoisy);
 
         fs::write(dir.path().join(PREFLIGHT), "{").unwrap();
-        assert!(matches!(preflight(&host, &store, dir.path()), Err(NoiseError::Store(_))));
+        assert!(matches!(earlier(&plan, &store), Err(NoiseError::Store(_))));
+    }
+
+    #[test]
+    fn the_vm_has_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let plan = plan(VenueKind::Vm);
+        let mut store = Store::open(dir.path(), &plan).unwrap();
+        plan.batches.iter().for_each(|batch| store.finish_batch(batch.id));
+        assert_eq!(earlier(&plan, &store).unwrap(), None);
     }
 }

@@ -91,6 +91,11 @@ impl Store {
         self.done.contains(&batch)
     }
 
+    /// The run's directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// Every record so far.
     pub fn records(&self) -> &[Record] {
         &self.records
