@@ -56,15 +56,15 @@ fn of(bench: &SeedBench, seeds: Vec<u64>, measured: Measured) -> Result<Baseline
         return Err(CliError::NothingReady(vec![format!("packets of {cell} cannot be trusted: {reason}")]));
     }
     let plan = bench.plan(0);
-    let (kernel, origin) =
-        bench.vm().map(|vm| (vm.kernel.release.clone(), vm.kernel.origin.clone())).unwrap_or_default();
+    let (kernel, kernel_origin) =
+        bench.vm().map(|vm| (vm.kernel.release.clone(), vm.kernel.identity.clone())).unwrap_or_default();
     let scenario = portable(&plan.scenario);
     let key = plan_key(&scenario).map_err(|source| io("name", Path::new("baseline"), source.into()))?;
     Ok(Baseline {
         format: BASELINE_FORMAT.to_owned(),
         schema_version: BASELINE_SCHEMA_VERSION,
         kernel,
-        kernel_origin: portable_origin(&origin),
+        kernel_origin,
         plan: key,
         scenario,
         lbcurve: plan.measured_by.lbcurve,
@@ -74,11 +74,6 @@ fn of(bench: &SeedBench, seeds: Vec<u64>, measured: Measured) -> Result<Baseline
         cells: measured.cells,
         seal: String::new(),
     })
-}
-
-/// A package and its version as they are; of a user's file the name alone, for a baseline is meant to be committed.
-pub(super) fn portable_origin(origin: &str) -> String {
-    if origin.contains('/') { origin.rsplit('/').next().unwrap_or_default().to_owned() } else { origin.to_owned() }
 }
 
 /// A directory for measurements that nobody asked to keep.

@@ -104,10 +104,10 @@ fn obstacles(baseline: &Baseline, bench: &SeedBench, release: &str) -> Vec<Strin
 
 /// What differs and may move a count, but need not.
 fn notes(baseline: &Baseline, bench: &SeedBench) -> Vec<String> {
-    let origin = bench.vm().map(|vm| vm.kernel.origin.clone()).unwrap_or_default();
+    let kernel = bench.vm().map(|vm| vm.kernel.identity.clone()).unwrap_or_default();
     let differences = [
         ("QEMU", &baseline.qemu, &bench.qemu),
-        ("the kernel package", &baseline.kernel_origin, &super::baseline::portable_origin(&origin)),
+        ("the kernel's package or file", &baseline.kernel_origin, &kernel),
         ("lbcurve", &baseline.lbcurve, &env!("CARGO_PKG_VERSION").to_owned()),
     ]
     .map(|(what, before, now)| {

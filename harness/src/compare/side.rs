@@ -163,7 +163,7 @@ impl<'a> Side<'a> {
         curves.flat_map(|curve| curve.points.iter().map(move |point| Entry { key: &curve.key, point }))
     }
 
-    /// Version string of a kernel, that tells two builds of one release apart.
+    /// What tells two builds of one kernel release apart.
     pub(super) fn build(&self, key: &CurveKey) -> Option<&'a str> {
         let kernels = &self.run.environment.kernels;
         let found = kernels.iter().find(|kernel| kernel.venue == key.venue && kernel.release == key.kernel);

@@ -28,7 +28,7 @@ pub struct Baseline {
     pub schema_version: u32,
     /// Release of the kernel (`uname -r`).
     pub kernel: String,
-    /// The package that it came from, with its version.
+    /// The package that it came from, with its version; of a file the hash.
     pub kernel_origin: String,
     /// Key of the plan: see [`plan_key`].
     pub plan: String,

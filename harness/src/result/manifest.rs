@@ -16,7 +16,8 @@ pub struct KernelUnderTest {
     pub venue: VenueKind,
     /// Release (`uname -r`), as in every cell.
     pub release: String,
-    /// Version string (`uname -v`), e.g. `#1 SMP PREEMPT_DYNAMIC Debian 6.1.170-1`.
+    /// What tells it from another kernel of the same release: in the vm the package and its version, or the hash of a file
+    /// (`linux-image-6.1.0-50-amd64 6.1.170-1`, `file_` and hexadecimal digits), on the host the version string (`uname -v`).
     pub version: String,
     /// Unit of its durations.
     pub unit: Unit,

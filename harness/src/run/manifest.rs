@@ -121,7 +121,7 @@ fn kernels(venues: &Venues) -> Vec<KernelUnderTest> {
     let vms = venues.vms.iter().map(|vm| KernelUnderTest {
         venue: VenueKind::Vm,
         release: vm.kernel.release.clone(),
-        version: vm.kernel.origin.clone(),
+        version: vm.kernel.identity.clone(),
         unit: vm.place().unit,
     });
     let host = venues.host.as_ref().map(|place| KernelUnderTest {
