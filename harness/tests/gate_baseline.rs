@@ -88,6 +88,18 @@ fn what_was_written_is_read_back() {
     assert_eq!(Baseline { seal: String::new(), ..read }, baseline());
 }
 
+/// A change of the scenario's or the baseline's layout makes them useless: `cargo xtask baseline` makes new ones.
+#[test]
+fn committed_baselines_can_be_used() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../results/baselines");
+    let paths: Vec<_> = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(!paths.is_empty());
+    for path in paths.iter().filter(|path| path.extension().is_some_and(|extension| extension == "json")) {
+        let baseline = Baseline::read(path).unwrap();
+        assert_eq!(path.file_name().unwrap().to_str().unwrap(), baseline.file_name());
+    }
+}
+
 #[test]
 fn files_that_are_no_baseline() {
     refused(Path::new("/nowhere/baseline.json"), 24, &["No such file"]);
