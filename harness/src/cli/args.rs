@@ -44,6 +44,9 @@ pub enum Command {
     Baseline(BaselineArgs),
     /// Hold the claims about iptables and IPVS to a run: a verdict each, with the figures behind it.
     Claims(ClaimsArgs),
+    /// Make the visits that `lbcurve gate` asks for on standard input.
+    #[command(hide = true)]
+    Visit,
     /// Remove what a killed run left behind.
     Clean,
 }

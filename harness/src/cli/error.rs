@@ -2,9 +2,13 @@
 
 use std::process::ExitCode;
 
+use curve_stats::StatsError;
+
+use super::against::duel_code;
 use crate::backend::dump::{DumpError, ProgramError};
 use crate::chain::one_line;
 use crate::compare::CompareError;
+use crate::gate::host::{DuelError, JobError};
 use crate::gate::{BaselineError, PublishError};
 use crate::net::NetError;
 use crate::report::HlogError;
@@ -116,6 +120,15 @@ pub enum CliError {
         #[source]
         source: std::io::Error,
     },
+    /// The turns of a gate ended early.
+    #[error(transparent)]
+    Duel(#[from] DuelError),
+    /// A visit was asked for in words that are not understood.
+    #[error(transparent)]
+    Job(JobError),
+    /// Pairs that no statistic can be computed from.
+    #[error("cannot judge what was measured")]
+    Judge(#[source] StatsError),
     /// Something that a killed run left cannot be removed.
     #[error("{0} leftovers cannot be removed (listed above)")]
     Leftovers(usize),
@@ -158,12 +171,13 @@ impl CliError {
             | Self::Hlog(HlogError::Io(_))
             | Self::NoPlot
             | Self::Json(_) => 11,
-            Self::Assemble(_) => 12,
+            Self::Assemble(_) | Self::Judge(_) => 12,
             Self::RunFile(error) => run_file_code(error),
             Self::Hlog(_) => 19,
             Self::Leftovers(_) => 14,
             Self::Baseline(error) => error.exit_code(),
-            Self::OtherSide { .. } => 27,
+            Self::OtherSide { .. } | Self::Job(_) => 27,
+            Self::Duel(error) => duel_code(error),
             Self::Compare(_) => 28,
         })
     }

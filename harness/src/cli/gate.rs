@@ -3,23 +3,34 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use super::against::against_binary;
+use super::against_kernel::against_kernel;
 use super::baseline::with_kernel;
-use super::gate_args::GateArgs;
+use super::gate_args::{GateArgs, Percent};
 use super::seeds::SeedBench;
 use super::{CliError, signals};
 use crate::gate::{Baseline, BaselineError, Destinations, Facts, GateReport, compare, overall, publish};
-use crate::run::scenario::Scenario;
+use crate::run::scenario::{Scenario, ScenarioError};
 
 pub(super) fn gate(args: &GateArgs) -> Result<ExitCode, CliError> {
     let report = match (&args.baseline, &args.against) {
         (Some(baseline), _) => against_baseline(args, baseline)?,
-        (None, path) => {
-            let path = path.clone().unwrap_or_default();
-            return Err(CliError::OtherSide { path, reason: "this lbcurve gates against a --baseline only".into() });
-        }
+        (None, path) => against(args, &path.clone().unwrap_or_default())?,
     };
     publish(&report, &Destinations::from_environment(args.summary.clone()))?;
     Ok(ExitCode::from(report.verdict.exit_code()))
+}
+
+/// A path is an executable unless modules come with it; any other word is a kernel's package or suite, as `--kernel` takes them.
+fn against(args: &GateArgs, other: &Path) -> Result<GateReport, CliError> {
+    let is_path = other.is_absolute() || other.starts_with(".") || other.starts_with("..") || other.is_file();
+    if is_path && args.against_options.against_modules.is_none() {
+        if args.kernel.is_some() {
+            return Err(ScenarioError::KernelOnHost.into());
+        }
+        return against_binary(args, other);
+    }
+    against_kernel(args, &other.to_string_lossy())
 }
 
 fn against_baseline(args: &GateArgs, path: &Path) -> Result<GateReport, CliError> {
@@ -49,7 +60,7 @@ fn against_baseline(args: &GateArgs, path: &Path) -> Result<GateReport, CliError
         }
     };
     let measured = bench.measure(&seeds, out, &cancel)?;
-    let cells = compare(&baseline.cells, &measured, args.floor.share())
+    let cells = compare(&baseline.cells, &measured, args.floor.unwrap_or(Percent::VM_FLOOR).share())
         .map_err(|error| unfit(path, crate::chain::one_line(&error)))?;
     let verdict = overall(cells.iter().map(|cell| cell.verdict));
     Ok(GateReport { verdict, facts, notes, cells })
@@ -124,7 +135,7 @@ fn facts(args: &GateArgs, path: &Path, baseline: &Baseline, bench: &SeedBench, s
         ("kernel".to_owned(), format!("{} ({}), deterministic vm", baseline.kernel, baseline.kernel_origin)),
         ("plan".to_owned(), baseline.plan.clone()),
         ("seeds".to_owned(), format!("{} against the baseline's {}", list(seeds), list(&baseline.seeds))),
-        ("floor".to_owned(), format!("{} of a traversal", args.floor)),
+        ("floor".to_owned(), format!("{} of a traversal", args.floor.unwrap_or(Percent::VM_FLOOR))),
     ];
     if let Some(services) = bench.plan(0).scenario.self_test_ballast {
         let rule = format!("one rule that matches nothing per {services} services: not a normal measurement");

@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use super::against_args::AgainstArgs;
 use clap::{ArgGroup, Args, Subcommand};
 
 /// Arguments of `lbcurve gate`.
@@ -19,9 +20,9 @@ pub struct GateArgs {
     /// Seeds to measure, at least 3 [default: the baseline's first 3].
     #[arg(long, value_delimiter = ',', conflicts_with = "against")]
     pub seeds: Option<Vec<u64>>,
-    /// Smallest change that counts.
-    #[arg(long, default_value = "1%")]
-    pub floor: Percent,
+    /// Smallest change that counts [default: 1%, on the host 3%].
+    #[arg(long)]
+    pub floor: Option<Percent>,
     /// Write a Markdown summary to this file.
     #[arg(long, value_name = "FILE")]
     pub summary: Option<PathBuf>,
@@ -30,11 +31,14 @@ pub struct GateArgs {
     pub out: Option<PathBuf>,
     /// Kernel for the vm instead of the distribution's: a package (linux-image-amd64), a suite (trixie-backports), both
     /// (linux-image-amd64/sid), or an image file (./vmlinuz) with --modules.
-    #[arg(long, value_name = "KERNEL", conflicts_with = "against")]
+    #[arg(long, value_name = "KERNEL")]
     pub kernel: Option<String>,
     /// Modules directory (lib/modules/RELEASE) of a kernel that is a file.
     #[arg(long, value_name = "DIR", requires = "kernel")]
     pub modules: Option<PathBuf>,
+    /// What is measured turn by turn.
+    #[command(flatten)]
+    pub against_options: AgainstArgs,
     /// Self-test: program one rule that matches nothing per this many services (iptables modes).
     #[arg(long, value_name = "K", hide = true)]
     pub self_test_ballast: Option<NonZeroU32>,
@@ -84,6 +88,9 @@ pub struct UpdateArgs {
 pub struct Percent(f64);
 
 impl Percent {
+    /// The floor of the deterministic gate, where none is asked for.
+    pub const VM_FLOOR: Self = Self(1.0);
+
     /// 0.01 of `1%`.
     pub fn share(self) -> f64 {
         self.0 / 100.0

@@ -1,5 +1,8 @@
 //! The command line: raw arguments to validated ones, errors to exit codes.
 
+mod against;
+mod against_args;
+mod against_kernel;
 pub mod args;
 mod baseline;
 mod claims;
@@ -17,6 +20,7 @@ mod run;
 mod seeds;
 mod signals;
 mod verify;
+mod visit;
 
 use std::process::ExitCode;
 
@@ -54,6 +58,7 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
         Command::Gate(args) => gate::gate(&args),
         Command::Baseline(args) => baseline::baseline(&args),
         Command::Claims(args) => claims::claims(&args),
+        Command::Visit => visit::visit(),
         Command::Clean => clean::clean(),
     }
 }

@@ -6,6 +6,7 @@
 mod baseline;
 mod decide;
 mod deterministic;
+pub mod host;
 mod plan;
 mod publish;
 mod render;
