@@ -32,6 +32,22 @@ pub enum ToolError {
 }
 
 impl ToolError {
+    /// What a tool that ended with a failure said, in the C locale.
+    pub fn said(&self) -> Option<&str> {
+        match self {
+            Self::Start { .. } => None,
+            Self::Failed { said, .. } => Some(said),
+        }
+    }
+
+    /// The code that the tool ended with.
+    pub fn code(&self) -> Option<i32> {
+        match self {
+            Self::Start { .. } => None,
+            Self::Failed { status, .. } => status.code(),
+        }
+    }
+
     /// Whether the tool is not installed.
     pub fn is_missing(&self) -> bool {
         matches!(self, Self::Start { source, .. } if source.kind() == io::ErrorKind::NotFound)

@@ -94,12 +94,9 @@ impl Apt {
         Ok(apt)
     }
 
-    /// `apt-cache`'s answer; a package that it does not know gives an empty one.
+    /// `apt-cache`'s answer; a package that it does not know gives an empty one, and an apt that is broken an error.
     pub(super) fn cache(&self, args: &[&str]) -> Result<String, PackageError> {
-        match self.output("apt-cache", args, Path::new("/")) {
-            Err(error) if error.is_missing() => Err(PackageError::NoApt(error)),
-            other => Ok(other.unwrap_or_default()),
-        }
+        answer(self.output("apt-cache", args, Path::new("/")))
     }
 
     /// Downloads a package's archive into `dir`.
@@ -112,6 +109,18 @@ impl Apt {
         run_tool::output_with(tool, args, dir, config.as_slice())
     }
 }
+
+/// apt-cache ends with the same code for a package that it does not know and for whatever else goes wrong: its words decide.
+fn answer(said: Result<String, ToolError>) -> Result<String, PackageError> {
+    match said {
+        Err(error) if error.said() == Some(NO_SUCH_PACKAGE) => Ok(String::new()),
+        Err(error) if error.is_missing() => Err(PackageError::NoApt(error)),
+        other => other.map_err(PackageError::Apt),
+    }
+}
+
+/// All that apt-cache says where it knows no such package.
+const NO_SUCH_PACKAGE: &str = "E: No packages found";
 
 /// Directory of a private apt.
 struct Root<'a> {
@@ -255,6 +264,29 @@ mod tests {
         for absent in ["Post-Invoke", "\"1\"", "DEP-11", "var/cache/apt"] {
             assert!(!text.contains(absent), "{absent} in {text}");
         }
+    }
+
+    #[test]
+    fn a_broken_apt_is_no_unknown_package() {
+        let ends = |script: &str| answer(run_tool::output("sh", &["-c", script], Path::new("/")));
+        assert_eq!(ends("echo known").unwrap(), "known\n");
+        assert_eq!(ends("echo 'E: No packages found' >&2; exit 100").unwrap(), "");
+        let broken = ends("echo 'E: The list of sources could not be read.' >&2; exit 100").unwrap_err();
+        assert!(matches!(broken, PackageError::Apt(_)));
+        assert!(crate::chain::one_line(&broken).contains("list of sources"));
+        // Where lists are unreadable apt says both.
+        let unreadable = "echo 'E: Could not open file lists/x - open (13: Permission denied)' >&2; ";
+        let both = ends(&format!("{unreadable} echo 'E: No packages found' >&2; exit 100")).unwrap_err();
+        assert!(matches!(both, PackageError::Apt(_)));
+    }
+
+    #[test]
+    fn a_configuration_that_apt_cannot_read_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = dir.path().join("apt.conf");
+        fs::write(&config, "{{{").unwrap();
+        let error = Apt { config: Some(config) }.cache(&["show", "linux-image-amd64"]).unwrap_err();
+        assert!(matches!(error, PackageError::Apt(_)), "{error}");
     }
 
     #[test]

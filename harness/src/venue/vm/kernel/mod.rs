@@ -100,7 +100,7 @@ impl KernelImage {
             None => Apt::of_machine(),
             Some(suite) => Apt::of_suite(suite, cache, progress)?,
         };
-        let package = package::find(name, apt, cache)?;
+        let package = package::find(name, apt, cache, progress)?;
         let dir = cache.get_or_fill(&package.cache_key(), |dir| package::fill(&package, dir, progress))?;
         let vmlinux = dir.join("vmlinux");
         let release = release_of(&dir)?;

@@ -27,6 +27,14 @@ pub enum PackageError {
     /// No apt on this system.
     #[error("no apt here to take a kernel package from: give a kernel file with --kernel ./FILE --modules DIR")]
     NoApt(#[source] ToolError),
+    /// apt is here and does not work.
+    #[error(
+        "apt-cache cannot say which kernel packages there are: run `apt-get update`, or give a kernel file with --kernel ./FILE --modules DIR"
+    )]
+    Apt(#[source] ToolError),
+    /// Versions in the cache cannot be compared.
+    #[error("cannot tell which of the cached versions is the newest")]
+    Versions(#[source] ToolError),
     /// apt does not know the package.
     #[error(
         "apt knows no package {0}: run `apt-get update`, name a suite that has it (--kernel PACKAGE/SUITE), or give a kernel file with --kernel ./FILE --modules DIR"
@@ -73,22 +81,49 @@ impl Package {
 
 /// The package behind `name`: what the metapackage `linux-image-amd64` depends on, or `name` itself. One that apt does not
 /// know any more, since archives drop old kernels, may still be in the cache.
-pub(super) fn find(name: &str, apt: Apt, cache: &Cache) -> Result<Package, PackageError> {
+pub(super) fn find(
+    name: &str,
+    apt: Apt,
+    cache: &Cache,
+    progress: &mut dyn FnMut(&str),
+) -> Result<Package, KernelError> {
     let behind = depends(&apt, name)?.into_iter().find(|package| package.starts_with("linux-image-"));
     let name = behind.unwrap_or_else(|| name.to_owned());
     let record = apt.cache(&["show", "--no-all-versions", &name])?;
     let known = record.lines().find_map(|line| line.strip_prefix("Version: ")).map(str::to_owned);
-    match known.or_else(|| cached_version(&name, cache)) {
-        Some(version) => Ok(Package { name, version, apt }),
-        None => Err(PackageError::Unknown(name)),
+    if let Some(version) = known {
+        return Ok(Package { name, version, apt });
     }
+    let Some(version) = cached_version(&name, cache)? else { return Err(PackageError::Unknown(name).into()) };
+    let package = Package { name, version, apt };
+    progress(&format!("apt knows no package {} any more: {package} is taken from the cache", package.name));
+    Ok(package)
 }
 
-/// Version of a package in the cache, the last by name where there are several.
-fn cached_version(name: &str, cache: &Cache) -> Option<String> {
-    let entries = fs::read_dir(cache.dir()).into_iter().flatten().flatten();
-    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-    names.filter_map(|entry| Some(entry.strip_prefix(name)?.strip_prefix('_')?.to_owned())).max()
+/// Version of a package in the cache, the newest where there are several.
+fn cached_version(name: &str, cache: &Cache) -> Result<Option<String>, KernelError> {
+    let entries = match fs::read_dir(cache.dir()) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(cache_error("read", cache.dir()))?,
+    };
+    let mut newest: Option<String> = None;
+    for entry in entries {
+        let entry = entry.map_err(cache_error("read", cache.dir()))?.file_name().into_string().unwrap_or_default();
+        let Some(version) = entry.strip_prefix(name).and_then(|rest| rest.strip_prefix('_')) else { continue };
+        if newest.as_ref().map_or(Ok(true), |newest| is_newer(version, newest))? {
+            newest = Some(version.to_owned());
+        }
+    }
+    Ok(newest)
+}
+
+/// Whether `a` is the later version of the two, as dpkg orders them: 6.1.170 is after 6.1.90.
+fn is_newer(a: &str, b: &str) -> Result<bool, PackageError> {
+    match run_tool::output("dpkg", &["--compare-versions", a, "gt", b], Path::new("/")) {
+        Ok(_) => Ok(true),
+        Err(error) if error.code() == Some(1) => Ok(false),
+        Err(error) => Err(PackageError::Versions(error)),
+    }
 }
 
 /// Downloads and unpacks `package` into `dir`: `vmlinux`, its `release` and `lib/modules/<release>`.
@@ -203,7 +238,8 @@ mod tests {
     fn an_unknown_package_is_named_with_the_remedy() {
         let dir = tempfile::tempdir().unwrap();
         let cache = Cache::at(dir.path().to_owned());
-        let error = find("linux-image-no-such-thing", Apt::of_machine(), &cache).unwrap_err();
+        let mut silent = |line: &str| panic!("{line}");
+        let error = find("linux-image-no-such-thing", Apt::of_machine(), &cache, &mut silent).unwrap_err();
         assert!(error.to_string().contains("linux-image-no-such-thing"), "{error}");
     }
 
@@ -211,9 +247,13 @@ mod tests {
     fn a_kernel_that_the_archive_dropped_comes_from_the_cache() {
         let dir = tempfile::tempdir().unwrap();
         let cache = Cache::at(dir.path().to_owned());
-        fs::create_dir(dir.path().join("linux-image-0.0.0-1-amd64_0.0.1-1")).unwrap();
-        fs::create_dir(dir.path().join("linux-image-0.0.0-10-amd64_0.0.2-1")).unwrap();
-        let package = find("linux-image-0.0.0-1-amd64", Apt::of_machine(), &cache).unwrap();
-        assert_eq!(package.cache_key(), "linux-image-0.0.0-1-amd64_0.0.1-1");
+        for cached in ["-1-amd64_0.0.90-1", "-1-amd64_0.0.170-1", "-1-amd64_0.0.170-1~bpo12+1", "-10-amd64_0.0.200-1"] {
+            fs::create_dir(dir.path().join(format!("linux-image-0.0.0{cached}"))).unwrap();
+        }
+        let mut said = Vec::new();
+        let mut progress = |line: &str| said.push(line.to_owned());
+        let package = find("linux-image-0.0.0-1-amd64", Apt::of_machine(), &cache, &mut progress).unwrap();
+        assert_eq!(package.cache_key(), "linux-image-0.0.0-1-amd64_0.0.170-1");
+        assert!(said.iter().any(|line| line.contains("0.0.170-1 is taken from the cache")), "{said:?}");
     }
 }
