@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use super::Statistic;
 use crate::result::{Cell, Curve, Metric, Point, RunFile, Unit};
-use crate::run::plan::is_baseline;
 
 /// A cell and metric of several seeds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -62,7 +61,7 @@ impl Measured {
         let mut suspects = BTreeMap::new();
         let curves = runs.iter().flat_map(|run| &run.curves).filter(|curve| is_gated(curve));
         for (curve, point) in curves.flat_map(|curve| curve.points.iter().map(move |point| (curve, point))) {
-            let (cell, metric, unit) = (cell(curve, point), curve.key.metric, curve.key.unit);
+            let (cell, metric, unit) = (curve.key.cell(point.services), curve.key.metric, curve.key.unit);
             if let Some(reason) = &point.suspect {
                 suspects.insert((cell.clone(), metric), reason.clone());
             }
@@ -77,22 +76,7 @@ impl Measured {
 fn is_gated(curve: &Curve) -> bool {
     match curve.key.metric {
         Metric::Traversal => true,
-        Metric::Added => !is_baseline(curve.key.backend),
+        Metric::Added => curve.key.backend.balances(),
         Metric::Floor => false,
-    }
-}
-
-fn cell(curve: &Curve, point: &Point) -> Cell {
-    let key = &curve.key;
-    Cell {
-        venue: key.venue,
-        kernel: key.kernel.clone(),
-        backend: key.backend,
-        layout: key.layout,
-        protocol: key.protocol,
-        services: point.services,
-        endpoints: point.endpoints,
-        flow: key.flow,
-        position: key.position,
     }
 }

@@ -1,8 +1,8 @@
 //! A curve in words: its subject, its class, its figures.
 
 use crate::report::number::{self, Medium};
+use crate::report::select::{panels, verdict_curves};
 use crate::result::{BackendKind, Curve, Flow, Metric, RunFile, Unit, VenueKind, name};
-use crate::run::plan::{is_baseline, worst_position};
 use crate::workload::{Protocol, VipLayout};
 
 pub(super) const MEDIUM: Medium = Medium::Terminal;
@@ -54,16 +54,12 @@ impl Subject {
     }
 }
 
-/// The curves of `added` for new flows at each backend's worst position: what a reading is about.
+/// The curves of `added` for new flows at each backend's worst position, chosen as the report chooses them: what a reading is
+/// about.
 pub(super) fn main_curves(run: &RunFile) -> Vec<&Curve> {
-    let is_main = |curve: &&Curve| {
-        let key = &curve.key;
-        key.metric == Metric::Added
-            && key.flow == Flow::New
-            && !is_baseline(key.backend)
-            && key.position == worst_position(key.backend)
-    };
-    let mut curves: Vec<_> = run.curves.iter().filter(is_main).collect();
+    let panels = panels(run, Metric::Added).into_iter().filter(|(panel, _)| panel.flow == Flow::New);
+    let mut curves: Vec<_> = panels.flat_map(|(_, curves)| verdict_curves(&curves)).collect();
+    curves.retain(|curve| curve.key.backend.balances());
     curves.sort_by_key(|curve| (Place::of(curve), Subject::of(curve)));
     curves
 }
@@ -92,9 +88,14 @@ pub(super) fn median(curve: &Curve, services: u32) -> Option<String> {
 pub(super) fn sentence(curve: &Curve) -> String {
     let unit = curve.key.unit;
     let mut text = format!(
-        "**{}**, asked for its {} service: **{}** in the number of services",
+        "**{}**, asked for its {} service{}: **{}** in the number of services",
         Subject::of(curve).title(),
         name(&curve.key.position),
+        if curve.key.position == curve.key.backend.worst_position() {
+            ""
+        } else {
+            ", the one that took longest of those measured"
+        },
         class(curve)
     );
     text += &format!(", {} {unit} per service", slope(curve));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use curve_stats::quantile;
 use serde::Serialize;
 
-use crate::result::{Cell, Curve, Metric, Point, ProgrammingOp, RunFile, VenueKind, name};
+use crate::result::{Cell, Metric, ProgrammingOp, RunFile, VenueKind, name};
 
 /// One measure of a benchmark.
 #[derive(Serialize)]
@@ -34,7 +34,7 @@ pub fn bmf(run: &RunFile) -> String {
             let measure = format!("{}-{}", curve.key.metric, curve.key.unit);
             put(
                 &mut benchmarks,
-                benchmark(&cell(curve, point)),
+                benchmark(&curve.key.cell(point.services)),
                 measure,
                 point.p50,
                 Some([point.spread.low(), point.spread.high()]),
@@ -53,21 +53,6 @@ fn put(benchmarks: &mut Benchmarks, benchmark: String, measure: String, value: f
         let [lower_value, upper_value] =
             bounds.filter(|ends| ends.iter().all(|end| end.is_finite())).map_or([None; 2], |ends| ends.map(Some));
         benchmarks.entry(benchmark).or_default().insert(measure, Value { value, lower_value, upper_value });
-    }
-}
-
-fn cell(curve: &Curve, point: &Point) -> Cell {
-    let key = &curve.key;
-    Cell {
-        venue: key.venue,
-        kernel: key.kernel.clone(),
-        backend: key.backend,
-        layout: key.layout,
-        protocol: key.protocol,
-        services: point.services,
-        endpoints: point.endpoints,
-        flow: key.flow,
-        position: key.position,
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::fit;
 use super::number::{self, Medium};
-use super::select::{Panel, balances, main_panels, panels, sizes, verdict_curves};
+use super::select::{Panel, main_panels, panels, sizes, verdict_curves};
 use crate::result::{Curve, Metric, RunFile, name};
 use crate::workload::VipLayout;
 
@@ -21,7 +21,7 @@ pub fn markdown(run: &RunFile) -> String {
     let main = main_panels(&by_panel.keys().copied().collect::<Vec<_>>());
     for panel in &main {
         let curves = by_panel.get(panel).map(|curves| verdict_curves(curves)).unwrap_or_default();
-        let curves: Vec<_> = curves.into_iter().filter(|curve| balances(curve.key.backend)).collect();
+        let curves: Vec<_> = curves.into_iter().filter(|curve| curve.key.backend.balances()).collect();
         if !curves.is_empty() {
             table(&mut text, panel, &curves);
         }

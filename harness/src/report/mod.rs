@@ -10,7 +10,7 @@ mod markdown;
 pub mod number;
 mod plot;
 mod programming;
-mod select;
+pub(crate) mod select;
 mod skipped;
 mod terminal;
 

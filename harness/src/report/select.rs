@@ -2,24 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use crate::result::{BackendKind, Curve, Flow, Metric, Position, RunFile, Unit, VenueKind, name};
+use crate::result::{BackendKind, Curve, Flow, Metric, RunFile, Unit, VenueKind, name};
 use crate::workload::{Protocol, VipLayout};
 
 /// What curves must share to be drawn in one plot: one machine, one unit, one kind of packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Panel<'a> {
+pub(crate) struct Panel<'a> {
     /// Where.
-    pub(super) venue: VenueKind,
+    pub(crate) venue: VenueKind,
     /// Kernel release.
-    pub(super) kernel: &'a str,
+    pub(crate) kernel: &'a str,
     /// Unit.
-    pub(super) unit: Unit,
+    pub(crate) unit: Unit,
     /// Protocol.
-    pub(super) protocol: Protocol,
+    pub(crate) protocol: Protocol,
     /// M.
-    pub(super) endpoints: u32,
+    pub(crate) endpoints: u32,
     /// Flow.
-    pub(super) flow: Flow,
+    pub(crate) flow: Flow,
 }
 
 impl<'a> Panel<'a> {
@@ -61,21 +61,12 @@ pub(super) fn flow_title(flow: Flow) -> &'static str {
 }
 
 /// The curves of one metric, by panel.
-pub(super) fn panels(run: &RunFile, metric: Metric) -> BTreeMap<Panel<'_>, Vec<&Curve>> {
+pub(crate) fn panels(run: &RunFile, metric: Metric) -> BTreeMap<Panel<'_>, Vec<&Curve>> {
     let mut panels = BTreeMap::<_, Vec<_>>::new();
     for curve in run.curves.iter().filter(|curve| curve.key.metric == metric) {
         panels.entry(Panel::of(curve)).or_default().push(curve);
     }
     panels
-}
-
-/// The position that costs most: rules are walked from the first, and IPVS puts new services at a bucket's head.
-pub(super) fn worst_position(backend: BackendKind) -> Position {
-    match backend {
-        BackendKind::Direct | BackendKind::DirectConntrack => Position::Missing,
-        BackendKind::Ipvs => Position::First,
-        BackendKind::IptablesLegacy | BackendKind::IptablesNft | BackendKind::Nftables => Position::Last,
-    }
 }
 
 /// Median at the largest N.
@@ -87,12 +78,12 @@ fn largest(curve: &Curve) -> f64 {
 /// came out highest at the largest N.
 fn worst<'a>(curves: &[&'a Curve], layout: VipLayout, backend: BackendKind) -> Option<&'a Curve> {
     let candidates = || curves.iter().copied().filter(|c| c.key.backend == backend && c.key.layout == layout);
-    let known = candidates().find(|curve| curve.key.position == worst_position(backend));
+    let known = candidates().find(|curve| curve.key.position == backend.worst_position());
     known.or_else(|| candidates().max_by(|a, b| largest(a).total_cmp(&largest(b))))
 }
 
 /// One curve a backend and layout, at its worst position: backends in order, sequential VIPs before others.
-pub(super) fn verdict_curves<'a>(curves: &[&'a Curve]) -> Vec<&'a Curve> {
+pub(crate) fn verdict_curves<'a>(curves: &[&'a Curve]) -> Vec<&'a Curve> {
     let mut pairs: Vec<_> = curves.iter().map(|curve| (curve.key.backend, curve.key.layout)).collect();
     pairs.sort();
     pairs.dedup();
@@ -104,11 +95,6 @@ pub(super) fn headline_curves<'a>(curves: &[&'a Curve]) -> Vec<&'a Curve> {
     let mut chosen = verdict_curves(curves);
     chosen.dedup_by_key(|curve| curve.key.backend);
     chosen
-}
-
-/// Whether a backend balances load; the direct ones are the yardsticks.
-pub(super) fn balances(backend: BackendKind) -> bool {
-    !matches!(backend, BackendKind::Direct | BackendKind::DirectConntrack)
 }
 
 /// Every N of some curves, ascending.

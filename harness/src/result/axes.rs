@@ -27,6 +27,25 @@ pub enum BackendKind {
     Nftables,
 }
 
+impl BackendKind {
+    /// Where a backend looks longest, the position that a headline shows: rules are walked from the first, and IPVS puts new
+    /// services at a bucket's head.
+    #[must_use]
+    pub fn worst_position(self) -> Position {
+        match self {
+            Self::Direct | Self::DirectConntrack => Position::Missing,
+            Self::Ipvs => Position::First,
+            Self::IptablesLegacy | Self::IptablesNft | Self::Nftables => Position::Last,
+        }
+    }
+
+    /// Whether it balances load; the direct ones have no services and are the yardsticks.
+    #[must_use]
+    pub fn balances(self) -> bool {
+        !matches!(self, Self::Direct | Self::DirectConntrack)
+    }
+}
+
 /// Where the kernel under test runs.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, clap::ValueEnum,

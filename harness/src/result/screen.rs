@@ -4,7 +4,7 @@
 
 use curve_stats::{Drift, drift, holm, median, outliers};
 
-use super::{Cell, Curve, CurveKey, Metric, Point, Unit, Warning};
+use super::{Curve, CurveKey, Metric, Point, Unit, Warning};
 
 /// An outlier nearer to its median than this changes no conclusion.
 const LEAST_OUTLIER: f64 = 0.10;
@@ -41,23 +41,17 @@ fn outlier(key: &CurveKey, point: &Point) -> Option<Warning> {
     let trials: Vec<usize> = outliers(&point.values).ok()?.into_iter().filter(far).collect();
     let furthest_percent = trials.iter().filter_map(percent).max_by_key(|percent| percent.unsigned_abs())?;
     let trials = trials.iter().filter_map(|index| u32::try_from(*index).ok()).collect();
-    Some(Warning::Outlier { cell: cell(key, point), trials, of: point.trials, furthest_percent })
+    Some(Warning::Outlier { cell: key.cell(point.services), trials, of: point.trials, furthest_percent })
 }
 
 fn drifts(key: &CurveKey, point: &Point, drift: &Drift, p: f64) -> Option<Warning> {
     let change_percent = percent(drift.change, median(&point.values).ok()?)?;
     let counts = p <= ALPHA && change_percent.unsigned_abs() as f64 >= 100.0 * LEAST_DRIFT;
-    counts.then(|| Warning::Drift { cell: cell(key, point), trials: point.trials, change_percent })
+    counts.then(|| Warning::Drift { cell: key.cell(point.services), trials: point.trials, change_percent })
 }
 
 /// A difference in whole per cent of the median; none where that is not positive.
 fn percent(difference: f64, middle: f64) -> Option<i64> {
     let percent = 100.0 * difference / middle;
     (middle > 0.0 && percent.is_finite()).then(|| percent.round() as i64)
-}
-
-fn cell(key: &CurveKey, point: &Point) -> Cell {
-    let CurveKey { venue, backend, layout, protocol, endpoints, flow, position, .. } = *key;
-    let (kernel, services) = (key.kernel.clone(), point.services);
-    Cell { venue, kernel, backend, layout, protocol, services, endpoints, flow, position }
 }

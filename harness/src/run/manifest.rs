@@ -6,7 +6,7 @@ use std::process::Command;
 use rustix::system::uname;
 
 use super::execute::Venues;
-use super::plan::{MeasureKind, Plan, Setup, worst_position};
+use super::plan::{MeasureKind, Plan, Setup};
 use crate::programs;
 use crate::result::{
     Cell, Environment, Flow, KernelUnderTest, Manifest, Plan as ReportedPlan, PlannedCell, Position, Preflight,
@@ -32,7 +32,7 @@ pub fn skipped(plan: &Plan) -> Vec<SkippedCell> {
                 services,
                 endpoints: scenario.endpoints[0],
             };
-            let cell = cell(skipped.venue, &skipped.kernel, setup, scenario.flows[0], worst_position(skipped.backend));
+            let cell = cell(skipped.venue, &skipped.kernel, setup, scenario.flows[0], skipped.backend.worst_position());
             cells.push(SkippedCell { cell, reason: skipped.reason.clone() });
         }
     }

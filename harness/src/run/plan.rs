@@ -197,17 +197,3 @@ impl Setup {
         }
     }
 }
-
-/// Where a backend looks longest: the curve that a headline shows.
-pub fn worst_position(backend: BackendKind) -> Position {
-    match backend {
-        BackendKind::Direct | BackendKind::DirectConntrack => Position::Missing,
-        BackendKind::Ipvs => Position::First,
-        BackendKind::IptablesLegacy | BackendKind::IptablesNft | BackendKind::Nftables => Position::Last,
-    }
-}
-
-/// Whether a backend has no services.
-pub fn is_baseline(backend: BackendKind) -> bool {
-    matches!(backend, BackendKind::Direct | BackendKind::DirectConntrack)
-}

@@ -5,7 +5,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha12Rng;
 
 use super::guard;
-use super::plan::{Batch, Measure, MeasureKind, Setup, Skipped, VenueOffer, Visit, is_baseline, worst_position};
+use super::plan::{Batch, Measure, MeasureKind, Setup, Skipped, VenueOffer, Visit};
 use super::scenario::{Preset, Scenario};
 use crate::result::{BackendKind, Flow, Position, VenueKind};
 use crate::workload::{Protocol, VipLayout};
@@ -162,7 +162,7 @@ impl Planner<'_> {
 
 /// Layout, protocol and M of a backend: the baselines have no services, so only protocol and M concern them.
 fn axes(scenario: &Scenario, backend: BackendKind) -> Vec<(VipLayout, Protocol, u32)> {
-    let single = is_baseline(backend) || (scenario.narrow_layouts && backend != BackendKind::Ipvs);
+    let single = !backend.balances() || (scenario.narrow_layouts && backend != BackendKind::Ipvs);
     let layouts = if single { &scenario.layouts[..1] } else { &scenario.layouts[..] };
     let mut axes = Vec::new();
     for &layout in layouts {
@@ -184,10 +184,10 @@ fn kinds(scenario: &Scenario, offer: &VenueOffer, setup: &Setup) -> Vec<MeasureK
         kinds.push(MeasureKind::Floor);
     }
     if offer.saturation {
-        let position = worst_position(setup.backend);
+        let position = setup.backend.worst_position();
         kinds.extend(flows(scenario, setup.backend).iter().map(|&flow| MeasureKind::Saturation { flow, position }));
     }
-    if !is_baseline(setup.backend) {
+    if setup.backend.balances() {
         kinds.push(MeasureKind::Programming);
     }
     kinds
@@ -203,7 +203,7 @@ fn positions(scenario: &Scenario, backend: BackendKind, flow: Flow) -> &[Positio
         (BackendKind::Direct | BackendKind::DirectConntrack, _) => &[Position::Missing],
         // Conntrack answers before any position matters; one is enough unless positions were the point of the preset.
         (_, Flow::Established) if scenario.preset != Preset::Full => {
-            let worst = scenario.positions.iter().position(|position| *position == worst_position(backend));
+            let worst = scenario.positions.iter().position(|position| *position == backend.worst_position());
             let one = worst.unwrap_or(0);
             &scenario.positions[one..=one]
         }

@@ -9,7 +9,7 @@ use rand_chacha::ChaCha12Rng;
 
 use super::{Executable, Side};
 use crate::result::{BackendKind, VenueKind};
-use crate::run::plan::{Batch, Measure, MeasureKind, MeasuredBy, Plan, Setup, Visit, worst_position};
+use crate::run::plan::{Batch, Measure, MeasureKind, MeasuredBy, Plan, Setup, Visit};
 use crate::run::scenario::Scenario;
 
 /// One visit of one side.
@@ -107,7 +107,7 @@ impl Asked {
                 let id = batches.len() as u64;
                 let first = (2 * id + u64::from(side == Side::Candidate)) * flows * FLOWS_A_TRIAL;
                 let measures = (0..).zip(&self.scenario.flows).map(|(index, &flow)| Measure {
-                    kind: MeasureKind::Traversal { flow, position: worst_position(setup.backend) },
+                    kind: MeasureKind::Traversal { flow, position: setup.backend.worst_position() },
                     trial: round,
                     packets: self.packets,
                     first_flow: first + index * FLOWS_A_TRIAL,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::figure::{Figure, Line, over_services};
 use super::table::{Cell, Table};
-use crate::report::select::{Panel, balances, flow_title, headline_curves, panels, verdict_curves};
+use crate::report::select::{Panel, flow_title, headline_curves, panels, verdict_curves};
 use crate::result::{BackendKind, Curve, Flow, Metric, Point, RunFile, Unit, VenueKind, name};
 use crate::workload::{Protocol, VipLayout};
 
@@ -40,7 +40,7 @@ fn by_backend<'a>(
     let mut figures = Vec::new();
     for (panel, curves) in panels(run, Metric::Traversal) {
         let mut backends = BTreeMap::<_, Vec<_>>::new();
-        for curve in curves.into_iter().filter(|curve| balances(curve.key.backend)) {
+        for curve in curves.into_iter().filter(|curve| curve.key.backend.balances()) {
             backends.entry(curve.key.backend).or_default().push(curve);
         }
         for (backend, curves) in backends {
@@ -65,7 +65,7 @@ type Comparison = (VenueKind, Unit, Flow, Protocol, u32, BackendKind, VipLayout)
 pub(super) fn kernels(run: &RunFile) -> Vec<Figure> {
     let mut comparisons = BTreeMap::<Comparison, Vec<&Curve>>::new();
     for curves in panels(run, Metric::Added).into_values() {
-        for curve in verdict_curves(&curves).into_iter().filter(|curve| balances(curve.key.backend)) {
+        for curve in verdict_curves(&curves).into_iter().filter(|curve| curve.key.backend.balances()) {
             let key = &curve.key;
             let comparison = (key.venue, key.unit, key.flow, key.protocol, key.endpoints, key.backend, key.layout);
             comparisons.entry(comparison).or_default().push(curve);

@@ -4,7 +4,7 @@ use super::table::{Cell, Table};
 use crate::report::fit;
 use crate::report::number::{self, Medium};
 use crate::report::plot::{Across, Chart, Drawing, Mark, Series, render};
-use crate::report::select::{balances, sizes};
+use crate::report::select::sizes;
 use crate::result::{BackendKind, Curve, Metric, Point, name};
 use crate::workload::VipLayout;
 
@@ -66,7 +66,7 @@ pub(super) fn over_services(title: String, lines: &[Line<'_>]) -> Option<Figure>
     let key = &lines.first()?.curve.key;
     let axis = format!("{}, {} (p50)", key.metric, key.unit);
     // Plain routing without conntrack costs less than what is subtracted: its `added` is in the table.
-    let is_drawn = |line: &&Line<'_>| key.metric != Metric::Added || balances(line.curve.key.backend);
+    let is_drawn = |line: &&Line<'_>| key.metric != Metric::Added || line.curve.key.backend.balances();
     let series = lines.iter().filter(is_drawn).map(Line::series).collect();
     let description = format!("{axis} over the number of services: {title}. The table below holds the values.");
     let drawing = render(&Chart { description, across: Across::Services, axis, series });

@@ -6,7 +6,7 @@ use super::figure::{Figure, style};
 use super::table::{Cell, Table};
 use crate::report::number::{self, Medium};
 use crate::report::plot::{Across, Chart, Mark, Series, render};
-use crate::report::select::{flow_title, worst_position};
+use crate::report::select::flow_title;
 use crate::result::{BackendKind, Distribution, Flow, RunFile, TrialKind, Unit, VenueKind, name};
 use crate::workload::{Protocol, VipLayout};
 
@@ -42,7 +42,7 @@ fn is_shown(distribution: &Distribution) -> bool {
     let cell = &distribution.cell;
     distribution.kind == TrialKind::Traversal
         && cell.layout == VipLayout::Sequential
-        && cell.position == worst_position(cell.backend)
+        && cell.position == cell.backend.worst_position()
         && !distribution.quantiles.is_empty()
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::report::fit;
 use crate::report::number::{self, Medium};
-use crate::report::select::{Panel, balances, panels, verdict_curves};
+use crate::report::select::{Panel, panels, verdict_curves};
 use crate::result::{BackendKind, Curve, CurveKey, Flow, Metric, Point, RunFile, name};
 use crate::workload::VipLayout;
 
@@ -79,7 +79,7 @@ pub(super) fn verdicts(run: &RunFile) -> Vec<VerdictGroup<'_>> {
         for (panel, curves) in traversal.iter().filter(|(panel, _)| panel.flow == flow) {
             let of_added: BTreeMap<_, _> =
                 added.get(panel).into_iter().flatten().map(|c| (as_traversal(&c.key), *c)).collect();
-            let chosen = verdict_curves(curves).into_iter().filter(|curve| balances(curve.key.backend));
+            let chosen = verdict_curves(curves).into_iter().filter(|curve| curve.key.backend.balances());
             let verdicts: Vec<_> = chosen.map(|curve| verdict(curve, of_added.get(&curve.key).copied())).collect();
             if !verdicts.is_empty() {
                 groups.push(VerdictGroup { panel: *panel, verdicts });
