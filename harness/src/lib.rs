@@ -19,4 +19,5 @@ pub mod run;
 pub mod sys;
 pub mod traffic;
 pub mod venue;
+pub mod whole;
 pub mod workload;

@@ -17,8 +17,8 @@ use crate::run::noise::{self, NoiseError};
 use crate::run::plan::VenueOffer;
 use crate::run::progress::Progress;
 use crate::run::scenario::{Scenario, ScenarioError};
-use crate::run::store::write_whole;
 use crate::venue::host;
+use crate::whole::write_whole;
 
 /// The report as JSON, in the gate's directory.
 const REPORT: &str = "gate.json";
@@ -198,7 +198,7 @@ fn finish(report: GateReport, out: &Path) -> Result<GateReport, CliError> {
     let path = out.join(REPORT);
     let file = |source: std::io::Error| CliError::File { action: "write", path: path.clone(), source };
     let text = serde_json::to_string_pretty(&report).map_err(|error| file(error.into()))?;
-    write_whole(&path, text.as_bytes())?;
+    write_whole(&path, text.as_bytes()).map_err(|source| CliError::File { action: "write", path, source })?;
     Ok(report)
 }
 

@@ -11,7 +11,8 @@ use super::report::RUN_FILE;
 use crate::publication::{Row, folder, index, readme, replace};
 use crate::report;
 use crate::result::{Manifest, RunFile, Warning, read_run_file};
-use crate::run::store::{TRIALS, write_whole};
+use crate::run::store::TRIALS;
+use crate::whole::write_whole;
 
 /// Largest file of trials that is kept as it is; a larger one is compressed, for a repository keeps every version for ever.
 const PLAIN_TRIALS: u64 = 5 << 20;
@@ -61,9 +62,9 @@ pub(super) fn publish(args: &PublishArgs) -> Result<ExitCode, CliError> {
     let front = args.readme.as_ref().map(|path| Ok((path, marked(path, |text| replace(text, "plot", &plot))?)));
     let front = front.transpose().map_err(|error: CliError| error)?;
     write_folder(&run, &file, &name, &target)?;
-    write_whole(&index_file, indexed.as_bytes())?;
+    write_whole(&index_file, indexed.as_bytes()).map_err(failed("write", &index_file))?;
     if let Some((path, text)) = front {
-        write_whole(path, text.as_bytes())?;
+        write_whole(path, text.as_bytes()).map_err(failed("write", path))?;
     }
     println!("{}", target.display());
     Ok(ExitCode::SUCCESS)

@@ -10,12 +10,11 @@ use super::args::{ReportArgs, ReportFormat};
 use crate::report;
 use crate::result::{JsonlError, RunFile, TrialRecord, read_run_file, stream_jsonl};
 use crate::run::record::Record;
+use crate::run::store::TRIALS;
+use crate::whole::write_whole_with;
 
 /// Name of the run file in a run's directory.
 pub(super) const RUN_FILE: &str = "run.json";
-
-/// Name of the trials beside it.
-const TRIALS: &str = "trials.jsonl";
 
 pub(super) fn report(args: &ReportArgs) -> Result<ExitCode, CliError> {
     let file = if args.run.is_dir() { args.run.join(RUN_FILE) } else { args.run.clone() };
@@ -76,6 +75,12 @@ enum Undelivered {
     Source(CliError),
 }
 
+impl From<io::Error> for Undelivered {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
 impl From<JsonlError> for Undelivered {
     fn from(error: JsonlError) -> Self {
         Self::Source(error.into())
@@ -121,20 +126,15 @@ impl Undelivered {
 /// Writes a file whole or not at all; what is no ordinary file (`/dev/null`) is written in place.
 fn write_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<(), Undelivered>) -> Result<(), CliError> {
     let in_place = fs::metadata(path).is_ok_and(|found| !found.is_file());
-    let mut name = path.as_os_str().to_owned();
-    name.push(".partial");
-    let partial = if in_place { path.to_owned() } else { PathBuf::from(name) };
-    let written = File::create(&partial).map_err(Undelivered::Output).and_then(|file| {
-        let mut out = BufWriter::new(file);
-        write(&mut out)?;
-        out.flush().map_err(Undelivered::Output)?;
-        if in_place { Ok(()) } else { fs::rename(&partial, path).map_err(Undelivered::Output) }
-    });
-    written.map_err(|error| {
-        if !in_place {
-            // Half a file is of no use; where it cannot even be removed, the error to tell is still the first.
-            drop(fs::remove_file(&partial));
-        }
-        error.at(path)
-    })
+    let written = if in_place { write_in_place(path, write) } else { write_whole_with(path, write) };
+    written.map_err(|error| error.at(path))
+}
+
+fn write_in_place(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> Result<(), Undelivered>,
+) -> Result<(), Undelivered> {
+    let mut out = BufWriter::new(File::create(path)?);
+    write(&mut out)?;
+    Ok(out.flush()?)
 }

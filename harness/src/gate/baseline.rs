@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use super::SeedValues;
 use crate::result::Unit;
 use crate::run::scenario::Scenario;
+use crate::whole::write_whole;
 
 /// What a baseline file says it is.
 pub const BASELINE_FORMAT: &str = "lbcurve baseline";
@@ -168,13 +169,7 @@ impl Baseline {
         let sealed = Self { seal: seal(value).map_err(parse)?, ..self.clone() };
         let text = serde_json::to_string_pretty(&sealed).map_err(parse)? + "\n";
         let io = |source| BaselineError::Io { action: "write", path: path.to_owned(), source };
-        let partial = path.with_extension("json.partial");
-        let written = fs::write(&partial, text).and_then(|()| fs::rename(&partial, path));
-        written.map_err(|source| {
-            // A partial file that cannot even be removed changes nothing about the error to tell.
-            drop(fs::remove_file(&partial));
-            io(source)
-        })
+        write_whole(path, text.as_bytes()).map_err(io)
     }
 
     /// What a file that lbcurve wrote cannot say of itself.

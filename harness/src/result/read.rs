@@ -10,6 +10,7 @@ use serde_json::error::Category;
 use super::seal::{canonical, is_sealed, sealed_text};
 use super::validate::{Contradiction, validate};
 use super::{RUN_SCHEMA_VERSION, RunFile};
+use crate::whole::write_whole;
 
 /// Why `run.json` cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -129,11 +130,6 @@ pub fn run_file_text(run: &RunFile) -> Result<String, serde_json::Error> {
 /// The file cannot be written.
 pub fn write_run_file(path: &Path, run: &RunFile) -> Result<(), RunFileError> {
     let text = sealed_text(run).map_err(|source| RunFileError::Encode { path: path.to_owned(), source })?;
-    let partial = path.with_extension("json.partial");
-    let written = fs::write(&partial, text).and_then(|()| fs::rename(&partial, path));
-    written.map_err(|source| {
-        // A partial file that cannot even be removed changes nothing about the error to tell.
-        drop(fs::remove_file(&partial));
-        RunFileError::Io { action: "write", path: path.to_owned(), source }
-    })
+    let written = write_whole(path, text.as_bytes());
+    written.map_err(|source| RunFileError::Io { action: "write", path: path.to_owned(), source })
 }

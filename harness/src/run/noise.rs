@@ -5,9 +5,10 @@ use std::io;
 use std::path::Path;
 
 use super::plan::Plan;
-use super::store::{Store, StoreError, write_whole};
+use super::store::{Store, StoreError};
 use crate::preflight::{PreflightError, probe};
 use crate::result::{Preflight, VenueKind};
+use crate::whole::write_whole;
 
 /// Name of the file.
 pub const PREFLIGHT: &str = "preflight.json";
@@ -46,7 +47,7 @@ pub fn probe_and_keep(earlier: Option<Preflight>, store: &Store) -> Result<Prefl
         _ => now,
     };
     let text = serde_json::to_string_pretty(&worst).map_err(|error| encode(&path, error))?;
-    write_whole(&path, text.as_bytes())?;
+    write_whole(&path, text.as_bytes()).map_err(|source| StoreError::Io { action: "write", path, source })?;
     Ok(worst)
 }
 

@@ -6,12 +6,13 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::plan::Plan;
 use super::record::{Record, Slot};
 use crate::result::{JsonlError, JsonlWriter, read_jsonl};
+use crate::whole::write_whole;
 
 /// Name of the trials file.
 pub const TRIALS: &str = "trials.jsonl";
@@ -150,7 +151,9 @@ fn claim(dir: &Path, plan: &Plan) -> Result<(), StoreError> {
     match std::fs::read_to_string(&path) {
         Ok(found) if found == text => Ok(()),
         Ok(found) => Err(other_plan(dir, &found, plan)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => write_whole(&path, text.as_bytes()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            write_whole(&path, text.as_bytes()).map_err(io_error("write", &path))
+        }
         Err(source) => Err(StoreError::Io { action: "read", path, source }),
     }
 }
@@ -191,26 +194,7 @@ fn rewrite(path: &Path, records: &[Record]) -> Result<(), StoreError> {
         text += &serde_json::to_string(record).map_err(|source| as_io("encode a record for", path, source))?;
         text.push('\n');
     }
-    write_whole(path, text.as_bytes())
-}
-
-/// Writes a file so that a kill leaves the old one or the new one, never half of one.
-///
-/// # Errors
-/// [`StoreError::Io`].
-pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-    let temporary = path.with_extension("tmp");
-    let write = || -> io::Result<()> {
-        let mut file = File::create(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_data()?;
-        std::fs::rename(&temporary, path)
-    };
-    write().map_err(|source| {
-        // Half a file is of no use; where it cannot even be removed, the error to tell is still the first.
-        drop(std::fs::remove_file(&temporary));
-        io_error("write", path)(source)
-    })
+    write_whole(path, text.as_bytes()).map_err(io_error("write", path))
 }
 
 fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError + use<> {
