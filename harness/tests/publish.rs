@@ -7,10 +7,13 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use lbcurve::publication::readme;
 use lbcurve::report::number::{self, Medium};
 use lbcurve::result::{
-    BackendKind, Curve, Flow, JsonlWriter, Metric, Position, RunFile, name, read_run_file, write_run_file,
+    BackendKind, Curve, Flow, JsonlWriter, Metric, Position, RunFile, TrialRecord, assemble, name, read_run_file,
+    write_run_file,
 };
+use lbcurve::run::record::Record;
 
 const EMPTY: &str = "# Results\n<!-- runs -->\n<!-- /runs -->\n";
 
@@ -20,12 +23,26 @@ fn publish(dir: &Path) -> Output {
     command.output().unwrap()
 }
 
+/// Every line of the trials file of [`synthetic::run`], but with these trials.
+fn records(trials: &[TrialRecord]) -> Vec<Record> {
+    let trials = trials.iter().cloned().map(Record::Trial);
+    let programming = synthetic::programming().into_iter().map(Record::Programming);
+    trials.chain(programming).chain(synthetic::throughput().into_iter().map(Record::Throughput)).collect()
+}
+
+fn write_trials(dir: &Path, records: &[Record]) {
+    let path = dir.join("run/trials.jsonl");
+    fs::write(&path, "").unwrap();
+    let mut writer = JsonlWriter::append_to(&path).unwrap();
+    records.iter().for_each(|record| writer.append(record).unwrap());
+}
+
 /// A finished run beside an empty directory of results.
 fn prepare(dir: &Path, run: &RunFile) {
     fs::create_dir_all(dir.join("run")).unwrap();
     fs::create_dir_all(dir.join("results")).unwrap();
     write_run_file(&dir.join("run/run.json"), run).unwrap();
-    JsonlWriter::append_to(&dir.join("run/trials.jsonl")).unwrap().append(&1).unwrap();
+    write_trials(dir, &records(&synthetic::trials()));
     fs::write(dir.join("results/README.md"), EMPTY).unwrap();
     fs::write(dir.join("README.md"), "a\n<!-- plot -->\nold\n<!-- /plot -->\nb\n").unwrap();
 }
@@ -94,4 +111,94 @@ fn without_markers_nothing_is_written() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("<!-- plot -->"));
     assert_eq!(fs::read_dir(dir.path().join("results")).unwrap().count(), 1);
     assert_eq!(fs::read_to_string(dir.path().join("results/README.md")).unwrap(), EMPTY);
+}
+
+/// Publishing fails with `code`, says `words`, and leaves nothing.
+fn refused(dir: &Path, code: i32, words: &str) {
+    let output = publish(dir);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{words}: {said}");
+    assert!(said.contains(words), "{words}: {said}");
+    assert_eq!(fs::read_dir(dir.join("results")).unwrap().count(), 1, "{words}");
+}
+
+#[test]
+fn trials_that_are_damaged_cut_or_another_runs_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    prepare(dir.path(), &synthetic::run());
+    let path = dir.path().join("run/trials.jsonl");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, &text[..text.len() - 1]).unwrap();
+    refused(dir.path(), 19, "cut in mid-line");
+    fs::write(&path, text.replacen("\"record\"", "\"card\"", 1)).unwrap();
+    refused(dir.path(), 19, "trials.jsonl:1: not a record");
+    let (_, short) = text.split_once('\n').unwrap();
+    fs::write(&path, short).unwrap();
+    refused(dir.path(), 19, "has 5 in run.json and 4 in the file");
+    let (whole, last) = text.trim_end().rsplit_once('\n').unwrap();
+    assert!(last.contains("throughput"));
+    fs::write(&path, format!("{whole}\n")).unwrap();
+    refused(dir.path(), 19, "saturation trial");
+    fs::write(&path, "").unwrap();
+    refused(dir.path(), 19, "and 0 in the file");
+    fs::remove_file(&path).unwrap();
+    refused(dir.path(), 11, "cannot read");
+
+    let with = |change: fn(&mut TrialRecord)| {
+        let mut trials = synthetic::trials();
+        change(&mut trials[0]);
+        write_trials(dir.path(), &records(&trials));
+    };
+    with(|trial| trial.quantiles.p50 += 1);
+    refused(dir.path(), 19, "has other medians or packets");
+    with(|trial| trial.histogram.truncate(20));
+    refused(dir.path(), 19, "trial 0 of vm");
+    with(|trial| trial.cell.kernel = "5.10".into());
+    refused(dir.path(), 19, "has 5 in run.json and 4 in the file");
+    let mut more = synthetic::trials();
+    more.push(more[0].clone());
+    more.last_mut().unwrap().cell.services = 7;
+    write_trials(dir.path(), &records(&more));
+    refused(dir.path(), 19, "run.json has no point of");
+}
+
+#[test]
+fn self_tests_and_unfinished_runs_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let trials = synthetic::trials();
+    let make = |trials: &[TrialRecord], ballast| {
+        let mut manifest = synthetic::manifest(&synthetic::trials());
+        manifest.plan.self_test_ballast = ballast;
+        assemble(manifest, trials, &synthetic::programming(), &synthetic::throughput(), &[]).unwrap()
+    };
+    prepare(dir.path(), &make(&trials, std::num::NonZeroU32::new(10)));
+    refused(dir.path(), 11, "self-test");
+    let cell = trials[0].cell.clone();
+    let rest: Vec<_> = trials.into_iter().filter(|trial| trial.cell != cell).collect();
+    prepare(dir.path(), &make(&rest, None));
+    refused(dir.path(), 11, "not a complete run");
+}
+
+#[test]
+fn a_backend_without_its_worst_position_is_read_as_the_report_reads_it() {
+    let first = |trial: &TrialRecord| {
+        trial.cell.backend == BackendKind::Ipvs
+            && trial.cell.flow == Flow::New
+            && trial.cell.position == Position::First
+    };
+    let trials: Vec<_> = synthetic::trials().into_iter().filter(|trial| !first(trial)).collect();
+    let run = assemble(synthetic::manifest(&trials), &trials, &[], &[], &[]).unwrap();
+    let is_read = |curve: &&Curve| {
+        let key = &curve.key;
+        (key.metric, key.backend, key.flow, key.position)
+            == (Metric::Added, BackendKind::Ipvs, Flow::New, Position::Last)
+    };
+    let curve = run.curves.iter().find(is_read).unwrap();
+    let text = readme(&run, "folder", "trials.jsonl");
+    let sentence = format!(
+        "**ipvs**, asked for its last service, the one that took longest of those measured: **{}**",
+        curve.fit.label()
+    );
+    assert!(text.contains(&sentence), "{text}");
+    assert!(lbcurve::report::markdown(&run).contains(&number::slope(&curve.fit, Medium::Terminal)));
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use curve_stats::StatsError;
 
 use super::against::duel_code;
+use super::publish::PublicationError;
 use crate::backend::dump::{DumpError, ProgramError};
 use crate::chain::one_line;
 use crate::compare::CompareError;
@@ -108,7 +109,7 @@ pub enum CliError {
     Publish(#[from] PublishError),
     /// A run is not published.
     #[error(transparent)]
-    Publication(#[from] super::publish::PublicationError),
+    Publication(#[from] PublicationError),
     /// A file cannot be read or written.
     #[error("cannot {action} {}", path.display())]
     File {
@@ -163,6 +164,7 @@ impl CliError {
             | Self::Host(_)
             | Self::Execute(ExecuteError::Noise(NoiseError::Probe(_))) => 10,
             Self::Trials(error) | Self::Store(StoreError::Records(error)) => trials_code(error),
+            Self::Publication(PublicationError::Trials { .. }) => 19,
             Self::Store(_)
             | Self::Execute(ExecuteError::Store(_) | ExecuteError::Noise(NoiseError::Store(_)))
             | Self::File { .. }

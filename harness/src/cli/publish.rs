@@ -8,9 +8,10 @@ use std::process::ExitCode;
 use super::CliError;
 use super::args::PublishArgs;
 use super::report::RUN_FILE;
-use crate::publication::{Row, folder, index, readme, replace};
+use crate::publication::{Row, TrialsError, check_trials, folder, index, readme, replace};
 use crate::report;
-use crate::result::{Manifest, RunFile, Warning, read_run_file};
+use crate::result::{Manifest, RunFile, Warning, read_run_file, stream_jsonl};
+use crate::run::record::Record;
 use crate::run::store::TRIALS;
 use crate::whole::write_whole;
 
@@ -30,6 +31,18 @@ pub enum PublicationError {
     /// Cells of its plan were neither measured nor left out for a reason.
     #[error("{} is not a complete run: repeat its command to finish it", .0.display())]
     Incomplete(PathBuf),
+    /// Its rules held what no kube-proxy programs.
+    #[error("{} is a self-test with ballast in its rules: it measures no kernel as it is", .0.display())]
+    SelfTest(PathBuf),
+    /// The trials beside it are damaged, cut, or another run's.
+    #[error("{}", path.display())]
+    Trials {
+        /// File.
+        path: PathBuf,
+        /// What is wrong.
+        #[source]
+        source: TrialsError,
+    },
     /// A generated part has no place.
     #[error("{}", path.display())]
     Mark {
@@ -44,9 +57,7 @@ pub enum PublicationError {
 pub(super) fn publish(args: &PublishArgs) -> Result<ExitCode, CliError> {
     let file = if args.run.is_dir() { args.run.join(RUN_FILE) } else { args.run.clone() };
     let run = read_run_file(&file)?;
-    if run.warnings.iter().any(|warning| matches!(warning, Warning::Unmeasured { .. })) {
-        return Err(PublicationError::Incomplete(file).into());
-    }
+    publishable(&run, &file)?;
     let name = folder(&run);
     let target = args.results.join(&name);
     if target.exists() {
@@ -68,6 +79,23 @@ pub(super) fn publish(args: &PublishArgs) -> Result<ExitCode, CliError> {
     }
     println!("{}", target.display());
     Ok(ExitCode::SUCCESS)
+}
+
+/// Refuses what is not a finished measurement with its own trials beside it.
+fn publishable(run: &RunFile, file: &Path) -> Result<(), CliError> {
+    if run.plan.self_test_ballast.is_some() {
+        return Err(PublicationError::SelfTest(file.to_owned()).into());
+    }
+    if run.warnings.iter().any(|warning| matches!(warning, Warning::Unmeasured { .. })) {
+        return Err(PublicationError::Incomplete(file.to_owned()).into());
+    }
+    let path = file.with_file_name(TRIALS);
+    let checked = check_trials(run, stream_jsonl::<Record>(&path)?);
+    checked.map_err(|source| match source {
+        // It names the file itself.
+        TrialsError::Records(error) => error.into(),
+        source => PublicationError::Trials { path, source }.into(),
+    })
 }
 
 /// A file's text with its generated part made anew.

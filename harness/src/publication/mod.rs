@@ -5,9 +5,11 @@ mod folder;
 mod index;
 mod marked;
 mod readme;
+mod trials;
 mod words;
 
 pub use folder::folder;
 pub use index::{Row, index};
 pub use marked::{MarkError, replace};
 pub use readme::readme;
+pub use trials::{TrialsError, check_trials};

@@ -1,0 +1,150 @@
+//! Whether the trials beside a run are the run's own: they are read once, line by line, before they are published.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::result::{
+    Cell, Curve, JsonlError, MergeError, MergedHistogram, Metric, ProgrammingRecord, RunFile, ThroughputRecord,
+    TrialKind, TrialRecord, Unit,
+};
+use crate::run::record::{Record, Slot};
+
+/// Why trials are not published with a run.
+#[derive(Debug, thiserror::Error)]
+pub enum TrialsError {
+    /// The file is damaged, cut, or cannot be read.
+    #[error(transparent)]
+    Records(#[from] JsonlError),
+    /// A trial's histogram is none, or holds another number of packets.
+    #[error("trial {trial} of {cell} is damaged")]
+    Histogram {
+        /// The cell.
+        cell: Box<Cell>,
+        /// Index of the trial.
+        trial: u32,
+        /// Why.
+        #[source]
+        source: MergeError,
+    },
+    /// The trials of a point are not those behind it.
+    #[error("the trials are not this run's: {what}")]
+    Foreign {
+        /// What is missing, too much or different.
+        what: String,
+    },
+}
+
+/// A point's cell, what was timed in it, and the unit.
+type Key = (Cell, TrialKind, Unit);
+
+/// What the trials of a point say: index to median and packets.
+type Trials = BTreeMap<u32, (u64, u64)>;
+
+/// Checks that `records` are exactly those that `run` was made of: every point's trials with their medians and packets, every cost
+/// of programming and every saturation trial. `added` and all fits follow from them.
+///
+/// # Errors
+/// [`TrialsError`]: a record is damaged, missing, too much, or says something else than the run.
+pub fn check_trials(
+    run: &RunFile,
+    records: impl Iterator<Item = Result<Record, JsonlError>>,
+) -> Result<(), TrialsError> {
+    let mut others = Others::of(run);
+    let mut found = BTreeMap::<Key, Trials>::new();
+    let mut histogram = MergedHistogram::new();
+    for record in records {
+        match record? {
+            Record::Trial(trial) => {
+                whole(&trial, &mut histogram)?;
+                let TrialRecord { cell, kind, unit, trial, packets, quantiles, .. } = trial;
+                // Of a trial that was recorded twice the last counts, as in the run.
+                found.entry((cell, kind, unit)).or_default().insert(trial, (quantiles.p50, packets));
+            }
+            other => others.take(&other)?,
+        }
+    }
+    points(run, found)?;
+    others.none_left()
+}
+
+fn whole(trial: &TrialRecord, histogram: &mut MergedHistogram) -> Result<(), TrialsError> {
+    histogram.clear();
+    histogram.add(&trial.histogram, trial.packets).map_err(|source| TrialsError::Histogram {
+        cell: Box::new(trial.cell.clone()),
+        trial: trial.trial,
+        source,
+    })
+}
+
+/// Every point has its trials, and no trial is left over.
+fn points(run: &RunFile, mut found: BTreeMap<Key, Trials>) -> Result<(), TrialsError> {
+    for curve in &run.curves {
+        let Some(kind) = kind(curve) else { continue };
+        for point in &curve.points {
+            let cell = curve.key.cell(point.services);
+            let trials = found.remove(&(cell.clone(), kind, curve.key.unit)).unwrap_or_default();
+            let packets: u64 = trials.values().map(|(_, packets)| packets).sum();
+            if trials.len() != point.values.len() {
+                let (has, found) = (point.values.len(), trials.len());
+                return Err(foreign(format!("{cell} has {has} in run.json and {found} in the file")));
+            }
+            // The run's medians are these very numbers, so that they are equal or others.
+            let same =
+                trials.values().zip(&point.values).all(|((p50, _), value)| (*p50 as f64).total_cmp(value).is_eq());
+            if !same || packets != point.packets {
+                return Err(foreign(format!("{cell} has other medians or packets in run.json than in the file")));
+            }
+        }
+    }
+    match found.into_keys().next() {
+        Some((cell, ..)) => Err(foreign(format!("run.json has no point of {cell}"))),
+        None => Ok(()),
+    }
+}
+
+/// What the trials of a curve time; `added` has none of its own.
+fn kind(curve: &Curve) -> Option<TrialKind> {
+    match curve.key.metric {
+        Metric::Traversal => Some(TrialKind::Traversal),
+        Metric::Floor => Some(TrialKind::Floor),
+        Metric::Added => None,
+    }
+}
+
+/// Records that the run holds as they are, by their place in the plan.
+struct Others(HashMap<Slot, Record>);
+
+impl Others {
+    fn of(run: &RunFile) -> Self {
+        let programming = run.programming.iter().cloned().map(Record::Programming);
+        let throughput = run.throughput.iter().cloned().map(Record::Throughput);
+        Self(programming.chain(throughput).map(|record| (record.slot(), record)).collect())
+    }
+
+    fn take(&mut self, record: &Record) -> Result<(), TrialsError> {
+        let expected = self.0.remove(&record.slot());
+        if expected.as_ref() == Some(record) {
+            Ok(())
+        } else {
+            Err(foreign(format!("{} is not in run.json", of(record))))
+        }
+    }
+
+    fn none_left(&self) -> Result<(), TrialsError> {
+        self.0.values().next().map_or(Ok(()), |record| Err(foreign(format!("{} is missing", of(record)))))
+    }
+}
+
+/// What a record is about.
+fn of(record: &Record) -> String {
+    match record {
+        Record::Trial(TrialRecord { cell, trial, .. }) => format!("trial {trial} of {cell}"),
+        Record::Throughput(ThroughputRecord { cell, trial, .. }) => format!("saturation trial {trial} of {cell}"),
+        Record::Programming(ProgrammingRecord { backend, services, trial, .. }) => {
+            format!("programming trial {trial} of {} at N={services}", crate::result::name(backend))
+        }
+    }
+}
+
+fn foreign(what: String) -> TrialsError {
+    TrialsError::Foreign { what }
+}
