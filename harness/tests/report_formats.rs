@@ -16,6 +16,7 @@ use lbcurve::result::{
 use lbcurve::run::record::Record;
 use proptest::prelude::*;
 use synthetic::any::any_run;
+use synthetic::large;
 
 /// Rows of a CSV text as maps from column to value.
 fn rows(text: &str) -> Vec<BTreeMap<String, String>> {
@@ -211,6 +212,25 @@ fn a_device_is_written_in_place_and_a_failed_log_leaves_none() {
     let left: Vec<_> =
         std::fs::read_dir(directory.path()).expect("listed").map(|entry| entry.expect("entry").file_name()).collect();
     assert!(left.iter().all(|name| !name.to_string_lossy().contains("hlog")), "{left:?}");
+}
+
+/// Time is measured by `cargo bench -p lbcurve --bench report_scale`, with a hundred trials a cell; memory can be held to here.
+#[test]
+#[expect(clippy::zombie_processes, reason = "wait4 reaps the child")]
+fn a_thousand_cells_take_little_memory_and_make_a_page_of_a_few_megabytes() {
+    let size = large::Size { trials: 3, ..large::THOUSAND_CELLS };
+    let (run, _) = large::run(&size);
+    assert!(run.plan.cells.len() > 1000);
+    let directory = tempfile::tempdir().expect("a directory");
+    write_run_file(&directory.path().join("run.json"), &run).expect("written");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lbcurve"));
+    let child =
+        command.arg("report").arg(directory.path()).stdout(std::process::Stdio::null()).spawn().expect("started");
+    let ended = lbcurve::sys::wait::wait4(child.id()).expect("a child");
+    assert!(ended.status.success());
+    assert!(ended.peak_memory < 300_000_000, "{} bytes", ended.peak_memory);
+    let page = directory.path().join("report.html").metadata().expect("a page").len();
+    assert!(page < 8_000_000, "{page} bytes");
 }
 
 proptest! {
