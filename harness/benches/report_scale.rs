@@ -19,10 +19,16 @@ use lbcurve::run::record::Record;
 use lbcurve::sys::wait::wait4;
 use synthetic::large;
 
+/// Run and format, for the process that measures: a small one of its own, because a child is charged with what its parent held.
+const MEASURE: &str = "LBCURVE_REPORT_SCALE";
+
 const MOST_TIME: Duration = Duration::from_secs(2);
 const MOST_MEMORY: u64 = 300_000_000;
 
 fn main() -> ExitCode {
+    if let Some(line) = std::env::var_os(MEASURE) {
+        return measured(&line.to_string_lossy());
+    }
     let directory = tempfile::tempdir().unwrap();
     let (run, trials) = large::run(&large::THOUSAND_CELLS);
     write_run_file(&directory.path().join("run.json"), &run).unwrap();
@@ -63,14 +69,24 @@ fn write_trials(path: &Path, trials: Vec<TrialRecord>) {
 }
 
 /// Wall-clock time, peak memory, and bytes written.
-#[expect(clippy::zombie_processes, reason = "wait4 reaps the child")]
 fn measure(run: &Path, format: &str) -> (Duration, u64, u64) {
-    let output = run.join("output");
+    let line = format!("{format} {}", run.display());
+    let output = Command::new(std::env::current_exe().unwrap()).env(MEASURE, line).output().unwrap();
+    assert!(output.status.success(), "{format}: {}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let numbers: Vec<u64> = text.split_whitespace().map(|word| word.parse().unwrap()).collect();
+    let [micros, memory, written] = numbers[..] else { panic!("{text}") };
+    (Duration::from_micros(micros), memory, written)
+}
+
+/// Runs `lbcurve report` and prints what it took.
+#[expect(clippy::zombie_processes, reason = "wait4 reaps the child")]
+fn measured(line: &str) -> ExitCode {
+    let (format, run) = line.split_once(' ').unwrap();
+    let output = Path::new(run).join("output");
     let start = Instant::now();
     let child = Command::new(env!("CARGO_BIN_EXE_lbcurve"))
-        .arg("report")
-        .arg(run)
-        .args(["--format", format, "--output"])
+        .args(["report", run, "--format", format, "--output"])
         .arg(&output)
         .stdout(Stdio::null())
         .spawn()
@@ -78,5 +94,6 @@ fn measure(run: &Path, format: &str) -> (Duration, u64, u64) {
     let ended = wait4(child.id()).unwrap();
     let time = start.elapsed();
     assert!(ended.status.success(), "{format}: {}", ended.status);
-    (time, ended.peak_memory, output.metadata().unwrap().len())
+    println!("{} {} {}", time.as_micros(), ended.peak_memory, output.metadata().unwrap().len());
+    ExitCode::SUCCESS
 }

@@ -123,9 +123,11 @@ fn intervals(log: &[u8]) -> Vec<(String, u64, Histogram<u64>)> {
     let mut intervals = Vec::new();
     for entry in IntervalLogIterator::new(log) {
         if let LogEntry::Interval(interval) = entry.expect("the log can be parsed") {
+            let largest = interval.max();
             let tag = interval.tag().expect("every interval is tagged").as_str().to_owned();
             let bytes = data_encoding::BASE64.decode(interval.encoded_histogram().as_bytes()).expect("base64");
-            let histogram = Deserializer::new().deserialize(&mut bytes.as_slice()).expect("HDR V2");
+            let histogram: Histogram<u64> = Deserializer::new().deserialize(&mut bytes.as_slice()).expect("HDR V2");
+            assert_eq!(largest, histogram.max() as f64, "{tag}");
             intervals.push((tag, interval.start_timestamp().as_secs(), histogram));
         }
     }
@@ -252,6 +254,7 @@ proptest! {
         values.iter().for_each(|(value, count)| histogram.record_n(*value, *count).expect("recorded"));
         let mut trial = synthetic::trials().swap_remove(0);
         (trial.cell.kernel, trial.histogram) = (kernel, encode_histogram(&histogram).expect("encoded"));
+        trial.packets = histogram.len();
         let back = intervals(&log_of(&[trial]));
         prop_assert_eq!(&back[0].2, &histogram);
         prop_assert!(!back[0].0.contains([',', ' ', '\n', '\r']));

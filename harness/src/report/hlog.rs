@@ -1,12 +1,17 @@
 //! Trials as an HdrHistogram interval log: every trial is an interval, tagged with its cell.
 
+use std::cell::RefCell;
 use std::io::{self, Write};
+use std::rc::Rc;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hdrhistogram::serialization::Serializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, IntervalLogWriterError, Tag};
-use hdrhistogram::serialization::{V2DeflateSerializeError, V2DeflateSerializer};
+use hdrhistogram::{Counter, Histogram};
 
-use crate::result::{Cell, HistogramError, TrialKind, TrialRecord, decode_histogram, name};
+use crate::result::{Cell, MergeError, MergedHistogram, TrialKind, TrialRecord, name};
 
 /// Why a log cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -20,22 +25,48 @@ pub enum HlogError {
         trial: u32,
         /// Why.
         #[source]
-        source: HistogramError,
-    },
-    /// A histogram cannot be encoded.
-    #[error("cannot encode trial {trial} of {cell}")]
-    Encode {
-        /// The cell.
-        cell: Box<Cell>,
-        /// Index of the trial.
-        trial: u32,
-        /// Why.
-        #[source]
-        source: V2DeflateSerializeError,
+        source: MergeError,
     },
     /// The log cannot be written.
     #[error("cannot write the log")]
     Io(#[from] io::Error),
+}
+
+/// A histogram as its trial recorded it, which is the log's own form already: to write it anew would cost a hundred times as much.
+#[derive(Default)]
+struct Recorded(Rc<RefCell<Vec<u8>>>);
+
+impl Serializer for Recorded {
+    type SerializeError = io::Error;
+
+    fn serialize<T: Counter, W: Write>(&mut self, _: &Histogram<T>, writer: &mut W) -> io::Result<usize> {
+        let bytes = self.0.borrow();
+        writer.write_all(&bytes)?;
+        Ok(bytes.len())
+    }
+}
+
+/// Reads histograms far enough to know that they are whole, and what their largest value is.
+struct Checked {
+    counts: MergedHistogram,
+    /// Holds the largest value and nothing else: all that the log's line says beside the recorded bytes.
+    largest: Histogram<u64>,
+    recorded: Rc<RefCell<Vec<u8>>>,
+}
+
+impl Checked {
+    fn read(&mut self, trial: &TrialRecord) -> Result<(), MergeError> {
+        self.counts.clear();
+        self.counts.add(&trial.histogram, trial.packets)?;
+        self.largest.reset();
+        if let Some(value) = self.counts.highest() {
+            self.largest.record(value).map_err(|source| MergeError::Record { value, source })?;
+        }
+        let mut recorded = self.recorded.borrow_mut();
+        recorded.clear();
+        let length = trial.histogram.len();
+        STANDARD.decode_vec(&trial.histogram, &mut recorded).map_err(|source| MergeError::Base64 { length, source })
+    }
 }
 
 /// Writes the trials as an HDR V2 interval log, one at a time: memory does not grow with their number.
@@ -49,7 +80,9 @@ pub fn hlog<E: From<HlogError>>(
     trials: impl Iterator<Item = Result<TrialRecord, E>>,
     mut out: impl Write,
 ) -> Result<(), E> {
-    let mut serializer = V2DeflateSerializer::new();
+    let mut serializer = Recorded::default();
+    let largest = Histogram::new(3).map_err(|source| io::Error::other(source.to_string())).map_err(HlogError::Io)?;
+    let mut checked = Checked { counts: MergedHistogram::new(), largest, recorded: Rc::clone(&serializer.0) };
     let mut builder = IntervalLogWriterBuilder::new();
     builder
         .add_comment("[lbcurve: one interval a trial, in the trial's unit (the tag's second part)]")
@@ -57,20 +90,15 @@ pub fn hlog<E: From<HlogError>>(
     let mut log = builder.begin_log_with(&mut out, &mut serializer).map_err(HlogError::Io)?;
     for trial in trials {
         let trial = trial?;
-        let (cell, index) = (Box::new(trial.cell.clone()), trial.trial);
-        let histogram = decode_histogram(&trial.histogram).map_err(|source| HlogError::Histogram {
-            cell: cell.clone(),
-            trial: index,
-            source,
+        let broken = |source| HlogError::Histogram { cell: Box::new(trial.cell.clone()), trial: trial.trial, source };
+        checked.read(&trial).map_err(broken)?;
+        let (text, start) = (tag(&trial), Duration::from_secs(u64::from(trial.trial)));
+        let written = log.write_histogram(&checked.largest, start, Duration::from_secs(1), Tag::new(&text));
+        written.map_err(|error| match error {
+            IntervalLogWriterError::SerializeError(source) | IntervalLogWriterError::IoError(source) => {
+                HlogError::Io(source)
+            }
         })?;
-        let text = tag(&trial);
-        let start = Duration::from_secs(u64::from(index));
-        log.write_histogram(&histogram, start, Duration::from_secs(1), Tag::new(&text)).map_err(
-            |error| match error {
-                IntervalLogWriterError::SerializeError(source) => HlogError::Encode { cell, trial: index, source },
-                IntervalLogWriterError::IoError(source) => HlogError::Io(source),
-            },
-        )?;
     }
     Ok(())
 }

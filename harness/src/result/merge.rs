@@ -114,6 +114,12 @@ impl MergedHistogram {
         if found == packets { Ok(()) } else { Err(MergeError::Packets { packets, found }) }
     }
 
+    /// The lowest value of the highest bucket that holds a packet; `None` without one.
+    #[must_use]
+    pub fn highest(&self) -> Option<u64> {
+        self.counts.iter().rposition(|&count| count > 0).map(bucket_lowest)
+    }
+
     /// The sum as a histogram.
     ///
     /// # Errors

@@ -15,7 +15,8 @@ pub struct Ended {
     pub user: Duration,
     /// CPU time inside the kernel.
     pub kernel: Duration,
-    /// The most memory that it held at once, in bytes.
+    /// The most memory that it held at once, in bytes; not less than what this process held when it started the child, whose memory
+    /// a child shares until it is another program.
     pub peak_memory: u64,
 }
 
