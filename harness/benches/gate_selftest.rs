@@ -90,7 +90,7 @@ fn selftest(args: &Args) -> Result<bool, String> {
     println!("         smallest change of a point that was called a regression: {:+.3}%", changes.smallest_regression);
     let largest = changes.largest.iter().copied().fold(f64::INFINITY, f64::min);
     println!("         smallest of the pairs' largest changes (p50): {largest:+.3}%");
-    Ok(equals.of(GateVerdict::Regression) == 0 && changes.of(GateVerdict::Regression) == changes.verdicts.len())
+    Ok(equals.of(GateVerdict::Pass) == equals.verdicts.len() && changes.of(GateVerdict::Regression) == changes.verdicts.len())
 }
 
 /// Measures each seed of the gate's plan once.
@@ -98,7 +98,7 @@ fn measure(args: &Args, seeds: std::ops::RangeInclusive<u64>, ballast: Option<u3
     let dir = ballast.map_or_else(|| args.out.clone(), |ballast| args.out.join(format!("ballast-{ballast}")));
     std::fs::create_dir_all(&dir).map_err(|error| format!("cannot make {}: {error}", dir.display()))?;
     let scenario = dir.join("scenario.toml");
-    let wishes = gate_wishes(Wishes::default());
+    let wishes = gate_wishes(Wishes::default()).map_err(|error| error.to_string())?;
     let text = toml::to_string(&wishes).map_err(|error| error.to_string())?;
     std::fs::write(&scenario, text).map_err(|error| format!("cannot write {}: {error}", scenario.display()))?;
     seeds.map(|seed| run(args, &scenario, &dir.join(format!("seed-{seed}")), seed, ballast)).collect()

@@ -16,6 +16,7 @@ pub mod publication;
 pub mod report;
 pub mod result;
 pub mod run;
+mod stdout;
 pub mod sys;
 pub mod traffic;
 pub mod venue;

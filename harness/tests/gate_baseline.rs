@@ -31,7 +31,7 @@ fn values(services: u32) -> SeedValues {
 }
 
 fn baseline() -> Baseline {
-    let scenario = portable(&gate_wishes(Wishes::default()).resolve().unwrap());
+    let scenario = portable(&gate_wishes(Wishes::default()).unwrap().resolve().unwrap());
     Baseline {
         format: BASELINE_FORMAT.into(),
         schema_version: BASELINE_SCHEMA_VERSION,

@@ -75,11 +75,16 @@ fn is_of(path: &Path, release: &str) -> bool {
 
 /// Release of the kernel that apt would install; none where apt or the package is not here.
 fn offered_release() -> anyhow::Result<Option<String>> {
-    let output = match Command::new("apt-cache").args(["depends", METAPACKAGE]).output() {
+    // The words are read, so they must not be translated.
+    let output = match Command::new("apt-cache").args(["depends", METAPACKAGE]).env("LC_ALL", "C").output() {
         Ok(output) => output,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error).context("cannot start apt-cache"),
     };
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() && !complaint.contains("No packages found") {
+        bail!("`apt-cache depends {METAPACKAGE}` failed ({}): {}", output.status, complaint.trim());
+    }
     Ok(release_of(&String::from_utf8_lossy(&output.stdout)))
 }
 

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
 use anyhow::{Context, bail};
 
@@ -18,10 +19,12 @@ pub(crate) fn root() -> PathBuf {
 pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
     let line = line(command);
     eprintln!("+ {line}");
+    let start = Instant::now();
     let status = command.current_dir(root()).status().with_context(|| format!("cannot start {line}"))?;
     if !status.success() {
         bail!("`{line}` failed ({status})");
     }
+    eprintln!("  done in {} s", start.elapsed().as_secs());
     Ok(())
 }
 

@@ -64,7 +64,7 @@ fn open(args: &GateArgs, kernel: Option<&str>, modules: Option<&Path>) -> Result
         allow_slow: options.allow_slow.then_some(true),
         ..Wishes::default()
     };
-    let scenario = gate_wishes(wishes).resolve();
+    let scenario = gate_wishes(wishes)?.resolve();
     match (scenario, kernel) {
         (Err(ScenarioError::Kernels(error)), Some(kernel)) => Err(unusable(kernel, one_line(&error))),
         (scenario, _) => SeedBench::open(scenario?),

@@ -21,7 +21,7 @@ fn update(args: &UpdateArgs) -> Result<ExitCode, CliError> {
     let seeds = different(&args.seeds)?;
     let cancel = signals::cancel_flag()?;
     let file = args.scenario.as_deref().map(Wishes::read).transpose()?.unwrap_or_default();
-    let wishes = with_kernel(args.kernel.as_ref(), args.modules.as_ref()).or(gate_wishes(file));
+    let wishes = with_kernel(args.kernel.as_ref(), args.modules.as_ref()).or(gate_wishes(file)?);
     let bench = SeedBench::open(wishes.resolve()?)?;
     let obstacles = bench.obstacles();
     if !obstacles.is_empty() {
@@ -53,7 +53,7 @@ fn different(asked: &[u64]) -> Result<Vec<u64>, CliError> {
 
 fn of(bench: &SeedBench, seeds: Vec<u64>, measured: Measured) -> Result<Baseline, CliError> {
     if let Some(((cell, _), reason)) = measured.suspects.first_key_value() {
-        return Err(CliError::NothingReady(vec![format!("packets of {cell} cannot be trusted: {reason}")]));
+        return Err(CliError::Suspect { cell: cell.to_string(), reason: reason.clone() });
     }
     let plan = bench.plan(0);
     let (kernel, kernel_origin) =

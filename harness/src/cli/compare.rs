@@ -1,6 +1,5 @@
 //! `lbcurve compare`: two runs, or two kernels or backends within one.
 
-use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -9,25 +8,17 @@ use super::compare_args::{CompareArgs, CompareFormat};
 use super::report::RUN_FILE;
 use crate::compare::{CompareError, Comparison, Side, compare as compare_sides, markdown, terminal};
 use crate::result::{RunFile, read_run_file};
+use crate::stdout::say;
 
 pub(super) fn compare(args: &CompareArgs) -> Result<ExitCode, CliError> {
     let comparison = comparison(args)?;
-    say(&match args.format {
+    let text = match args.format {
         CompareFormat::Table => terminal(&comparison),
         CompareFormat::Md => markdown(&comparison),
         CompareFormat::Json => serde_json::to_string_pretty(&comparison).map_err(CliError::Json)? + "\n",
-    })?;
+    };
+    say(&text).map_err(|source| CliError::File { action: "write", path: "standard output".into(), source })?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Writes to standard output; a reader that has seen enough (`| head`) is no error.
-fn say(text: &str) -> Result<(), CliError> {
-    match io::stdout().write_all(text.as_bytes()) {
-        Err(source) if source.kind() != io::ErrorKind::BrokenPipe => {
-            Err(CliError::File { action: "write", path: "standard output".into(), source })
-        }
-        _ => Ok(()),
-    }
 }
 
 fn comparison(args: &CompareArgs) -> Result<Comparison, CliError> {

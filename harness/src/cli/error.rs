@@ -40,6 +40,14 @@ pub enum CliError {
     /// An asked backend cannot run anywhere that was asked for.
     #[error("nothing to measure: {}", .0.join("; "))]
     NothingReady(Vec<String>),
+    /// What was measured is no ground for a baseline.
+    #[error("packets of {cell} cannot be trusted: {reason}; measure again, and report it if it comes back")]
+    Suspect {
+        /// The cell.
+        cell: String,
+        /// What happened to its packets.
+        reason: String,
+    },
     /// The vm cannot be had.
     #[error(transparent)]
     VmOpen(#[from] VmOpenError),
@@ -160,6 +168,7 @@ impl CliError {
             Self::Execute(ExecuteError::Measure(MeasureError::Backend { .. })) | Self::Dump { .. } => 9,
             Self::NotADump(_) => 15,
             Self::Execute(ExecuteError::Measure(_) | ExecuteError::NoVenue { .. })
+            | Self::Suspect { .. }
             | Self::Signals(_)
             | Self::Host(_)
             | Self::Execute(ExecuteError::Noise(NoiseError::Probe(_))) => 10,

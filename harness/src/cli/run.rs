@@ -16,6 +16,7 @@ use crate::run::progress::Progress;
 use crate::run::record::Record;
 use crate::run::scenario::Scenario;
 use crate::run::store::Store;
+use crate::stdout::say;
 use crate::venue::vm::work::remove_stale;
 use crate::workload::{Workload, WorkloadSpec};
 
@@ -84,9 +85,9 @@ fn conclude(manifest: Manifest, skipped: &[SkippedCell], records: &[Record], out
     let run_file = out.join(RUN_FILE);
     write_run_file(&run_file, &run)?;
     let html: PathBuf = write_html(&run, &run_file)?;
-    print!("{}", report::table(&run));
-    println!("run:    {}", run_file.display());
-    println!("report: {}", html.display());
+    let table = report::table(&run);
+    say(&format!("{table}run:    {}\nreport: {}\n", run_file.display(), html.display()))
+        .map_err(|source| CliError::File { action: "write", path: "standard output".into(), source })?;
     Ok(ExitCode::SUCCESS)
 }
 

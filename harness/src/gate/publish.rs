@@ -4,6 +4,8 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use crate::stdout::say;
+
 use super::{GateReport, annotations, markdown, terminal};
 
 /// Where to write beside standard output.
@@ -45,10 +47,12 @@ impl Destinations {
 /// # Errors
 /// [`PublishError`]; the table is printed in any case.
 pub fn publish(report: &GateReport, destinations: &Destinations) -> Result<(), PublishError> {
-    print!("{}", terminal(report));
+    let mut shown = terminal(report);
     if destinations.annotate {
-        annotations(report).iter().for_each(|line| println!("{line}"));
+        shown.extend(annotations(report).into_iter().flat_map(|line| [line, "\n".to_owned()]));
     }
+    let closed = |source| PublishError { path: "on standard output".into(), source };
+    say(&shown).map_err(closed)?;
     let text = markdown(report);
     if let Some(path) = &destinations.summary {
         std::fs::write(path, &text).map_err(|source| PublishError { path: path.clone(), source })?;

@@ -164,6 +164,12 @@ pub enum ScenarioError {
         /// Asked for.
         asked: u32,
     },
+    /// A gate's scenario asks for what a gate cannot do.
+    #[error("a gate counts the instructions of several seeds in the vm: leave `{wish}` out of its scenario")]
+    NotForAGate {
+        /// What was asked for.
+        wish: &'static str,
+    },
     /// The kernels and their modules do not pair.
     #[error(transparent)]
     Kernels(#[from] KernelPairError),
