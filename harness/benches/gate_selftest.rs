@@ -90,7 +90,8 @@ fn selftest(args: &Args) -> Result<bool, String> {
     println!("         smallest change of a point that was called a regression: {:+.3}%", changes.smallest_regression);
     let largest = changes.largest.iter().copied().fold(f64::INFINITY, f64::min);
     println!("         smallest of the pairs' largest changes (p50): {largest:+.3}%");
-    Ok(equals.of(GateVerdict::Pass) == equals.verdicts.len() && changes.of(GateVerdict::Regression) == changes.verdicts.len())
+    Ok(equals.of(GateVerdict::Pass) == equals.verdicts.len()
+        && changes.of(GateVerdict::Regression) == changes.verdicts.len())
 }
 
 /// Measures each seed of the gate's plan once.
