@@ -6,7 +6,7 @@ use curve_stats::{NoiseFloor, Observation, fit};
 fn curve(trials: u32) -> Vec<Observation> {
     let sizes = [1_u32, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000];
     let value = |services, trial| 11_000.0 + 26.0 * f64::from(services) + f64::from(trial);
-    let of_size = |services| (0..trials).map(move |trial| Observation { services, value: value(services, trial) });
+    let of_size = |services| (0..trials).map(move |trial| Observation::new(services, value(services, trial)));
     sizes.into_iter().flat_map(of_size).collect()
 }
 

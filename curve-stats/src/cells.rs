@@ -10,6 +10,8 @@ pub(crate) struct Cell {
     pub(crate) services: f64,
     pub(crate) count: f64,
     pub(crate) mean: f64,
+    /// What a noise floor is a share of, where it is not the value.
+    pub(crate) scale: Option<f64>,
     /// Squared deviations of the trials from the mean.
     pub(crate) squares: f64,
     /// Variance of the mean.
@@ -26,7 +28,7 @@ impl Cell {
 #[derive(Debug, Clone)]
 pub(crate) struct Cells {
     pub(crate) cells: Vec<Cell>,
-    /// Largest magnitude of a value: everything inside is a share of it, so that sums do not overflow.
+    /// Largest magnitude of a value or scale: everything inside is a share of it, so that sums do not overflow.
     pub(crate) unit: f64,
     pub(crate) trials: usize,
     pub(crate) noise: Noise,
@@ -38,8 +40,9 @@ impl Cells {
             return Err(StatsError::Empty { what: "fit" });
         }
         let floor = floor.share()?;
-        check_finite(trials.iter().map(|trial| trial.value))?;
-        let largest = trials.iter().map(|trial| trial.value.abs()).fold(0.0, f64::max);
+        let numbers = || trials.iter().flat_map(|trial| [Some(trial.value), trial.scale]).flatten();
+        check_finite(numbers())?;
+        let largest = numbers().map(f64::abs).fold(0.0, f64::max);
         let unit = if largest > 0.0 { largest } else { 1.0 };
         let mut sorted = trials.to_vec();
         // By value too: the order of trials must not move a sum's last bit.
@@ -81,5 +84,11 @@ fn cell(group: &[Observation], unit: f64) -> Cell {
     // Shifted by the first value: identical trials have exactly no deviation.
     let shift = group.iter().map(|trial| trial.value / unit - first).sum::<f64>() / count;
     let squares = group.iter().map(|trial| (trial.value / unit - first - shift).powi(2)).sum();
-    Cell { services, count, mean: first + shift, squares, variance: 0.0 }
+    Cell { services, count, mean: first + shift, scale: scale(group, unit), squares, variance: 0.0 }
+}
+
+/// Mean scale of the trials that have one.
+fn scale(group: &[Observation], unit: f64) -> Option<f64> {
+    let scales: Vec<_> = group.iter().filter_map(|trial| trial.scale).map(|scale| scale.abs() / unit).collect();
+    (!scales.is_empty()).then(|| scales.iter().map(|scale| scale / scales.len() as f64).sum())
 }

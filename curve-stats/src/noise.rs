@@ -46,13 +46,14 @@ pub(crate) struct Noise {
 pub(crate) fn estimate(cells: &mut [Cell], floor: f64) -> Noise {
     let scales = scales(cells);
     // A share of nothing is nothing.
-    let floor = if cells.iter().all(|cell| cell.mean == 0.0) { 0.0 } else { floor };
+    let nothing = cells.iter().all(|cell| cell.mean == 0.0 && cell.scale.is_none_or(|scale| scale == 0.0));
+    let floor = if nothing { 0.0 } else { floor };
     let freedom: f64 = cells.iter().map(|cell| cell.count - 1.0).sum();
     let of_trials = if freedom > 0.0 { trial_variances(cells, &scales, freedom) } else { vec![0.0; cells.len()] };
     let (mut independent, mut shown) = (0.0, 0.0);
     let mut informative = true;
     for ((cell, scale), of_trial) in cells.iter_mut().zip(&scales).zip(&of_trials) {
-        let (of_cell, of_mean) = ((floor * scale).powi(2), of_trial / cell.count);
+        let (of_cell, of_mean) = ((floor * cell.scale.unwrap_or(*scale)).powi(2), of_trial / cell.count);
         cell.variance = of_cell + of_mean;
         informative &= cell.variance > ROUNDING * ROUNDING;
         independent += (of_cell + of_trial) / cell.variance;

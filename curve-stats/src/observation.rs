@@ -11,9 +11,27 @@ pub struct Observation {
     pub services: u32,
     /// The trial's value (its median), in the curve's unit.
     pub value: f64,
+    /// What a [`NoiseFloor`] is a share of, where that is not the value itself: see [`Observation::difference`].
+    #[serde(default)]
+    pub scale: Option<f64>,
 }
 
-/// Relative error of a cell that its trials do not show, however many they are.
+impl Observation {
+    /// A value that was measured as it is: a floor is a share of it.
+    #[must_use]
+    pub fn new(services: u32, value: f64) -> Self {
+        Self { services, value, scale: None }
+    }
+
+    /// A value that is the difference of two measured ones. Each has the floor's error, and subtracting adds the errors up, however
+    /// little is left: a floor is a share of both, by the root of their squares.
+    #[must_use]
+    pub fn difference(services: u32, minuend: f64, subtrahend: f64) -> Self {
+        Self { services, value: minuend - subtrahend, scale: Some(minuend.hypot(subtrahend)) }
+    }
+}
+
+/// Relative error (a standard deviation) of a cell that its trials do not show, however many they are.
 ///
 /// A deterministic vm repeats itself, yet another seed, memory size or kernel command line moves a median: that error belongs to the
 /// cell and does not average out.

@@ -9,7 +9,7 @@ const ICOUNT: NoiseFloor = NoiseFloor(0.005);
 
 fn curve(value: impl Fn(f64) -> f64) -> Vec<Observation> {
     let sizes = [1_u32, 10, 100, 1000, 10_000].into_iter();
-    sizes.flat_map(|n| [n, n]).map(|services| Observation { services, value: value(f64::from(services)) }).collect()
+    sizes.flat_map(|n| [n, n]).map(|services| Observation::new(services, value(f64::from(services)))).collect()
 }
 
 fn at(crossover: Crossover) -> (f64, Option<f64>, Option<f64>) {
@@ -70,7 +70,7 @@ fn what_cannot_be_said_has_a_reason() {
     let flat = curve(|_| 1000.0);
     assert_eq!(reason(&flat, &flat, ICOUNT), NoCrossover::WithinNoise);
     assert_eq!(reason(&flat, &curve(|n| 900.0 + n), NoiseFloor::NONE), NoCrossover::NoError);
-    assert_eq!(reason(&flat, &[Observation { services: 1, value: 1.0 }], ICOUNT), NoCrossover::NoCommonRange);
+    assert_eq!(reason(&flat, &[Observation::new(1, 1.0)], ICOUNT), NoCrossover::NoCommonRange);
     assert_eq!(reason(&flat, &curve(|n| 900.0 + n), ICOUNT), NoCrossover::FallsBehind);
     assert!(matches!(threshold(&flat, &flat, 0.0, ICOUNT), Err(StatsError::Factor { .. })));
     assert!(matches!(crossover(&[], &flat, ICOUNT), Err(StatsError::Empty { .. })));

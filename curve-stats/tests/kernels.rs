@@ -8,7 +8,7 @@ const ICOUNT: NoiseFloor = NoiseFloor(0.005);
 
 /// Every N with `repeat` identical trials, as a deterministic vm gives them.
 fn repeated(points: &[(u32, f64)], repeat: usize) -> Vec<Observation> {
-    let one = points.iter().map(|&(services, value)| Observation { services, value });
+    let one = points.iter().map(|&(services, value)| Observation::new(services, value));
     one.flat_map(|trial| std::iter::repeat_n(trial, repeat)).collect()
 }
 
@@ -129,7 +129,7 @@ fn too_few_sizes_give_no_class_but_a_slope() {
 fn on_real_time_ten_trials_make_an_interval() {
     let scattered = |per_size: u32| {
         let sizes = [1_u32, 10, 100].iter().flat_map(|&n| (0..per_size).map(move |i| (n, i)));
-        sizes.map(|(services, i)| Observation { services, value: 1000.0 + f64::from(i) }).collect::<Vec<_>>()
+        sizes.map(|(services, i)| Observation::new(services, 1000.0 + f64::from(i))).collect::<Vec<_>>()
     };
     let three = fit(&scattered(3), NoiseFloor::NONE).unwrap();
     assert!(three.slope_ci95.is_none() && three.notes.contains(&FitNote::NoInterval));
@@ -147,7 +147,7 @@ fn without_replicates_residuals_stand_for_the_noise() {
 #[test]
 fn bad_input_is_named() {
     assert!(matches!(fit(&[], ICOUNT), Err(StatsError::Empty { .. })));
-    let one = |value| [Observation { services: 1, value }];
+    let one = |value| [Observation::new(1, value)];
     assert!(matches!(fit(&one(f64::NAN), ICOUNT), Err(StatsError::NotFinite { index: 0, .. })));
     assert!(matches!(fit(&one(1.0), NoiseFloor(-1.0)), Err(StatsError::Floor { .. })));
     let huge = repeated(&[(1, f64::MAX), (2, -f64::MAX), (3, f64::MAX)], 1);
@@ -155,4 +155,24 @@ fn bad_input_is_named() {
     assert!((flat.slope_per_service.unwrap() / f64::MAX).abs() < 1e-9, "{flat:?}");
     let steep = repeated(&[(0, -f64::MAX), (1, f64::MAX)], 1);
     assert!(matches!(fit(&steep, NoiseFloor::NONE), Err(StatsError::Overflow { values: 2, .. })));
+}
+
+#[test]
+fn a_difference_is_no_better_known_than_what_it_was_taken_from() {
+    let sizes = [1, 10, 100, 1000, 10_000];
+    let width = |trials: &[Observation]| {
+        let [low, high] = fit(trials, ICOUNT).unwrap().slope_ci95.unwrap();
+        high - low
+    };
+    let value = |n: u32| 1000.0 + f64::from(n % 7);
+    let alone: Vec<_> = sizes.iter().map(|&n| Observation::new(n, value(n))).collect();
+    let of = |base: f64| sizes.map(|n| Observation::difference(n, base + value(n), base));
+    // Root of the squares of 4,000 and 3,000, in units of 1,000.
+    let ratio = width(&of(3000.0)) / width(&alone);
+    assert!((4.9..5.1).contains(&ratio), "{ratio}");
+    // Nothing was added, of traversals that are not nothing.
+    let nothing = fit(&sizes.map(|n| Observation::difference(n, 5000.0, 5000.0)), ICOUNT).unwrap();
+    assert!(nothing.classes.contains(&Class::Constant) && nothing.slope_per_service == Some(0.0));
+    let odd = Observation { scale: Some(f64::NAN), ..Observation::new(1, 1.0) };
+    assert!(fit(&[odd], ICOUNT).is_err());
 }

@@ -93,14 +93,14 @@ fn too_few_sizes_for_a_class_do_not_get_it() {
 
 fn any_trials() -> impl Strategy<Value = Vec<Observation>> {
     let trial = (1_u32..=20_000, -1e9..1e9_f64);
-    prop::collection::vec(trial.prop_map(|(services, value)| Observation { services, value }), 1..60)
+    prop::collection::vec(trial.prop_map(|(services, value)| Observation::new(services, value)), 1..60)
 }
 
 fn grouped() -> impl Strategy<Value = Vec<Observation>> {
     let cell = (0_usize..SIZES.len(), prop::collection::vec(1.0..1e6_f64, 1..6));
     prop::collection::vec(cell, 1..9).prop_map(|cells| {
         let trials = cells.into_iter().flat_map(|(size, values)| values.into_iter().map(move |value| (size, value)));
-        trials.map(|(size, value)| Observation { services: SIZES[size], value }).collect()
+        trials.map(|(size, value)| Observation::new(SIZES[size], value)).collect()
     })
 }
 
@@ -133,7 +133,7 @@ proptest! {
     fn no_value_makes_a_panic_or_an_infinity(
         trials in prop::collection::vec((any::<u32>(), any::<f64>()), 0..12), share in any::<f64>(),
     ) {
-        let trials: Vec<_> = trials.into_iter().map(|(services, value)| Observation { services, value }).collect();
+        let trials: Vec<_> = trials.into_iter().map(|(services, value)| Observation::new(services, value)).collect();
         if let Ok(fit) = fit(&trials, NoiseFloor(share)) {
             prop_assert!(fit.slope_per_service.is_none_or(f64::is_finite));
             prop_assert!(fit.models.iter().all(|model| model.intercept.is_finite()));
@@ -151,7 +151,7 @@ proptest! {
     #[test]
     fn the_unit_does_not_matter(seed in 0_u64..500, which in 0_usize..TRUTHS.len(), scale in 1e-3..1e3_f64) {
         let trials = draw(seed, &TRUTHS[which], Noise::Relative(0.05), &SIZES, TRIALS);
-        let scaled: Vec<_> = trials.iter().map(|t| Observation { value: t.value * scale, ..*t }).collect();
+        let scaled: Vec<_> = trials.iter().map(|t| Observation::new(t.services, t.value * scale)).collect();
         let (a, b) = (fit(&trials, NoiseFloor::NONE).unwrap(), fit(&scaled, NoiseFloor::NONE).unwrap());
         prop_assert_eq!(&a.classes, &b.classes);
         let (a, b) = (a.slope_per_service.unwrap() * scale, b.slope_per_service.unwrap());

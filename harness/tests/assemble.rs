@@ -242,3 +242,22 @@ fn a_clean_host_run_has_almost_no_warning() {
     let run = assembled(&trials);
     assert!(run.warnings.len() <= 1, "{:?}", run.warnings);
 }
+
+#[test]
+fn the_error_of_what_is_added_is_that_of_the_traversals() {
+    let sizes = [1, 10, 100, 1000, 10_000];
+    let of = |base: u64| {
+        let trials: Vec<_> = sizes
+            .iter()
+            .flat_map(|&n| {
+                [(BackendKind::DirectConntrack, n, base), (BackendKind::Ipvs, n, base + 1000 + u64::from(n % 7))]
+            })
+            .map(|(backend, n, median)| traversal(backend, n, 0, median))
+            .collect();
+        let [low, high] = find(&assembled(&trials), BackendKind::Ipvs, Metric::Added).fit.slope_ci95.unwrap();
+        high - low
+    };
+    // The difference is the same: what it was taken from is ten times as large, and so is what a seed moves.
+    let (small, large) = (of(10_000), of(100_000));
+    assert!(large > 5.0 * small, "{small} {large}");
+}

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use assert_cmd::Command;
+use curve_stats::{NoiseFloor, Observation};
 use lbcurve::gate::{
     BASELINE_FORMAT, BASELINE_SCHEMA_VERSION, Baseline, BaselineError, SeedValues, gate_wishes, plan_key, portable,
 };
-use lbcurve::result::{BackendKind, Cell, Flow, Metric, Position, Unit, VenueKind};
+use lbcurve::result::{BackendKind, Cell, Flow, Metric, Position, Unit, VenueKind, noise_floor};
 use lbcurve::run::scenario::Wishes;
 use lbcurve::workload::{Protocol, VipLayout};
 use proptest::prelude::*;
@@ -170,4 +171,35 @@ proptest! {
             Err(_) => {}
         }
     }
+}
+
+/// Standard deviation.
+fn deviation(values: &[f64]) -> f64 {
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0)).sqrt()
+}
+
+/// What another seed moves in the committed baselines is no more than the error that fits take a cell to have.
+#[test]
+fn seeds_move_a_cell_no_more_than_the_noise_floor() {
+    let NoiseFloor(floor) = noise_floor(Unit::Instructions);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../results/baselines");
+    let files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut beyond_a_share_of_added = 0;
+    for cells in files
+        .iter()
+        .filter(|path| path.extension().is_some_and(|e| e == "json"))
+        .map(|p| Baseline::read(p).unwrap().cells)
+    {
+        for added in cells.iter().filter(|values| values.metric == Metric::Added) {
+            let own = cells.iter().find(|v| v.metric == Metric::Traversal && v.cell == added.cell).unwrap();
+            let plain = own.p50[0] - added.p50[0];
+            let trial = Observation::difference(added.cell.services, own.p50[0], plain);
+            let moved = deviation(&added.p50);
+            assert!(moved <= floor * trial.scale.unwrap(), "{:?} moves by {moved}", added.cell);
+            beyond_a_share_of_added += usize::from(moved > floor * trial.value);
+        }
+    }
+    assert!(beyond_a_share_of_added > 0, "a share of the difference would do");
 }

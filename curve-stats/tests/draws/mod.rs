@@ -113,7 +113,7 @@ pub(crate) fn draw(seed: u64, truth: &Truth, noise: Noise, sizes: &[u32], trials
                     mean * factor * (1.0 + share * normal(&mut rng))
                 }
             };
-            observations.push(Observation { services, value });
+            observations.push(Observation::new(services, value));
         }
     }
     observations

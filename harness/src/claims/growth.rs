@@ -1,64 +1,61 @@
 //! How a fit's classes bear on a claim of O(1) or O(n).
 
-use curve_stats::{Class, Fit};
+use curve_stats::{Class, Fit, FitNote};
 
 /// What the classes of a fit say of growth in N.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Growth {
-    /// Constant is among the classes: no growth is shown.
+    /// Constant alone: growth of a tenth is excluded.
     Flat,
     /// Slower than linear for certain.
     Sublinear,
-    /// Linear is among the classes, from the first N on.
+    /// Linear; or linear or n log n, which over a range of N that is measured may be alike.
     Linear,
     /// Flat up to this N, linear beyond.
     Knee(f64),
     /// Faster than linear for certain.
     Superlinear,
-    /// The trials do not decide; why.
+    /// It grows for certain, but the trials do not tell how.
+    Grows,
+    /// The trials do not tell whether it grows; why.
     Undecided(String),
 }
 
 impl Growth {
     pub(super) fn of(fit: &Fit) -> Self {
         let has = |class| fit.classes.contains(&class);
+        let noted = || fit.notes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
         if fit.classes.is_empty() {
-            let notes: Vec<_> = fit.notes.iter().map(ToString::to_string).collect();
-            return Self::Undecided(if notes.is_empty() { "no class fits".to_owned() } else { notes.join("; ") });
+            let notes = noted();
+            return Self::Undecided(if notes.is_empty() { "no class fits".to_owned() } else { notes });
         }
-        if has(Class::Constant) {
-            return Self::Flat;
+        if fit.notes.contains(&FitNote::GrowthUndecided) || (has(Class::Constant) && !fit.is(Class::Constant)) {
+            return Self::Undecided(format!("{} ({})", fit.label(), FitNote::GrowthUndecided));
         }
-        if has(Class::Linear) {
-            return Self::Linear;
-        }
-        let bend = fit.models.iter().find(|model| fit.classes.contains(&model.class) && model.knee.is_some());
-        if let Some(knee) = bend.and_then(|model| model.knee) {
-            return Self::Knee(knee);
-        }
-        match fit.models.iter().find(|model| model.class == Class::Power).filter(|_| has(Class::Power)) {
-            Some(power) => power_law(power.exponent, power.exponent_ci95),
-            None if has(Class::LinearLogarithmic) && !has(Class::Logarithmic) => Self::Superlinear,
-            None => Self::Sublinear,
+        match fit.classes[..] {
+            [Class::Constant] => Self::Flat,
+            [Class::Logarithmic] => Self::Sublinear,
+            [Class::Linear] | [Class::Linear, Class::LinearLogarithmic] => Self::Linear,
+            [Class::LinearLogarithmic] => Self::Superlinear,
+            [Class::Piecewise] => fit.model().and_then(|model| model.knee).map_or(Self::Grows, Self::Knee),
+            [Class::Power] => fit.model().map_or(Self::Grows, |power| power_law(power.exponent_ci95)),
+            _ => Self::Grows,
         }
     }
 }
 
-/// By the interval of the exponent, or where there is none by the exponent.
-fn power_law(exponent: Option<f64>, interval: Option<[f64; 2]>) -> Growth {
-    let Some([low, high]) = interval.or(exponent.map(|exponent| [exponent, exponent])) else {
-        return Growth::Undecided("a power without exponent".to_owned());
-    };
-    match (low > 1.0, high < 1.0) {
-        (true, _) => Growth::Superlinear,
-        (_, true) => Growth::Sublinear,
-        _ => Growth::Linear,
+/// By the interval of the exponent.
+fn power_law(interval: Option<[f64; 2]>) -> Growth {
+    match interval {
+        Some([low, _]) if low > 1.0 => Growth::Superlinear,
+        Some([_, high]) if high < 1.0 => Growth::Sublinear,
+        _ => Growth::Grows,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use curve_stats::{FitNote, NoiseFloor, Observation, fit};
+    use curve_stats::{NoiseFloor, Observation, fit};
 
     use super::*;
 
@@ -68,7 +65,7 @@ mod tests {
         let trials: Vec<_> = sizes
             .iter()
             .flat_map(|&services| (0..5).map(move |index| (services, index)))
-            .map(|(services, index)| Observation { services, value: value(services, index) })
+            .map(|(services, index)| Observation::new(services, value(services, index)))
             .collect();
         Growth::of(&fit(&trials, NoiseFloor(0.005)).unwrap())
     }
@@ -88,5 +85,21 @@ mod tests {
     fn no_class_is_no_verdict() {
         let fit = Fit { notes: vec![FitNote::TwoSizes], ..Fit::default() };
         assert!(matches!(Growth::of(&fit), Growth::Undecided(why) if why.contains("two N")));
+    }
+
+    #[test]
+    fn a_tie_with_constant_is_neither_flat_nor_growth() {
+        let of = |classes: &[Class], notes: Vec<FitNote>| {
+            Growth::of(&Fit { classes: classes.to_vec(), notes, ..Fit::default() })
+        };
+        let undecided = |growth| matches!(growth, Growth::Undecided(why) if why.contains("too noisy"));
+        assert!(undecided(of(&[Class::Constant, Class::Linear], vec![FitNote::GrowthUndecided])));
+        assert!(undecided(of(&[Class::Constant, Class::Logarithmic], vec![])));
+        assert!(undecided(of(&[Class::Linear], vec![FitNote::GrowthUndecided])));
+        assert_eq!(of(&[Class::Constant], vec![FitNote::SmallGrowth]), Growth::Flat);
+        assert_eq!(of(&[Class::Linear, Class::LinearLogarithmic], vec![]), Growth::Linear);
+        assert_eq!(of(&[Class::Logarithmic, Class::Linear], vec![]), Growth::Grows);
+        assert_eq!(of(&[Class::Power, Class::Piecewise], vec![]), Growth::Grows);
+        assert_eq!(power_law(Some([0.9, 1.1])), Growth::Grows);
     }
 }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use curve_stats::{Observation, fit};
+use curve_stats::{LEAST_GROWTH, Observation, fit, median};
 
 use super::catalogue::Claim;
 use super::growth::Growth;
 use super::judgement::{Figure, Judgement, Scope, Verdict};
-use super::view::{IPTABLES, Leg, combine, lookups, sizes, slope};
+use super::view::{IPTABLES, Leg, combine, lookups, observations, sizes, slope};
+use crate::report::number::{Medium, significant};
 use crate::result::{Curve, Metric, Position, RunFile, name, noise_floor};
 
 pub(super) fn judge(run: &RunFile, claim: &'static Claim, scope: &Scope) -> Option<Judgement> {
@@ -23,7 +24,7 @@ pub(super) fn judge(run: &RunFile, claim: &'static Claim, scope: &Scope) -> Opti
         legs.push(Leg { verdict: Verdict::NotMeasured { reason }, reason: String::new() });
     }
     let mut figures: Vec<_> = curves.iter().map(|curve| slope(curve)).collect();
-    let (pods, found) = pods(&worst, scope);
+    let (pods, found) = pods(run, &worst, scope);
     figures.extend(found);
     legs.extend(pods);
     let (verdict, reason) = combine(legs);
@@ -41,22 +42,25 @@ fn services(curve: &Curve) -> Leg {
         Growth::Flat => (Verdict::DoesNotHold, "does not grow with Services".to_owned()),
         Growth::Sublinear => (Verdict::DoesNotHold, format!("{label} in Services: slower than O(n)")),
         Growth::Superlinear => (Verdict::DoesNotHold, format!("{label} in Services: faster than O(n)")),
+        Growth::Grows => {
+            let why = format!("{backend} grows with Services, {label}");
+            (Verdict::cannot_tell(&why), format!("{label} in Services, which are not told apart"))
+        }
         Growth::Undecided(why) => {
-            let reason = format!("the trials of {backend} support no class: {why}");
-            (Verdict::NotMeasured { reason: reason.clone() }, reason)
+            (Verdict::cannot_tell(&format!("{backend} is {why}")), format!("undetermined: {why}"))
         }
     };
     Leg { verdict, reason: format!("{backend} (M = {}): {how}", curve.key.endpoints) }
 }
 
 /// Whether the cost grows with pods, at the smallest N that every M was measured at: Services hide them least there.
-fn pods(worst: &[&Curve], scope: &Scope) -> (Vec<Leg>, Vec<Figure>) {
+fn pods(run: &RunFile, worst: &[&Curve], scope: &Scope) -> (Vec<Leg>, Vec<Figure>) {
     let mut groups = BTreeMap::<_, Vec<&Curve>>::new();
     for curve in worst {
         let key = &curve.key;
         groups.entry((key.backend, key.layout, key.protocol)).or_default().push(curve);
     }
-    let judged: Vec<_> = groups.values().filter_map(|curves| over_pods(curves, scope)).collect();
+    let judged: Vec<_> = groups.values().filter_map(|curves| over_pods(run, curves, scope)).collect();
     if judged.is_empty() {
         let reason = "backend pods: M axis not measured (--endpoints 1,2,10), so only Services are judged".to_owned();
         return (vec![Leg { verdict: Verdict::Holds, reason }], Vec::new());
@@ -64,18 +68,19 @@ fn pods(worst: &[&Curve], scope: &Scope) -> (Vec<Leg>, Vec<Figure>) {
     judged.into_iter().unzip()
 }
 
-fn over_pods(curves: &[&Curve], scope: &Scope) -> Option<(Leg, Figure)> {
-    let at = |curve: &Curve, services: u32| curve.points.iter().find(|p| p.services == services).cloned();
+fn over_pods(run: &RunFile, curves: &[&Curve], scope: &Scope) -> Option<(Leg, Figure)> {
     let first = curves.first()?;
-    let shared = |services: &u32| curves.iter().all(|curve| at(curve, *services).is_some());
+    let has = |curve: &Curve, services: u32| curve.points.iter().any(|point| point.services == services);
+    let shared = |services: &u32| curves.iter().all(|curve| has(curve, *services));
     let services = first.points.iter().map(|point| point.services).find(shared)?;
-    let trials: Vec<_> = curves
-        .iter()
-        .filter_map(|curve| Some((curve.key.endpoints, at(curve, services)?)))
-        .flat_map(|(pods, point)| point.values.into_iter().map(move |value| Observation { services: pods, value }))
-        .collect();
     if curves.len() < 2 {
         return None;
+    }
+    let mut trials = Vec::new();
+    for curve in curves {
+        let pods = curve.key.endpoints;
+        let here = observations(run, curve).ok()?.into_iter().filter(|trial| trial.services == services);
+        trials.extend(here.map(|trial| Observation { services: pods, ..trial }));
     }
     let fit = fit(&trials, noise_floor(scope.unit)).ok()?;
     let backend = name(&first.key.backend);
@@ -89,13 +94,39 @@ fn over_pods(curves: &[&Curve], scope: &Scope) -> Option<(Leg, Figure)> {
     };
     let (verdict, how) = match fit.slope_ci95 {
         Some([low, _]) if low > 0.0 => (Verdict::Holds, "grows with backend pods".to_owned()),
-        Some(_) => (Verdict::DoesNotHold, "no growth with backend pods is shown".to_owned()),
+        Some([_, high]) if high * reach(&trials) < LEAST_GROWTH * start(&trials) => {
+            (Verdict::DoesNotHold, "does not grow by a tenth with backend pods".to_owned())
+        }
+        Some([low, high]) => {
+            let slope = format!("slope over M in [{}, {}]", figure_of(low), figure_of(high));
+            (
+                Verdict::cannot_tell(&format!("{backend}, {slope}")),
+                format!("growth with backend pods undetermined, {slope}"),
+            )
+        }
         None => {
             let reason = format!("too few trials over M for an interval ({backend})");
-            (Verdict::NotMeasured { reason: reason.clone() }, reason)
+            (Verdict::cannot_tell(&reason), reason)
         }
     };
     Some((Leg { verdict, reason: format!("{backend}: {how} (at N = {})", sizes(services)) }, figure))
+}
+
+/// From the fewest pods to the most.
+fn reach(trials: &[Observation]) -> f64 {
+    let pods = || trials.iter().map(|trial| f64::from(trial.services));
+    pods().fold(0.0, f64::max) - pods().fold(f64::INFINITY, f64::min)
+}
+
+/// Magnitude at the fewest pods.
+fn start(trials: &[Observation]) -> f64 {
+    let fewest = trials.iter().map(|trial| trial.services).min();
+    let values: Vec<_> = trials.iter().filter(|t| Some(t.services) == fewest).map(|t| t.value).collect();
+    median(&values).map_or(0.0, f64::abs)
+}
+
+fn figure_of(value: f64) -> String {
+    significant(value, 4, Medium::Terminal)
 }
 
 fn listed(curves: &[&Curve]) -> String {

@@ -43,10 +43,12 @@ fn layout(curve: &Curve) -> Leg {
                 curve.points.iter().map(|point| point.services).rfind(|n| f64::from(*n) <= knee).unwrap_or(1);
             (Verdict::HoldsUpTo { services }, format!("flat up to N = {}, linear beyond", sizes(services)))
         }
-        Growth::Linear | Growth::Sublinear | Growth::Superlinear => grows(format!("{label} in Services")),
+        Growth::Linear | Growth::Sublinear | Growth::Superlinear | Growth::Grows => {
+            grows(format!("{label} in Services"))
+        }
         Growth::Undecided(why) => {
-            let reason = format!("the trials of {} VIPs support no class: {why}", name(&curve.key.layout));
-            (Verdict::NotMeasured { reason }, format!("undetermined ({why})"))
+            let verdict = Verdict::cannot_tell(&format!("{} VIPs, {why}", name(&curve.key.layout)));
+            (verdict, format!("undetermined: {why}"))
         }
     };
     Leg { verdict, reason: format!("{} VIPs, first: {how}", name(&curve.key.layout)) }

@@ -21,9 +21,9 @@ pub enum Verdict {
     },
     /// What was measured is something else.
     DoesNotHold,
-    /// The run has no data to judge it by.
+    /// The run has no data to judge it by, or its trials are too noisy to tell.
     NotMeasured {
-        /// What is missing, and how it can be had.
+        /// What is missing and how it can be had, or what the trials cannot tell.
         reason: String,
     },
 }
@@ -81,6 +81,13 @@ impl Judgement {
         reason: impl Into<String>,
     ) -> Self {
         Self { claim, scope, verdict, reason: reason.into(), figures: Vec::new(), published: claim.published() }
+    }
+}
+
+impl Verdict {
+    /// It was measured, but what was measured decides nothing: noise is no verdict.
+    pub(super) fn cannot_tell(why: &str) -> Self {
+        Self::NotMeasured { reason: format!("the trials cannot tell: {why}") }
     }
 }
 

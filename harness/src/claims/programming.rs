@@ -20,7 +20,7 @@ pub(super) fn judge(run: &RunFile, claim: &'static Claim, scope: &Scope) -> Opti
     let mut lines = BTreeMap::<Line, Vec<Observation>>::new();
     for r in run.programming.iter().filter(here) {
         let line = lines.entry((r.backend, r.op, r.layout, r.protocol, r.endpoints)).or_default();
-        line.push(Observation { services: r.services, value: r.total as f64 });
+        line.push(Observation::new(r.services, r.total as f64));
     }
     if lines.is_empty() {
         return None;
@@ -51,13 +51,10 @@ fn leg(line: &Line, trials: &[Observation], fit: &curve_stats::Fit) -> Leg {
             let services = below.unwrap_or(1);
             (Verdict::HoldsUpTo { services }, format!("grows beyond N = {}", sizes(services)))
         }
-        Growth::Linear | Growth::Sublinear | Growth::Superlinear => {
+        Growth::Linear | Growth::Sublinear | Growth::Superlinear | Growth::Grows => {
             (Verdict::DoesNotHold, format!("grows with Services ({})", fit.label()))
         }
-        Growth::Undecided(why) => {
-            let reason = format!("the trials of {what} support no class: {why}");
-            (Verdict::NotMeasured { reason }, format!("undetermined ({why})"))
-        }
+        Growth::Undecided(why) => (Verdict::cannot_tell(&format!("{what}, {why}")), format!("undetermined: {why}")),
     };
     Leg { verdict, reason: format!("{what}: {how}") }
 }

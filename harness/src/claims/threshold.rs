@@ -1,7 +1,7 @@
 //! C4: up to which N iptables suits. It stops to where what it adds to a new flow passes what IPVS adds; beside that, where it passes a
 //! tenth and the whole of what the node takes without load balancing.
 
-use curve_stats::{Crossover, Observation, crossover, threshold};
+use curve_stats::{Crossover, threshold};
 
 use super::catalogue::Claim;
 use super::judgement::{Figure, Judgement, Scope, Verdict};
@@ -17,7 +17,7 @@ pub(super) fn judge(run: &RunFile, claim: &'static Claim, scope: &Scope) -> Opti
     let curves = IPTABLES.iter().filter_map(|&backend| find(&added, backend, VipLayout::Sequential, Position::Last));
     let (mut legs, mut figures) = (Vec::new(), Vec::new());
     for curve in curves {
-        let (leg, found) = suits(curve, &added, &whole, scope);
+        let (leg, found) = suits(run, curve, &added, &whole, scope);
         legs.push(leg);
         figures.extend(found);
     }
@@ -31,7 +31,13 @@ pub(super) fn judge(run: &RunFile, claim: &'static Claim, scope: &Scope) -> Opti
     Some(Judgement { figures, ..Judgement::new(claim, Some(scope.clone()), verdict, reason) })
 }
 
-fn suits(curve: &Curve, added: &[&Curve], whole: &[&Curve], scope: &Scope) -> (Leg, Vec<Figure>) {
+/// What was found, and the range of N that both curves share.
+struct Found {
+    crossing: Result<Crossover, String>,
+    range: [u32; 2],
+}
+
+fn suits(run: &RunFile, curve: &Curve, added: &[&Curve], whole: &[&Curve], scope: &Scope) -> (Leg, Vec<Figure>) {
     let alike = |other: &&&Curve| traffic(&other.key) == traffic(&curve.key);
     let plain = whole.iter().filter(alike).find(|c| c.key.backend == BackendKind::DirectConntrack).copied();
     let of_ipvs = |c: &&&Curve| {
@@ -39,66 +45,104 @@ fn suits(curve: &Curve, added: &[&Curve], whole: &[&Curve], scope: &Scope) -> (L
         (key.backend, key.position, key.layout) == (BackendKind::Ipvs, Position::First, VipLayout::Sequential)
     };
     let ipvs = added.iter().filter(alike).find(of_ipvs).copied();
-    let own = observations(curve);
-    let (mut figures, mut half, mut against_ipvs) = (Vec::new(), None, None);
+    let find = |other: &Curve, factor: f64| {
+        let crossing = observations(run, curve).and_then(|own| {
+            let other = observations(run, other)?;
+            threshold(&own, &other, factor, noise_floor(scope.unit)).map_err(|error| error.to_string())
+        });
+        Found { crossing, range: shared(curve, other) }
+    };
+    let backend = name(&curve.key.backend);
+    let (mut figures, mut against_plain, mut against_ipvs) = (Vec::new(), None, None);
     if let Some(plain) = plain {
         for (factor, share) in [(0.1, "10%"), (1.0, "100%")] {
-            let found = threshold(&own, &observations(plain), factor, noise_floor(scope.unit));
-            let what = format!("N at which {} adds {share} of plain routing with conntrack", name(&curve.key.backend));
-            half = found.as_ref().ok().copied();
-            figures.push(figure(what, found, curve, plain));
+            let found = find(plain, factor);
+            let what = format!("N at which {backend} adds {share} of plain routing with conntrack");
+            figures.push(figure(what, &found, curve, plain));
+            against_plain = Some(found);
         }
     }
     if let Some(ipvs) = ipvs {
-        let found = crossover(&own, &observations(ipvs), noise_floor(scope.unit));
-        let what = format!("N at which {} adds more than IPVS", name(&curve.key.backend));
-        against_ipvs = found.as_ref().ok().copied();
-        figures.push(figure(what, found, curve, ipvs));
+        let found = find(ipvs, 1.0);
+        figures.push(figure(format!("N at which {backend} adds more than IPVS"), &found, curve, ipvs));
+        against_ipvs = Some(found);
     }
-    let (found, criterion) = match (against_ipvs, half) {
+    let (found, criterion) = match (against_ipvs, against_plain) {
         (Some(found), _) => (Some(found), "adds more than IPVS"),
         (None, found) => (found, "adds as much as plain routing takes (IPVS was not measured here)"),
     };
-    (leg(curve, found, criterion, &own), figures)
+    (leg(curve, found, criterion), figures)
 }
 
-fn leg(curve: &Curve, found: Option<Crossover>, criterion: &str, own: &[Observation]) -> Leg {
+/// The range of N that two curves share.
+fn shared(a: &Curve, b: &Curve) -> [u32; 2] {
+    let ends = |curve: &Curve| {
+        let sizes = || curve.points.iter().map(|point| point.services);
+        [sizes().min().unwrap_or(0), sizes().max().unwrap_or(0)]
+    };
+    let ([a_low, a_high], [b_low, b_high]) = (ends(a), ends(b));
+    [a_low.max(b_low), a_high.min(b_high)]
+}
+
+fn leg(curve: &Curve, found: Option<Found>, criterion: &str) -> Leg {
     let backend = name(&curve.key.backend);
-    let sizes_of = || own.iter().map(|trial| trial.services);
-    let (smallest, largest) = (sizes_of().min().unwrap_or(0), sizes_of().max().unwrap_or(0));
     let (verdict, how) = match found {
         None => not_measured("neither IPVS nor direct-conntrack was measured beside it".to_owned()),
-        Some(Crossover::Undetermined { reason }) => not_measured(reason.to_string()),
-        Some(Crossover::Always { .. }) => {
-            (Verdict::DoesNotHold, format!("already at N = {}, the smallest measured", sizes(smallest)))
-        }
-        Some(Crossover::Never { .. }) if largest < CLAIMED[1] => {
-            not_measured(format!("not up to N = {}, the largest measured; the claim is about more", sizes(largest)))
-        }
-        Some(Crossover::Never { .. }) => {
-            (Verdict::DoesNotHold, format!("not even at N = {}, the largest measured", sizes(largest)))
-        }
-        Some(Crossover::At { services, low, high }) => {
-            let (low, high) = (low.unwrap_or(f64::from(smallest)), high.unwrap_or(f64::from(largest)));
-            (
-                at(curve, services, low, high),
-                format!("from N = {} on [{}, {}]", whole(services), whole(low), whole(high)),
-            )
+        Some(Found { crossing: Err(reason), .. }) => not_measured(reason),
+        Some(Found { crossing: Ok(crossing), range }) => {
+            let measured: Vec<_> = curve.points.iter().map(|point| point.services).collect();
+            against_claim(crossing, range, &measured, &backend)
         }
     };
     Leg { verdict, reason: format!("{backend} {criterion}: {how}") }
 }
 
-/// Held against both bounds that were claimed: between them, or not told from one, the claim holds.
-fn at(curve: &Curve, services: f64, low: f64, high: f64) -> Verdict {
-    if high < f64::from(CLAIMED[0]) {
-        let below = curve.points.iter().map(|point| point.services).rfind(|n| f64::from(*n) <= services);
-        below.map_or(Verdict::DoesNotHold, |services| Verdict::HoldsUpTo { services })
-    } else if low > f64::from(CLAIMED[1]) {
-        Verdict::DoesNotHold
-    } else {
-        Verdict::Holds
+/// Held against both bounds that were claimed. A verdict is what all of the interval says: that the crossing lies between them, below, or
+/// above.
+fn against_claim(crossing: Crossover, range: [u32; 2], measured: &[u32], backend: &str) -> (Verdict, String) {
+    let [from, to] = CLAIMED.map(f64::from);
+    let [smallest, largest] = range;
+    let undecided = |how: String| (Verdict::cannot_tell(&format!("{backend} passes {how}")), how);
+    match crossing {
+        Crossover::Undetermined { reason } => (Verdict::cannot_tell(&reason.to_string()), reason.to_string()),
+        Crossover::Always { certain_from: Some(certain) } if certain < from => {
+            let already = format!("already at N = {}, the smallest measured", sizes(smallest));
+            let later = format!("for certain from N = {} on", whole(certain));
+            (Verdict::DoesNotHold, if certain <= f64::from(smallest) { already } else { later })
+        }
+        Crossover::Always { certain_from } => {
+            undecided(format!("below N = {} or from there on, in [open, {}]", sizes(smallest), end(certain_from)))
+        }
+        Crossover::Never { .. } if largest < CLAIMED[1] => {
+            not_measured(format!("not up to N = {}, the largest measured; the claim is about more", sizes(largest)))
+        }
+        Crossover::Never { possible_from } if possible_from.is_none_or(|possible| possible > to) => {
+            (Verdict::DoesNotHold, format!("not even at N = {}, the largest measured", sizes(largest)))
+        }
+        Crossover::Never { possible_from } => {
+            undecided(format!("at N = {} at the earliest, in [{}, open]", end(possible_from), end(possible_from)))
+        }
+        Crossover::At { services, low, high } => {
+            let how = format!("from N = {} on [{}, {}]", whole(services), end(low), end(high));
+            match (low, high) {
+                (_, Some(high)) if high < from => (up_to(measured, low), how),
+                (Some(low), _) if low > to => (Verdict::DoesNotHold, how),
+                (Some(low), Some(high)) if low >= from && high <= to => (Verdict::Holds, how),
+                _ => undecided(how),
+            }
+        }
     }
+}
+
+/// It suits at every measured N below the crossing for certain.
+fn up_to(measured: &[u32], low: Option<f64>) -> Verdict {
+    let below = |low: f64| measured.iter().copied().rfind(|n| f64::from(*n) <= low);
+    low.and_then(below).map_or(Verdict::DoesNotHold, |services| Verdict::HoldsUpTo { services })
+}
+
+/// The end of an interval, which may lie outside of what was measured.
+fn end(end: Option<f64>) -> String {
+    end.map_or_else(|| "open".to_owned(), whole)
 }
 
 fn not_measured(reason: String) -> (Verdict, String) {
@@ -109,7 +153,7 @@ fn whole(services: f64) -> String {
     sizes(services.round() as u32)
 }
 
-fn figure(what: String, found: Result<Crossover, curve_stats::StatsError>, curve: &Curve, other: &Curve) -> Figure {
+fn figure(what: String, found: &Found, curve: &Curve, other: &Curve) -> Figure {
     let cells = format!("{} against {}", cells(curve), self::cells(other));
     let figure = |value, interval, note: Option<String>| Figure {
         what: what.clone(),
@@ -119,16 +163,79 @@ fn figure(what: String, found: Result<Crossover, curve_stats::StatsError>, curve
         note,
         cells: cells.clone(),
     };
-    match found {
-        Err(error) => figure(None, None, Some(error.to_string())),
+    match &found.crossing {
+        Err(reason) => figure(None, None, Some(reason.clone())),
         Ok(Crossover::Undetermined { reason }) => figure(None, None, Some(reason.to_string())),
-        Ok(Crossover::Always { .. }) => figure(None, None, Some("at every measured N".to_owned())),
-        Ok(Crossover::Never { .. }) => figure(None, None, Some("at no measured N".to_owned())),
-        Ok(Crossover::At { services, low, high }) => {
-            let bound = |end: Option<f64>| end.map_or("open".to_owned(), whole);
-            let open = low.is_none() || high.is_none();
-            let note = open.then(|| format!("interval {} to {}", bound(low), bound(high)));
-            figure(Some(services), low.zip(high).map(|(low, high)| [low, high]), note)
+        Ok(Crossover::Always { certain_from }) => {
+            let from = certain_from.filter(|certain| *certain > f64::from(found.range[0]));
+            let note = match (certain_from, from) {
+                (None, _) => "at every measured N, but not for certain at the largest".to_owned(),
+                (_, Some(from)) => format!("at every measured N, for certain from N = {} on", whole(from)),
+                _ => "at every measured N".to_owned(),
+            };
+            figure(None, None, Some(note))
         }
+        Ok(Crossover::Never { possible_from }) => {
+            let from = possible_from.map_or_else(String::new, |n| format!(", for certain only below N = {}", whole(n)));
+            figure(None, None, Some("at no measured N".to_owned() + &from))
+        }
+        Ok(Crossover::At { services, low, high }) => {
+            let open = low.is_none() || high.is_none();
+            let note = open.then(|| format!("interval [{}, {}]", end(*low), end(*high)));
+            figure(Some(*services), low.zip(*high).map(|(low, high)| [low, high]), note)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MEASURED: [u32; 5] = [1, 10, 100, 1000, 10_000];
+
+    fn verdict(crossing: Crossover) -> (String, String) {
+        let (verdict, how) = against_claim(crossing, [1, 10_000], &MEASURED, "iptables-legacy");
+        (verdict.to_string(), how)
+    }
+
+    fn at(services: f64, low: impl Into<Option<f64>>, high: impl Into<Option<f64>>) -> Crossover {
+        Crossover::At { services, low: low.into(), high: high.into() }
+    }
+
+    #[track_caller]
+    fn undecided(crossing: Crossover, interval: &str) {
+        let (verdict, how) = verdict(crossing);
+        assert!(
+            verdict.starts_with("not measured: the trials cannot tell: ") && verdict.contains(interval),
+            "{verdict}"
+        );
+        assert!(how.contains(interval), "{how}");
+    }
+
+    #[test]
+    fn the_whole_interval_decides() {
+        assert_eq!(verdict(at(1500.0, 1400.0, 1600.0)).0, "holds");
+        assert_eq!(verdict(at(500.0, 400.0, 600.0)).0, "holds up to N = 100");
+        assert_eq!(verdict(at(5.0, None, 600.0)).0, "does not hold");
+        assert_eq!(verdict(at(5000.0, 4000.0, None)).0, "does not hold");
+        undecided(at(1500.0, 1.0, 10_000.0), "[1, 10,000]");
+        undecided(at(1500.0, None, None), "[open, open]");
+        undecided(at(1500.0, 1400.0, None), "[1,400, open]");
+        undecided(at(1500.0, None, 1600.0), "[open, 1,600]");
+        undecided(at(1100.0, 950.0, 1200.0), "[950, 1,200]");
+        undecided(at(2900.0, 2500.0, 3100.0), "[2,500, 3,100]");
+    }
+
+    #[test]
+    fn always_and_never_decide_where_they_are_certain() {
+        let always = |certain_from: Option<f64>| Crossover::Always { certain_from };
+        assert_eq!(verdict(always(Some(1.0))).1, "already at N = 1, the smallest measured");
+        assert_eq!(verdict(always(Some(30.0))).1, "for certain from N = 30 on");
+        assert!([1.0, 30.0].iter().all(|&n| verdict(always(Some(n))).0 == "does not hold"));
+        undecided(always(Some(4000.0)), "[open, 4,000]");
+        undecided(always(None), "[open, open]");
+        let never = |possible_from: Option<f64>| Crossover::Never { possible_from };
+        assert!([None, Some(4000.0)].iter().all(|&n| verdict(never(n)).0 == "does not hold"));
+        undecided(never(Some(500.0)), "[500, open]");
     }
 }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use curve_stats::ratio;
+use curve_stats::{holm, mann_whitney, ratio, smallest_mann_whitney};
 
 use super::catalogue::Claim;
 use super::judgement::{Figure, Judgement, Scope, Verdict};
 use super::view::{IPTABLES, Leg, combine, sizes};
+use crate::report::number::{Medium, significant};
 use crate::result::{BackendKind, Flow, Position, RunFile, ThroughputRecord, name};
 
 /// Packets a second of the trials at each N.
@@ -31,9 +32,9 @@ pub(super) fn judge(run: &RunFile, claim: &'static Claim, scope: &Scope) -> Opti
         if compared.is_empty() {
             continue;
         }
-        let found: Vec<_> = compared.iter().filter_map(|(n, own, other)| figure(backend, *n, own, other)).collect();
+        let found = judged(compared.iter().filter_map(|(n, own, other)| figure(backend, *n, own, other)).collect());
         legs.push(leg(backend, &found));
-        figures.extend(found.into_iter().map(|(_, figure)| figure));
+        figures.extend(found.into_iter().map(|found| found.figure));
     }
     if legs.is_empty() {
         let reason = "the run has no saturation trials of both iptables and IPVS on this kernel".to_owned();
@@ -55,14 +56,16 @@ fn rates(trials: &[&ThroughputRecord], backend: BackendKind, position: Position)
     rates
 }
 
-fn figure(backend: BackendKind, services: u32, own: &[f64], ipvs: &[f64]) -> Option<(u32, Figure)> {
+fn figure(backend: BackendKind, services: u32, own: &[f64], ipvs: &[f64]) -> Option<(Found, f64)> {
     let estimate = ratio(own, ipvs).ok()?;
+    // So few trials lie apart by chance: their range is shown, and decides nothing.
+    let too_few = smallest_mann_whitney(own.len(), ipvs.len()) > 0.05;
     let figure = Figure {
         what: format!("IPVS's rate over that of {} at N = {}", name(&backend), sizes(services)),
         value: Some(estimate.ratio),
         interval: Some([estimate.spread.low(), estimate.spread.high()]),
         unit: "times".to_owned(),
-        note: None,
+        note: too_few.then(|| "too few trials to tell".to_owned()),
         cells: format!(
             "saturation, {} at last ({} trials), ipvs at first ({} trials)",
             name(&backend),
@@ -70,24 +73,75 @@ fn figure(backend: BackendKind, services: u32, own: &[f64], ipvs: &[f64]) -> Opt
             ipvs.len()
         ),
     };
-    Some((services, figure))
+    Some((Found { services, figure, rate: Rate::Either }, mann_whitney(own, ipvs).ok()?))
 }
 
-/// Higher at every N holds; at the smaller ones only, up to there; else it does not.
-fn leg(backend: BackendKind, found: &[(u32, Figure)]) -> Leg {
-    let higher = |figure: &Figure| figure.interval.is_some_and(|[low, _]| low > 1.0);
-    let upto = found.iter().take_while(|(_, figure)| higher(figure)).last().map(|(n, _)| *n);
-    let from = found.iter().rev().take_while(|(_, figure)| higher(figure)).last().map(|(n, _)| *n);
+/// Whether IPVS carries more at one N.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rate {
+    Higher,
+    Lower,
+    /// The interval holds 1, or the trials are too few.
+    Either,
+}
+
+/// One N.
+struct Found {
+    services: u32,
+    figure: Figure,
+    rate: Rate,
+}
+
+/// Higher by the interval: that all N are is claimed, and no N can be higher by chance alone for it. Lower by the p of all N together (Holm),
+/// since one N is enough for it.
+fn judged(found: Vec<(Found, f64)>) -> Vec<Found> {
+    let (mut found, p): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+    let adjusted = holm(&p).unwrap_or_default();
+    for (found, p) in found.iter_mut().zip(adjusted) {
+        found.rate = match found.figure.interval {
+            _ if found.figure.note.is_some() => Rate::Either,
+            Some([low, _]) if low > 1.0 => Rate::Higher,
+            Some([_, high]) if high < 1.0 && p <= 0.05 => Rate::Lower,
+            _ => Rate::Either,
+        };
+    }
+    found
+}
+
+/// Higher at every N holds; higher at the smaller ones and lower at a larger one, up to there; lower at one without such a start does not.
+/// While no N is lower, one N that is not told keeps the verdict open.
+fn leg(backend: BackendKind, found: &[Found]) -> Leg {
+    let at = |wanted: Rate| found.iter().find(|found| found.rate == wanted);
+    let upto = found.iter().take_while(|found| found.rate == Rate::Higher).last().map(|found| found.services);
     let backend = name(&backend);
-    let (verdict, how) = match (found.first(), found.last(), upto, from) {
-        (None, ..) => {
-            let reason = format!("the rates of {backend} and IPVS cannot be compared");
+    let (verdict, how) = match (at(Rate::Lower), at(Rate::Either), upto) {
+        (Some(_), _, Some(services)) => {
+            (Verdict::HoldsUpTo { services }, format!("up to N = {} only", sizes(services)))
+        }
+        (Some(lower), _, None) => {
+            (Verdict::DoesNotHold, format!("less at N = {}", sizes(lower.services)) + &higher_from(found))
+        }
+        (None, Some(Found { services, figure, .. }), _) => {
+            let why = format!("{} at N = {}", interval(figure), sizes(*services));
+            let rates = format!("IPVS's rate over that of {backend} is {why}");
+            (Verdict::cannot_tell(&rates), format!("undetermined, {why}") + &higher_from(found))
+        }
+        (None, None, Some(_)) => (Verdict::Holds, "at every N".to_owned()),
+        (None, None, None) => {
+            let reason =
+                format!("the rates of {backend} and IPVS cannot be compared: too few trials or none forwarded");
             return Leg { verdict: Verdict::NotMeasured { reason: reason.clone() }, reason };
         }
-        (_, Some((last, _)), Some(upto), _) if upto == *last => (Verdict::Holds, "at every N".to_owned()),
-        (.., Some(services), _) => (Verdict::HoldsUpTo { services }, format!("up to N = {} only", sizes(services))),
-        (.., None, Some(from)) => (Verdict::DoesNotHold, format!("from N = {} on, and not below", sizes(from))),
-        (.., None, None) => (Verdict::DoesNotHold, "at no N for certain".to_owned()),
     };
     Leg { verdict, reason: format!("IPVS carries more than {backend}: {how}") }
+}
+
+fn higher_from(found: &[Found]) -> String {
+    let from = found.iter().rev().take_while(|found| found.rate == Rate::Higher).last();
+    from.map_or_else(String::new, |found| format!("; more from N = {} on", sizes(found.services)))
+}
+
+fn interval(figure: &Figure) -> String {
+    let show = |value: f64| significant(value, 4, Medium::Terminal);
+    figure.interval.map_or_else(|| "unknown".to_owned(), |[low, high]| format!("[{}, {}]", show(low), show(high)))
 }

@@ -44,10 +44,24 @@ pub(super) fn traffic(key: &CurveKey) -> (Protocol, u32) {
     (key.protocol, key.endpoints)
 }
 
-/// One observation a trial.
-pub(super) fn observations(curve: &Curve) -> Vec<Observation> {
-    let at = |services: u32| move |&value: &f64| Observation { services, value };
-    curve.points.iter().flat_map(|point| point.values.iter().map(at(point.services))).collect()
+/// One observation a trial. What is added is a difference, whose error is that of the traversals it was taken from: they are looked up in
+/// the run, whose `added` are made of nothing else.
+pub(super) fn observations(run: &RunFile, curve: &Curve) -> Result<Vec<Observation>, String> {
+    let traversal = CurveKey { metric: Metric::Traversal, ..curve.key.clone() };
+    let whole = run.curves.iter().find(|other| other.key == traversal);
+    let mut observations = Vec::new();
+    for point in &curve.points {
+        let services = point.services;
+        if curve.key.metric != Metric::Added {
+            observations.extend(point.values.iter().map(|&value| Observation::new(services, value)));
+            continue;
+        }
+        let own = whole.and_then(|whole| whole.points.iter().find(|point| point.services == services));
+        let own = own.ok_or_else(|| format!("the run has no {traversal} at N = {}", sizes(services)))?.p50;
+        let scale = own.hypot(own - point.p50);
+        observations.extend(point.values.iter().map(|&value| Observation { services, value, scale: Some(scale) }));
+    }
+    Ok(observations)
 }
 
 /// E.g. `added, ipvs, sequential, tcp, M = 2, new, first, N = 1 to 1,000`.
@@ -103,12 +117,13 @@ pub(super) struct Leg {
     pub(super) reason: String,
 }
 
-/// The verdict that all parts bear out, and every part's reason: what does not hold somewhere does not hold.
+/// The verdict that all parts bear out, and every part's reason: what does not hold somewhere does not hold,
+/// and up to which N it holds everywhere is not known while a part is not.
 pub(super) fn combine(legs: Vec<Leg>) -> (Verdict, String) {
     let worst = |verdict: &Verdict| match verdict {
         Verdict::DoesNotHold => (0, 0),
-        Verdict::HoldsUpTo { services } => (1, *services),
-        Verdict::NotMeasured { .. } => (2, 0),
+        Verdict::NotMeasured { .. } => (1, 0),
+        Verdict::HoldsUpTo { services } => (2, *services),
         Verdict::Holds => (3, 0),
     };
     let reason = legs.iter().map(|leg| leg.reason.as_str()).filter(|reason| !reason.is_empty());

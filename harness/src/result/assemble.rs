@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use curve_stats::{NoiseFloor, Observation, StatsError, fit};
+use curve_stats::{NoiseFloor, StatsError, fit};
 
 use super::distribution::distributions;
 use super::sample::{Sample, point, suspect};
@@ -205,8 +205,8 @@ fn added(trials: &[&TrialRecord]) -> (Samples, Vec<Warning>) {
     (samples, alone.into_iter().map(warn).collect())
 }
 
-/// What trials of a unit do not show of a median's error. Identical trials of the deterministic vm hide that another seed, memory size or
-/// kernel command line moves it.
+/// What trials of a unit do not show of a traversal's error. Identical trials of the deterministic vm hide that another seed, memory size or
+/// kernel command line moves it. Of what is `added` it is a share of the two traversals, not of their difference.
 pub fn noise_floor(unit: Unit) -> NoiseFloor {
     match unit {
         Unit::Instructions => NoiseFloor(0.005),
@@ -221,7 +221,7 @@ fn curve(key: CurveKey, by_services: &BTreeMap<u32, Vec<Sample>>) -> Result<Curv
     let failed = |source| AssembleError::Fit { curve: Box::new(key.clone()), source };
     for (&services, samples) in by_services {
         samples.iter().for_each(|sample| integrity.add(sample.integrity));
-        observations.extend(samples.iter().map(|sample| Observation { services, value: sample.median() }));
+        observations.extend(samples.iter().map(|sample| sample.observation(services)));
         points.push(point(services, key.endpoints, samples).map_err(failed)?);
     }
     let fit = fit(&observations, noise_floor(key.unit)).map_err(failed)?;

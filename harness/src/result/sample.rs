@@ -1,6 +1,6 @@
 //! One trial's contribution to a curve, and the point that several of them make.
 
-use curve_stats::{StatsError, median, spread};
+use curve_stats::{Observation, StatsError, median, spread};
 
 use super::{Integrity, Point, Quantiles, TrialRecord};
 
@@ -15,6 +15,8 @@ pub(super) struct Sample {
     quantiles: Six,
     packets: u64,
     pub(super) integrity: Integrity,
+    /// Median that was subtracted, where the sample is a difference.
+    baseline: Option<f64>,
 }
 
 fn six(q: &Quantiles) -> Six {
@@ -26,7 +28,12 @@ impl Sample {
     /// The trial as it was measured.
     pub(super) fn traversal(trial: &TrialRecord) -> Self {
         let TrialRecord { packets, mismatched, lost, misdirected, .. } = *trial;
-        Self { quantiles: six(&trial.quantiles), packets, integrity: Integrity { mismatched, lost, misdirected } }
+        Self {
+            quantiles: six(&trial.quantiles),
+            packets,
+            integrity: Integrity { mismatched, lost, misdirected },
+            baseline: None,
+        }
     }
 
     /// Quantile minus quantile of the paired `direct-conntrack` trial; signed.
@@ -36,12 +43,20 @@ impl Sample {
             *value -= base;
         }
         own.integrity.add(without.integrity);
+        own.baseline = Some(without.median());
         own
     }
 
-    /// The value that enters the fit.
-    pub(super) fn median(&self) -> f64 {
+    fn median(&self) -> f64 {
         self.quantiles[P50]
+    }
+
+    /// What enters the fit: the median, and for a difference what it was taken from.
+    pub(super) fn observation(&self, services: u32) -> Observation {
+        match self.baseline {
+            None => Observation::new(services, self.median()),
+            Some(baseline) => Observation::difference(services, self.median() + baseline, baseline),
+        }
     }
 }
 
