@@ -227,7 +227,7 @@ impl KernelArgs {
         Ok(pair_kernels(&self.kernel, &self.modules)?)
     }
 
-    /// As [`sources`](Self::sources), the distribution's where none is named.
+    /// As `sources`, the distribution's where none is named.
     ///
     /// # Errors
     /// As there.

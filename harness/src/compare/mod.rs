@@ -1,8 +1,8 @@
 //! Compares two runs, or two kernels or backends within one, cell by cell: ratio, interval, verdict. Pure: from two
 //! [`crate::result::RunFile`]s to text.
 //!
-//! [`side`] selects what is compared, [`pairing`] puts equal cells of both sides together, [`judge`](mod@judge) tests them,
-//! [`comparison`] holds the outcome, and [`terminal`] and [`markdown`](mod@markdown) render it.
+//! `side` selects what is compared, `pairing` puts equal cells of both sides together, `judge` tests them,
+//! `comparison` holds the outcome, and `terminal` and `markdown` render it.
 
 mod caution;
 mod comparison;

@@ -1,7 +1,7 @@
 //! The gate: from two sets of measurements to one verdict, its exit code, and what a pull request shows of it.
 //!
 //! [`GateReport`] is what every gate comes to, the deterministic one ([`compare`], against a [`Baseline`]) and the host's
-//! interleaved one; the renderers see nothing else. All is pure but for [`publish`] and the reading and writing of baselines.
+//! interleaved one; the renderers see nothing else. All is pure but for [`publish()`] and the reading and writing of baselines.
 
 mod baseline;
 mod decide;

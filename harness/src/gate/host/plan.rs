@@ -36,7 +36,7 @@ pub struct Asked {
     pub ballast: Option<NonZeroU32>,
 }
 
-/// Flow numbers set aside for a trial, as in [`crate::run::planner`].
+/// Flow numbers set aside for a trial, as the run's planner does.
 const FLOWS_A_TRIAL: u64 = 1 << 18;
 
 impl Asked {
