@@ -72,7 +72,7 @@ pub enum NoCrossover {
 /// The N at which curve `a` overtakes curve `b`.
 ///
 /// # Errors
-/// As [`crate::fit`].
+/// As [`crate::fit()`].
 pub fn crossover(a: &[Observation], b: &[Observation], noise: NoiseFloor) -> Result<Crossover, StatsError> {
     threshold(a, b, 1.0, noise)
 }
@@ -80,7 +80,7 @@ pub fn crossover(a: &[Observation], b: &[Observation], noise: NoiseFloor) -> Res
 /// The N at which `curve` exceeds `factor` times `reference`.
 ///
 /// # Errors
-/// As [`crate::fit`], or `factor` is not a positive number.
+/// As [`crate::fit()`], or `factor` is not a positive number.
 pub fn threshold(
     curve: &[Observation],
     reference: &[Observation],

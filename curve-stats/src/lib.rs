@@ -1,7 +1,7 @@
 //! Pure statistics: estimators and their intervals, fits and the complexity class of a curve, tests of whether two sets of
 //! trials differ, and what to be warned of in one. No I/O, no unsafe.
 //!
-//! The unit of every statistic is the trial: packets within one trial are autocorrelated, trials are not. [`fit`] takes one value per
+//! The unit of every statistic is the trial: packets within one trial are autocorrelated, trials are not. [`fit()`] takes one value per
 //! trial (its median) and says which classes of growth in the number of services the trials support.
 
 mod band;
