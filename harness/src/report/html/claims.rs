@@ -39,16 +39,18 @@ pub(super) fn claims(run: &RunFile) -> Vec<ClaimView> {
 }
 
 fn entry(judgement: &Judgement) -> Entry {
-    let tone = match judgement.verdict {
-        Verdict::Holds => "flat",
-        Verdict::HoldsUpTo { .. } | Verdict::DoesNotHold => "grows",
-        Verdict::NotMeasured { .. } => "open",
+    let of_verdict = judgement.verdict.to_string();
+    let (tone, verdict, why) = match &judgement.verdict {
+        Verdict::Holds => ("flat", of_verdict, None),
+        Verdict::HoldsUpTo { .. } | Verdict::DoesNotHold => ("grows", of_verdict, None),
+        Verdict::NotMeasured { reason } => ("open", "not measured".to_owned(), Some(reason.clone())),
     };
+    let reasons = why.into_iter().chain([judgement.reason.clone()]).filter(|reason| !reason.is_empty());
     Entry {
         scope: judgement.scope.as_ref().map(ToString::to_string).unwrap_or_default(),
-        verdict: judgement.verdict.to_string(),
+        verdict,
         tone,
-        reason: judgement.reason.clone(),
+        reason: reasons.collect::<Vec<_>>().join(". "),
         figures: figures(&judgement.figures),
     }
 }
