@@ -35,6 +35,12 @@ fn another_side_that_is_none_is_named_with_the_reason() {
 }
 
 #[test]
+fn a_kernel_that_is_none_is_named_too() {
+    // A word that is no path is a kernel.
+    refused(Path::new("Not/A/Kernel"), &["Not/A/Kernel", "--against-modules"]);
+}
+
+#[test]
 fn without_root_it_says_so() {
     // Nobody may not read this build's directory everywhere: what it runs is a copy.
     let dir =

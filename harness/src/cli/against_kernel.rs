@@ -13,7 +13,14 @@ use crate::run::scenario::{ScenarioError, Wishes};
 /// Boots both kernels with each seed and judges the candidate by the baseline's spread over seeds.
 pub(super) fn against_kernel(args: &GateArgs, other: &str) -> Result<GateReport, CliError> {
     let cancel = signals::cancel_flag()?;
-    let baseline = open(args, Some(other), args.against_options.against_modules.as_deref())?;
+    let baseline =
+        open(args, Some(other), args.against_options.against_modules.as_deref()).map_err(|error| match error {
+            CliError::VmOpen(error) => unusable(other, one_line(&error)),
+            CliError::Scenario(ScenarioError::Kernels(error)) => {
+                unusable(other, format!("{}; its modules are given with --against-modules", one_line(&error)))
+            }
+            other => other,
+        })?;
     let candidate = open(args, args.kernel.as_deref(), args.modules.as_deref())?;
     let releases =
         [&baseline, &candidate].map(|bench| bench.vm().map(|vm| vm.kernel.release.clone()).unwrap_or_default());
@@ -64,11 +71,7 @@ fn open(args: &GateArgs, kernel: Option<&str>, modules: Option<&Path>) -> Result
         allow_slow: options.allow_slow.then_some(true),
         ..Wishes::default()
     };
-    let scenario = gate_wishes(wishes)?.resolve();
-    match (scenario, kernel) {
-        (Err(ScenarioError::Kernels(error)), Some(kernel)) => Err(unusable(kernel, one_line(&error))),
-        (scenario, _) => SeedBench::open(scenario?),
-    }
+    SeedBench::open(gate_wishes(wishes)?.resolve()?)
 }
 
 fn unusable(other: &str, reason: String) -> CliError {
