@@ -7,6 +7,8 @@ use curve_stats::{Class, Fit, FitNote};
 pub(super) enum Growth {
     /// Constant alone: growth of a tenth is excluded.
     Flat,
+    /// It falls by a tenth or more: no growth, and no class of it.
+    Falls,
     /// Slower than linear for certain.
     Sublinear,
     /// Linear; or linear or n log n, which over a range of N that is measured may be alike.
@@ -25,6 +27,9 @@ impl Growth {
     pub(super) fn of(fit: &Fit) -> Self {
         let has = |class| fit.classes.contains(&class);
         let noted = || fit.notes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        if fit.notes.contains(&FitNote::Falls) {
+            return Self::Falls;
+        }
         if fit.classes.is_empty() {
             let notes = noted();
             return Self::Undecided(if notes.is_empty() { "no class fits".to_owned() } else { notes });
@@ -73,6 +78,7 @@ mod tests {
     #[test]
     fn growth_of_known_functions() {
         assert_eq!(growth(|_| 4600.0), Growth::Flat);
+        assert_eq!(growth(|n| 4600.0 - 0.2 * n), Growth::Falls);
         assert_eq!(growth(|n| 4600.0 + 26.0 * n), Growth::Linear);
         assert_eq!(growth(|n| 4600.0 + 900.0 * n.log2()), Growth::Sublinear);
         assert_eq!(growth(|n| 4600.0 + 2.0 * n * n.max(1.0).log2().powi(2)), Growth::Superlinear);

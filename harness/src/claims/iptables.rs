@@ -40,6 +40,7 @@ fn services(curve: &Curve) -> Leg {
             (Verdict::Holds, format!("flat up to N = {}, linear in Services beyond", sizes(knee as u32)))
         }
         Growth::Flat => (Verdict::DoesNotHold, "does not grow with Services".to_owned()),
+        Growth::Falls => (Verdict::DoesNotHold, "falls as Services grow".to_owned()),
         Growth::Sublinear => (Verdict::DoesNotHold, format!("{label} in Services: slower than O(n)")),
         Growth::Superlinear => (Verdict::DoesNotHold, format!("{label} in Services: faster than O(n)")),
         Growth::Grows => {

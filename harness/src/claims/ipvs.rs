@@ -38,6 +38,7 @@ fn layout(curve: &Curve) -> Leg {
     };
     let (verdict, how) = match Growth::of(&curve.fit) {
         Growth::Flat => (Verdict::Holds, format!("holds up to N = {}, the largest measured ({label})", sizes(largest))),
+        Growth::Falls => (Verdict::Holds, format!("does not grow up to N = {}: it falls", sizes(largest))),
         Growth::Knee(knee) => {
             let services =
                 curve.points.iter().map(|point| point.services).rfind(|n| f64::from(*n) <= knee).unwrap_or(1);

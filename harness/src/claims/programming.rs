@@ -46,6 +46,7 @@ fn leg(line: &Line, trials: &[Observation], fit: &curve_stats::Fit) -> Leg {
     let what = format!("ipvs, {}", line.1);
     let (verdict, how) = match Growth::of(fit) {
         Growth::Flat => (Verdict::Holds, format!("does not grow ({})", fit.label())),
+        Growth::Falls => (Verdict::Holds, "does not grow: it falls".to_owned()),
         Growth::Knee(knee) => {
             let below = trials.iter().map(|trial| trial.services).filter(|n| f64::from(*n) <= knee).max();
             let services = below.unwrap_or(1);
