@@ -93,8 +93,16 @@ pub fn spread(values: &[f64]) -> Result<Spread, StatsError> {
 /// The largest rank (from 1) whose symmetric interval of the median reaches [`LEVEL`], and the level that it reaches.
 fn median_rank(values: usize) -> Option<(usize, f64)> {
     let heads = Binomial::new(0.5, values as u64).ok().filter(|_| values >= FEWEST)?;
-    let level = |rank: usize| 1.0 - 2.0 * heads.cdf(rank as u64 - 1);
-    // Levels fall with the rank: `low` reaches the level, `high` does not.
+    innermost(values, |rank| 1.0 - 2.0 * heads.cdf(rank as u64 - 1))
+}
+
+/// The largest rank (from 1) of `values` ordered ones whose symmetric interval reaches [`LEVEL`], and the level that it reaches, which
+/// falls with the rank; `None` where not even the range does.
+pub(crate) fn innermost(values: usize, level: impl Fn(usize) -> f64) -> Option<(usize, f64)> {
+    if level(1) < LEVEL {
+        return None;
+    }
+    // `low` reaches the level, `high` does not.
     let (mut low, mut high) = (1, values / 2 + 1);
     while high - low > 1 {
         let middle = low.midpoint(high);

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::check_finite;
-use crate::interval::{FEWEST, LEVEL, Spread};
+use crate::interval::{FEWEST, Spread, innermost};
 use crate::ranks::{EXACT_MANN_WHITNEY, EXACT_SIGNED_RANK, normal_p, sums_of_any_subset, sums_of_subsets};
 use crate::{StatsError, median};
 
@@ -134,13 +134,13 @@ impl Below {
     }
 }
 
-/// Median of sorted log-ratios, and the innermost pair of them whose level reaches [`LEVEL`].
+/// Median of sorted log-ratios, and the innermost pair of them whose level reaches [`LEVEL`](crate::interval::LEVEL).
 fn estimate(sorted: &[f64], below: Option<&Below>) -> Result<RatioEstimate, StatsError> {
     let (Some(&low), Some(&high)) = (sorted.first(), sorted.last()) else {
         return Err(StatsError::Empty { what: "ratio" });
     };
     let middle = median(sorted)?;
-    let bounds = match below.map(|below| innermost(sorted.len(), below)) {
+    let bounds = match below.map(|below| innermost(sorted.len(), |rank| 1.0 - below.miss(rank))) {
         Some(Some((rank, level))) => {
             Spread::Interval { low: sorted[rank - 1], high: sorted[sorted.len() - rank], level }
         }
@@ -154,25 +154,16 @@ fn estimate(sorted: &[f64], below: Option<&Below>) -> Result<RatioEstimate, Stat
     Err(StatsError::RatioOutOfRange { low_log: low, high_log: high })
 }
 
-fn innermost(values: usize, below: &Below) -> Option<(usize, f64)> {
-    let level = |rank: usize| 1.0 - below.miss(rank);
-    if level(1) < LEVEL {
-        return None;
-    }
-    let (mut low, mut high) = (1, values / 2 + 1);
-    while high - low > 1 {
-        let middle = low.midpoint(high);
-        if level(middle) >= LEVEL { low = middle } else { high = middle }
-    }
-    Some((low, level(low)))
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
     use crate::{mann_whitney, signed_rank};
+
+    fn level_at(below: &Below) -> impl Fn(usize) -> f64 + '_ {
+        |rank| 1.0 - below.miss(rank)
+    }
 
     fn close(a: f64, b: f64) -> bool {
         (a - b).abs() <= 1e-9 * b.abs()
@@ -194,11 +185,11 @@ mod tests {
         // Hollander and Wolfe: with ten a side the 95% interval is bounded by the 24th of the hundred differences from both ends,
         // for U <= 23 is significant; with ten pairs by the 9th of the 55 Walsh averages, for W <= 8 is.
         let counts = sums_of_subsets(&(1..=20).collect::<Vec<_>>(), 10);
-        let (rank, level) = innermost(100, &Below::Exact(cumulated(&counts[55..]))).unwrap();
+        let (rank, level) = innermost(100, level_at(&Below::Exact(cumulated(&counts[55..])))).unwrap();
         assert_eq!(rank, 24);
         assert!((0.95..0.96).contains(&level));
         let counts = sums_of_any_subset(&(1..=10).collect::<Vec<_>>());
-        let (rank, level) = innermost(55, &Below::Exact(cumulated(&counts))).unwrap();
+        let (rank, level) = innermost(55, level_at(&Below::Exact(cumulated(&counts)))).unwrap();
         assert_eq!(rank, 9);
         assert!(close(level, 1.0 - 2.0 * 25.0 / 1024.0));
     }
