@@ -56,6 +56,9 @@ pub enum BackendError {
         /// What is wrong with it, with the offending text.
         reason: String,
     },
+    /// The backend cannot run here.
+    #[error(transparent)]
+    Unready(#[from] Unready),
     /// The kernel holds something else than it was asked for.
     #[error("{} differs from the workload in {} places: {}", name(*.backend), .differences.len(), list(.differences))]
     Mismatch {
@@ -94,6 +97,8 @@ pub(crate) fn name(kind: BackendKind) -> &'static str {
         BackendKind::IptablesNft => "iptables-nft",
         BackendKind::Ipvs => "ipvs",
         BackendKind::Nftables => "nftables",
+        BackendKind::EbpfTc => "ebpf-tc",
+        BackendKind::EbpfXdp => "ebpf-xdp",
     }
 }
 

@@ -8,6 +8,7 @@ mod cost;
 mod direct;
 mod direct_conntrack;
 pub mod dump;
+mod ebpf;
 mod error;
 mod exec;
 #[cfg(test)]
@@ -21,6 +22,8 @@ mod rendered;
 pub use cost::ProgrammingCost;
 pub use error::{BackendError, Unready};
 pub use rendered::{Document, Rendered};
+
+use aya::programs::ProgramFd;
 
 use crate::result::BackendKind;
 use crate::workload::{Service, Workload};
@@ -81,6 +84,23 @@ pub trait Backend: Send + Sync {
     fn notes(&self) -> Vec<String> {
         Vec::new()
     }
+
+    /// Hands the XDP programs of this backend over to whoever else has a program at the node's client-side device. That hook takes
+    /// one program: from this call on the caller runs the client-side one there, by a tail call from its own, and the backend's own
+    /// attachment is gone. `None` for backends without XDP.
+    ///
+    /// # Errors
+    /// [`BackendError`] where the backend is not programmed or its program cannot be detached.
+    fn take_over_xdp(&self) -> Result<Option<XdpPrograms>, BackendError> {
+        Ok(None)
+    }
+}
+
+/// XDP programs of a backend, loaded.
+#[derive(Debug)]
+pub struct XdpPrograms {
+    /// For the node's client-side device: an element of the caller's program array.
+    pub client_side: ProgramFd,
 }
 
 /// The backend of a kind.
@@ -93,5 +113,7 @@ pub fn backend(kind: BackendKind) -> Box<dyn Backend> {
         BackendKind::IptablesNft => Box::new(iptables::Iptables::new(iptables::Flavour::Nft)),
         BackendKind::Ipvs => Box::new(ipvs::Ipvs),
         BackendKind::Nftables => Box::new(nftables::Nftables),
+        BackendKind::EbpfTc => Box::new(ebpf::Balancer::new(ebpf::Hook::Tc)),
+        BackendKind::EbpfXdp => Box::new(ebpf::Balancer::new(ebpf::Hook::Xdp)),
     }
 }

@@ -12,13 +12,15 @@ use crate::result::{BackendKind, VenueKind, name};
 use crate::venue::host;
 use crate::venue::vm::{KernelSource, VmVenue};
 
-const BACKENDS: [BackendKind; 6] = [
+const BACKENDS: [BackendKind; 8] = [
     BackendKind::Direct,
     BackendKind::DirectConntrack,
     BackendKind::IptablesLegacy,
     BackendKind::IptablesNft,
     BackendKind::Ipvs,
     BackendKind::Nftables,
+    BackendKind::EbpfTc,
+    BackendKind::EbpfXdp,
 ];
 
 /// What one kernel of a venue can run, in the order of [`BACKENDS`].

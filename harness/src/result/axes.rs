@@ -25,17 +25,21 @@ pub enum BackendKind {
     Ipvs,
     /// kube-proxy's nftables mode.
     Nftables,
+    /// The eBPF load balancer at tc ingress.
+    EbpfTc,
+    /// The eBPF load balancer as XDP.
+    EbpfXdp,
 }
 
 impl BackendKind {
     /// Where a backend looks longest, the position that a headline shows: rules are walked from the first, and IPVS puts new
-    /// services at a bucket's head.
+    /// services at a bucket's head. A hash table has none; `last` is as good as any.
     #[must_use]
     pub fn worst_position(self) -> Position {
         match self {
             Self::Direct | Self::DirectConntrack => Position::Missing,
             Self::Ipvs => Position::First,
-            Self::IptablesLegacy | Self::IptablesNft | Self::Nftables => Position::Last,
+            Self::IptablesLegacy | Self::IptablesNft | Self::Nftables | Self::EbpfTc | Self::EbpfXdp => Position::Last,
         }
     }
 

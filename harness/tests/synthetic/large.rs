@@ -74,6 +74,7 @@ fn middle(cell: &Cell) -> f64 {
         BackendKind::Ipvs if cell.layout == VipLayout::Stride256 => (15_200.0, 13.0),
         BackendKind::Ipvs => (15_200.0, 0.05),
         BackendKind::Nftables => (9600.0, 0.01),
+        BackendKind::EbpfTc | BackendKind::EbpfXdp => (3400.0, 0.0),
     };
     let reach = match cell.position {
         Position::First if cell.backend != BackendKind::Ipvs => 0.0,

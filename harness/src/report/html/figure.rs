@@ -3,7 +3,7 @@
 use super::table::{Cell, Table};
 use crate::report::fit;
 use crate::report::number::{self, Medium};
-use crate::report::plot::{Across, Chart, Drawing, Mark, Series, render};
+use crate::report::plot::{Across, Chart, Drawing, Mark, STYLES, Series, render};
 use crate::report::select::sizes;
 use crate::result::{BackendKind, Curve, Metric, Point, name};
 use crate::workload::VipLayout;
@@ -33,6 +33,8 @@ pub(super) fn style(backend: BackendKind) -> usize {
         BackendKind::Nftables => 3,
         BackendKind::Direct => 4,
         BackendKind::DirectConntrack => 5,
+        BackendKind::EbpfTc => 6,
+        BackendKind::EbpfXdp => 7,
     }
 }
 
@@ -46,7 +48,7 @@ impl<'a> Line<'a> {
         let marks = self.curve.points.iter().map(|point| mark(point, f64::from(point.services))).collect();
         Series {
             label: self.label.clone(),
-            style: self.style % 7,
+            style: self.style % STYLES,
             marks,
             trace: Vec::new(),
             fitted: fit::line(self.curve),

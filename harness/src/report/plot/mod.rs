@@ -9,4 +9,5 @@ mod scale;
 mod standalone;
 
 pub(super) use chart::{Across, Chart, Drawing, Mark, Series, render};
+pub(super) use marker::STYLES;
 pub(super) use standalone::standalone;

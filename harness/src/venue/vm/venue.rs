@@ -135,8 +135,11 @@ impl VmVenue {
 
     /// Why a backend cannot run in the guest; `None` where its tools and modules are there.
     pub fn obstacle(&self, backend: BackendKind) -> Option<String> {
+        if matches!(backend, BackendKind::EbpfTc | BackendKind::EbpfXdp) {
+            return Some("its programs are not part of this lbcurve yet".into());
+        }
         let tools: &[&str] = match backend {
-            BackendKind::Direct => &[],
+            BackendKind::Direct | BackendKind::EbpfTc | BackendKind::EbpfXdp => &[],
             BackendKind::DirectConntrack | BackendKind::Nftables => &["nft"],
             BackendKind::IptablesLegacy => &["iptables-legacy-restore"],
             BackendKind::IptablesNft => &["iptables-nft-restore"],
@@ -217,7 +220,7 @@ impl VmVenue {
 /// Modules without which a backend cannot be programmed.
 fn modules(backend: BackendKind) -> &'static [&'static str] {
     match backend {
-        BackendKind::Direct => &["veth", "sch_ingress", "cls_bpf"],
+        BackendKind::Direct | BackendKind::EbpfTc | BackendKind::EbpfXdp => &["veth", "sch_ingress", "cls_bpf"],
         BackendKind::DirectConntrack | BackendKind::Nftables => {
             &["veth", "sch_ingress", "cls_bpf", "nf_tables", "nf_conntrack", "nft_ct", "nft_nat"]
         }
