@@ -3,9 +3,9 @@
 //! A flow is known by the 5-tuple of its first packet and by that of the answer to what became of it. Nothing expires: a model's
 //! clock stands still.
 
-use std::collections::HashMap;
 use std::net::SocketAddrV4;
 
+use crate::table::HashMap;
 use crate::{Packet, Steps};
 
 /// First port that a translated source takes; lower ones are privileged (`nf_nat_l4proto_unique_tuple`).

@@ -23,6 +23,7 @@ mod nftables;
 mod packet;
 mod random;
 mod steps;
+mod table;
 
 pub use addresses::{Addresses, Range};
 pub use direct::{Direct, DirectConntrack};

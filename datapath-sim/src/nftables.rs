@@ -4,12 +4,12 @@
 //! Sets and maps are hash tables that grow with their entries (net/netfilter/nft_set_hash.c), so a lookup is counted as one
 //! probe: entries that share a bucket are not modelled. The drawn number is looked up in the service's own map: one probe more.
 
-use std::collections::{HashMap, HashSet};
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use crate::conntrack::Conntrack;
 use crate::netfilter::{Chain, Rule, Rules, TableName, Verdict, Walk};
 use crate::random::Random;
+use crate::table::{HashMap, HashSet, map_for};
 use crate::{Addresses, Datapath, Decision, Endpoint, Outcome, Packet, Protocol, Service};
 
 /// The sets and maps of the table.
@@ -25,7 +25,7 @@ impl Sets {
     fn new(addresses: Addresses, services: &[Service]) -> Self {
         let mut sets = Self {
             addresses,
-            services: HashMap::with_capacity(services.len()),
+            services: map_for(services.len()),
             cluster_ips: services.iter().map(|service| *service.address.ip()).collect(),
         };
         for service in services {

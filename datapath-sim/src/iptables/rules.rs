@@ -1,11 +1,11 @@
 //! The rules that kube-proxy 1.36 programs in iptables mode (pkg/proxy/iptables/proxier.go), made when they are visited: 100,000
 //! services would be a million of them.
 
-use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::num::NonZeroU32;
 
 use crate::netfilter::{Chain, Rule, Rules, StateMatch, TableName, Target};
+use crate::table::{HashMap, map_for};
 use crate::{Addresses, Endpoint, Packet, Protocol, Range, Service};
 
 use Chain::{Forward, Input, Kube, Output, Postrouting, Prerouting};
@@ -44,8 +44,8 @@ impl RuleSet {
             services: services.iter().map(as_sorted).collect(),
             portals: Vec::with_capacity(services.len()),
             empty: Vec::new(),
-            portal_of: HashMap::with_capacity(services.len()),
-            rejection_of: HashMap::new(),
+            portal_of: map_for(services.len()),
+            rejection_of: HashMap::default(),
         };
         let (mut portals, mut ballasts) = (0_u32, 0_u16);
         for (index, service) in (0_u32..).zip(services) {

@@ -3,10 +3,10 @@
 //!
 //! 4,096 buckets (`conn_tab_bits` = 12), as the table had before 2026; since then it grows with the connections, up to that.
 
-use std::collections::HashMap;
 use std::net::SocketAddrV4;
 
 use crate::hash::jhash_3words;
+use crate::table::HashMap;
 use crate::{Packet, Protocol, Steps};
 
 const BUCKETS: u32 = 4096;
@@ -26,7 +26,7 @@ pub(super) struct Connections {
 
 impl Connections {
     pub(super) fn new(key: u32) -> Self {
-        Self { key, lengths: vec![0; BUCKETS as usize], requests: HashMap::new(), answers: HashMap::new() }
+        Self { key, lengths: vec![0; BUCKETS as usize], requests: HashMap::default(), answers: HashMap::default() }
     }
 
     /// Looks for the connection whose endpoint answers with `packet` (`ip_vs_conn_out_get`).

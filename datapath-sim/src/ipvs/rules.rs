@@ -1,10 +1,10 @@
 //! The rules and ipsets around IPVS as kube-proxy 1.36 programs them (pkg/proxy/ipvs/proxier.go).
 
-use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use crate::iptables::MASQUERADE;
 use crate::netfilter::{Chain, Rule, Rules, Set, StateMatch, TableName, Target};
+use crate::table::HashSet;
 use crate::{Addresses, Packet, Protocol, Range, Service};
 
 use Chain::{Forward, Input, Kube, Output, Postrouting, Prerouting};

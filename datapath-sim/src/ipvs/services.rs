@@ -1,11 +1,11 @@
 //! The table of services (net/netfilter/ipvs/ip_vs_ctl.c, `ip_vs_service_find`), in both shapes that kernels have.
 
-use std::collections::HashMap;
 use std::net::SocketAddrV4;
 
 use super::scheduler::{Scheduler, VirtualService};
 use crate::hash::jhash_3words;
 use crate::random::Random;
+use crate::table::{HashMap, map_for};
 use crate::{Packet, Protocol, Service, Steps};
 
 /// Ports of FTP's control and data connections: a data connection may belong to a control port's service.
@@ -86,7 +86,7 @@ impl Services {
         let mut this = Self {
             hash,
             lengths: vec![0; hash.mask as usize + 1],
-            index: HashMap::with_capacity(services.len()),
+            index: map_for(services.len()),
             services: Vec::with_capacity(services.len()),
             has_ftp: services.iter().any(|service| service.protocol == Protocol::Tcp && service.address.port() == FTP),
             has_any_port: services.iter().any(|service| service.address.port() == 0),
