@@ -4,6 +4,10 @@
 //! stand in a packet, loaded in native order; everything else is in native order.
 #![no_std]
 
+#[cfg(test)]
+extern crate std;
+
+pub mod balancer;
 pub mod flow;
 pub mod frame;
 pub mod histogram;

@@ -1,10 +1,11 @@
-//! `cargo xtask ebpf`: builds the object that the repository carries, so that nobody else needs an eBPF toolchain.
+//! `cargo xtask ebpf`: builds the objects that the repository carries, so that nobody else needs an eBPF toolchain.
 //!
-//! The build is reproducible: no path of the machine gets into the object, and its bytes depend on the sources, the locked
-//! dependencies and the compiler only. `lbcurve.bpf.sha256` records all three beside the object.
+//! The build is reproducible: no path of the machine gets into an object, and its bytes depend on the sources, the locked
+//! dependencies and the compiler only. A file beside each object records all three.
 
 mod build;
 mod digest;
+mod object;
 mod rust_src;
 mod toolchain;
 
@@ -14,34 +15,38 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use digest::Stamp;
+use object::{OBJECTS, Object};
 use toolchain::Toolchain;
-
-/// The committed object.
-const OBJECT: &str = "datapath-ebpf/lbcurve.bpf.o";
-/// What it was built from.
-const STAMP: &str = "datapath-ebpf/lbcurve.bpf.sha256";
 
 /// Options of `cargo xtask ebpf`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Rebuild and compare with the committed object instead of replacing it.
+    /// Rebuild and compare with the committed objects instead of replacing them.
     #[arg(long)]
     pub(crate) check: bool,
 }
 
-/// Builds the object and writes it, or compares it with the committed one.
+/// Builds the objects and writes them, or compares them with the committed ones.
 ///
 /// # Errors
 /// What the toolchain says; with `--check` a stale or different object.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let root = workspace();
     if args.check {
-        committed_stamp(&root)?.require_current(&root)?;
+        OBJECTS.iter().try_for_each(|object| committed_stamp(&root, object)?.require_current(&root, object))?;
     }
     let toolchain = Toolchain::prepare(&root)?;
-    let object = build::object(&root, &toolchain)?;
-    let stamp = Stamp::of(&root, &toolchain.version, &object)?;
-    if args.check { compare(&root, &stamp, &object) } else { replace(&root, &stamp, &object) }
+    build::all(&root, &toolchain)?;
+    for object in &OBJECTS {
+        let bytes = build::stripped(&root, &toolchain, object)?;
+        let stamp = Stamp::of(&root, object, &toolchain.version, &bytes)?;
+        if args.check {
+            compare(&root, object, &stamp, &bytes)?;
+        } else {
+            replace(&root, object, &stamp, &bytes)?;
+        }
+    }
+    Ok(())
 }
 
 /// The workspace's root: this crate's parent.
@@ -49,30 +54,30 @@ fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new(".")).to_owned()
 }
 
-fn committed_stamp(root: &Path) -> Result<Stamp> {
-    let path = root.join(STAMP);
+fn committed_stamp(root: &Path, object: &Object) -> Result<Stamp> {
+    let path = root.join(object.stamp);
     Stamp::parse(&fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?)
         .with_context(|| format!("{} is damaged", path.display()))
 }
 
-fn compare(root: &Path, stamp: &Stamp, object: &[u8]) -> Result<()> {
-    let committed = committed_stamp(root)?;
+fn compare(root: &Path, object: &Object, stamp: &Stamp, bytes: &[u8]) -> Result<()> {
+    let (committed, file) = (committed_stamp(root, object)?, object.file);
     if committed.rustc != stamp.rustc {
-        bail!("{OBJECT} was built by {}, this is {}: run `cargo xtask ebpf`", committed.rustc, stamp.rustc);
+        bail!("{file} was built by {}, this is {}: run `cargo xtask ebpf`", committed.rustc, stamp.rustc);
     }
-    if fs::read(root.join(OBJECT)).context(OBJECT)? != object {
-        let rebuilt = root.join("target/ebpf/lbcurve.bpf.o");
-        fs::write(&rebuilt, object)?;
-        bail!("{OBJECT} is not what its sources build; the rebuilt one is {}", rebuilt.display());
+    if fs::read(root.join(file)).context(file)? != bytes {
+        let rebuilt = root.join("target/ebpf").join(object.binary).with_extension("bpf.o");
+        fs::write(&rebuilt, bytes)?;
+        bail!("{file} is not what its sources build; the rebuilt one is {}", rebuilt.display());
     }
-    println!("{OBJECT} is what its sources build, byte by byte");
+    println!("{file} is what its sources build, byte by byte");
     Ok(())
 }
 
-fn replace(root: &Path, stamp: &Stamp, object: &[u8]) -> Result<()> {
-    fs::write(root.join(OBJECT), object).context(OBJECT)?;
-    fs::write(root.join(STAMP), stamp.to_string()).context(STAMP)?;
-    println!("wrote {OBJECT} ({} bytes) and {STAMP}", object.len());
+fn replace(root: &Path, object: &Object, stamp: &Stamp, bytes: &[u8]) -> Result<()> {
+    fs::write(root.join(object.file), bytes).context(object.file)?;
+    fs::write(root.join(object.stamp), stamp.to_string()).context(object.stamp)?;
+    println!("wrote {} ({} bytes) and {}", object.file, bytes.len(), object.stamp);
     Ok(())
 }
 
@@ -81,17 +86,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_committed_object_belongs_to_the_committed_sources() {
-        let stamp = committed_stamp(&workspace()).unwrap();
-        stamp.require_current(&workspace()).unwrap();
+    fn the_committed_objects_belong_to_the_committed_sources() {
+        for object in &OBJECTS {
+            let stamp = committed_stamp(&workspace(), object).unwrap();
+            stamp.require_current(&workspace(), object).unwrap();
+        }
     }
 
     #[test]
-    fn the_committed_object_names_no_path_of_a_machine() {
-        let object = fs::read(workspace().join(OBJECT)).unwrap();
-        for path in ["/home/", "/root/", "/tmp/", "/Users/", ".cargo", ".rustup", "registry/src"] {
-            let found = object.windows(path.len()).any(|window| window == path.as_bytes());
-            assert!(!found, "the object contains {path}");
+    fn the_committed_objects_name_no_path_of_a_machine() {
+        for object in &OBJECTS {
+            let bytes = fs::read(workspace().join(object.file)).unwrap();
+            for path in ["/home/", "/root/", "/tmp/", "/Users/", ".cargo", ".rustup", "registry/src"] {
+                let found = bytes.windows(path.len()).any(|window| window == path.as_bytes());
+                assert!(!found, "{} contains {path}", object.file);
+            }
         }
     }
 }

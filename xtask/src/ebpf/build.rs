@@ -1,4 +1,4 @@
-//! Compiles and strips the object so that its bytes do not depend on where that happens.
+//! Compiles and strips the objects so that their bytes do not depend on where that happens.
 
 use std::env;
 use std::fs;
@@ -7,13 +7,14 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use super::object::Object;
 use super::toolchain::{Toolchain, cargo, succeed};
 
 const TARGET: &str = "bpfel-unknown-none";
 const PROFILE: &str = "ebpf";
 
-/// The object's bytes.
-pub(super) fn object(root: &Path, toolchain: &Toolchain) -> Result<Vec<u8>> {
+/// Compiles every object.
+pub(super) fn all(root: &Path, toolchain: &Toolchain) -> Result<()> {
     let target = root.join("target/ebpf");
     let mut build = cargo();
     build
@@ -24,8 +25,12 @@ pub(super) fn object(root: &Path, toolchain: &Toolchain) -> Result<Vec<u8>> {
         // build-std is unstable; the compiler's sources and its binary are one and the same version.
         .env("RUSTC_BOOTSTRAP", "1")
         .env("CARGO_ENCODED_RUSTFLAGS", flags(root, toolchain)?.join("\x1f"));
-    succeed(&mut build)?;
-    strip(&target.join(TARGET).join(PROFILE).join("datapath-ebpf"), toolchain)
+    succeed(&mut build)
+}
+
+/// The bytes of an object that was compiled.
+pub(super) fn stripped(root: &Path, toolchain: &Toolchain, object: &Object) -> Result<Vec<u8>> {
+    strip(&root.join("target/ebpf").join(TARGET).join(PROFILE).join(object.binary), toolchain)
 }
 
 fn flags(root: &Path, toolchain: &Toolchain) -> Result<Vec<String>> {

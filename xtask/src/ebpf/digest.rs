@@ -9,10 +9,9 @@ use anyhow::{Context, Result, bail};
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
-/// Files and folders that the object is made of.
-const SOURCES: [&str; 4] =
-    ["datapath-common/Cargo.toml", "datapath-common/src", "datapath-ebpf/Cargo.toml", "datapath-ebpf/src"];
-/// The dependencies that get into the object, with all that they depend on. Those of datapath-common are user space's.
+use super::object::Object;
+
+/// The dependencies that get into an object, with all that they depend on. Those of datapath-common are user space's.
 const DEPENDENCIES: [&str; 2] = ["aya-ebpf", "aya-log-ebpf"];
 
 /// Compiler, sources and object.
@@ -27,9 +26,9 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    /// The stamp of `object`, built now.
-    pub(super) fn of(root: &Path, rustc: &str, object: &[u8]) -> Result<Self> {
-        Ok(Self { rustc: rustc.to_owned(), sources: sources(root, rustc)?, object: hex(object) })
+    /// The stamp of the `bytes` of `object`, built now.
+    pub(super) fn of(root: &Path, object: &Object, rustc: &str, bytes: &[u8]) -> Result<Self> {
+        Ok(Self { rustc: rustc.to_owned(), sources: sources(root, object, rustc)?, object: hex(bytes) })
     }
 
     pub(super) fn parse(text: &str) -> Result<Self> {
@@ -41,12 +40,13 @@ impl Stamp {
     }
 
     /// Fails unless sources and object in the repository are those of the stamp. Needs no toolchain.
-    pub(super) fn require_current(&self, root: &Path) -> Result<()> {
-        if sources(root, &self.rustc)? != self.sources {
-            bail!("{} is stale, its sources have changed: run `cargo xtask ebpf`", super::OBJECT);
+    pub(super) fn require_current(&self, root: &Path, object: &Object) -> Result<()> {
+        let (file, stamp) = (object.file, object.stamp);
+        if sources(root, object, &self.rustc)? != self.sources {
+            bail!("{file} is stale, its sources have changed: run `cargo xtask ebpf`");
         }
-        if hex(&fs::read(root.join(super::OBJECT)).context(super::OBJECT)?) != self.object {
-            bail!("{} is not the object that {} was written for: run `cargo xtask ebpf`", super::OBJECT, super::STAMP);
+        if hex(&fs::read(root.join(file)).context(file)?) != self.object {
+            bail!("{file} is not the object that {stamp} was written for: run `cargo xtask ebpf`");
         }
         Ok(())
     }
@@ -62,11 +62,12 @@ fn hex(bytes: &[u8]) -> String {
     HEXLOWER.encode(&Sha256::digest(bytes))
 }
 
-fn sources(root: &Path, rustc: &str) -> Result<String> {
+fn sources(root: &Path, object: &Object, rustc: &str) -> Result<String> {
     let mut files = BTreeSet::new();
-    for source in SOURCES {
+    for source in object.sources {
         collect(&root.join(source), &mut files)?;
     }
+    files.retain(|file| !object.without.iter().any(|other| file.starts_with(root.join(other))));
     let mut hash = Sha256::new();
     for file in files {
         let name = file.strip_prefix(root)?.to_string_lossy().replace('\\', "/");
