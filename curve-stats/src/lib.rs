@@ -23,6 +23,7 @@ mod profile;
 mod ranks;
 mod ratio;
 mod screen;
+pub mod search;
 mod select;
 
 pub use class::{Class, Model};
