@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use curve_stats::search::{ControllerOutput, Ratio, SearchGoal, Width};
+use curve_stats::search::{ControllerOutput, Ratio, SearchGoal, TrialResult, Width};
 use proptest::prelude::*;
 
 use super::devices::{exact, livelocked, queueing};
@@ -78,14 +78,20 @@ fn a_goal_of_long_trials_makes_one_of_short_trials_strict() {
     }
 }
 
+/// Short trials at the lower bound lose nothing, since the queue takes it; long ones lose what the goal allows.
 #[test]
 fn the_throughput_is_that_of_full_length_trials() {
-    let goal = SearchGoal { duration_sum: Duration::from_secs(90), ..one_long_trial() };
-    let output = run(exact(1e6), &[goal]);
-    let lower = regular(&output, 0).relevant_lower_bound;
-    let full = |duration: &Duration| *duration >= goal.final_trial_duration;
-    let there = output.trials.iter().filter(|result| result.trial.load == lower).map(|result| result.trial.duration);
-    assert_eq!(there.clone().filter(full).count(), 3, "three trials make the duration sum");
+    let goal = SearchGoal { loss_ratio: Ratio::new(0.005).unwrap(), ..one_long_trial() };
+    let output = run(queueing(1e6, 1e5), &[goal]);
+    let result = regular(&output, 0);
+    let (lower, throughput) = (result.relevant_lower_bound, result.conditional_throughput.0);
+    let there = output.trials.iter().filter(|result| result.trial.load == lower);
+    let (full, short): (Vec<&TrialResult>, Vec<_>) =
+        there.partition(|result| result.trial.duration >= goal.final_trial_duration);
+    assert!(!short.is_empty() && short.iter().all(|result| result.outcome.lost() == 0), "{short:?}");
+    assert_eq!(full.iter().map(|result| result.forwarding_rate()).collect::<Vec<_>>(), [throughput]);
+    // 30 million packets, and the queue's 100,000, in 30 seconds.
+    assert!(throughput < lower && (throughput.get() - 1e6 - 1e5 / 30.0).abs() < 1.0, "{throughput}");
 }
 
 /// Section 4.10.2: bounds and throughput are RFC 2544's, and one trial of a minute is all that the lower bound takes.
