@@ -4,7 +4,7 @@
 use criterion::{Criterion, criterion_group, criterion_main};
 use hdrhistogram::Histogram;
 use lbcurve::result::{
-    BackendKind, Cell, Flow, Manifest, Position, Quantiles, TrialKind, TrialRecord, Unit, VenueKind, assemble,
+    BackendKind, Bracket, Cell, Flow, Manifest, Position, Quantiles, TrialKind, TrialRecord, Unit, VenueKind, assemble,
     encode_histogram, parse_run_file, run_file_text,
 };
 use lbcurve::workload::{Protocol, VipLayout};
@@ -35,6 +35,7 @@ fn trial(number: u32, index: u32) -> TrialRecord {
             venue: VenueKind::Host,
             kernel: "6.1.0".into(),
             backend: BackendKind::IptablesLegacy,
+            bracket: Bracket::Tc,
             layout: VipLayout::Sequential,
             protocol: Protocol::Tcp,
             services,

@@ -4,8 +4,8 @@ mod synthetic;
 
 use curve_stats::Spread;
 use lbcurve::result::{
-    AssembleError, BackendKind, Cell, Curve, Flow, Metric, Position, RunFile, TrialKind, TrialRecord, Unit, VenueKind,
-    Warning, assemble, read_run_file, write_run_file,
+    AssembleError, BackendKind, Bracket, Cell, Curve, CurveKey, Flow, Metric, Position, RunFile, TrialKind,
+    TrialRecord, Unit, VenueKind, Warning, assemble, read_run_file, write_run_file,
 };
 use lbcurve::workload::VipLayout;
 use proptest::prelude::*;
@@ -109,6 +109,45 @@ fn a_point_holds_the_values_of_its_trials_and_a_cell_all_their_packets() {
     let at = |wanted| ipvs.quantiles.iter().find(|q| q.quantile == wanted).expect("the quantile is there").value;
     assert_eq!((at(0.0), at(0.5), at(0.6), at(1.0)), (3822, 3901, 5703, 5703));
     assert!(ipvs.quantiles.is_sorted_by(|a, b| a.quantile < b.quantile && a.value <= b.value));
+}
+
+#[test]
+fn added_pairs_within_its_bracket_and_may_be_negative() {
+    let in_xdp = |backend, median| {
+        let mut trial = traversal(backend, 10, 0, median);
+        trial.cell.bracket = Bracket::Xdp;
+        trial
+    };
+    let run = assembled(&[
+        traversal(BackendKind::DirectConntrack, 10, 0, 4000),
+        traversal(BackendKind::EbpfTc, 10, 0, 3000),
+        in_xdp(BackendKind::DirectConntrack, 9000),
+        in_xdp(BackendKind::EbpfTc, 7000),
+        in_xdp(BackendKind::EbpfXdp, 2000),
+    ]);
+    let added = |backend, bracket| {
+        let wanted = |key: &CurveKey| (key.backend, key.bracket, key.metric) == (backend, bracket, Metric::Added);
+        run.curves.iter().find(|curve| wanted(&curve.key)).map(|curve| curve.points[0].p50)
+    };
+    assert_eq!(added(BackendKind::EbpfTc, Bracket::Tc), Some(-1000.0));
+    assert_eq!(added(BackendKind::EbpfTc, Bracket::Xdp), Some(-2000.0));
+    assert_eq!(added(BackendKind::EbpfXdp, Bracket::Xdp), Some(-7000.0));
+    assert_eq!((added(BackendKind::EbpfXdp, Bracket::Tc), run.warnings.len()), (None, 0));
+    // Without the yardstick of its own bracket there is none, whatever the other bracket has.
+    let alone = assembled(&[traversal(BackendKind::DirectConntrack, 10, 0, 4000), in_xdp(BackendKind::EbpfXdp, 2000)]);
+    assert!(matches!(&alone.warnings[..], [Warning::NoBaseline { curve, .. }] if curve.bracket == Bracket::Xdp));
+}
+
+#[test]
+fn the_bracket_of_older_files_is_tc_and_is_not_written() {
+    let cell = cell(BackendKind::Direct, 1, Flow::New, Position::Missing);
+    let text = serde_json::to_string(&cell).unwrap();
+    assert!(!text.contains("bracket"), "{text}");
+    assert_eq!(serde_json::from_str::<Cell>(&text).unwrap(), cell);
+    let beside = Cell { bracket: Bracket::Xdp, ..cell };
+    let text = serde_json::to_string(&beside).unwrap();
+    assert!(text.contains(r#""bracket":"xdp""#), "{text}");
+    assert_eq!(serde_json::from_str::<Cell>(&text).unwrap(), beside);
 }
 
 #[test]

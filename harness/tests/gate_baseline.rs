@@ -9,7 +9,7 @@ use curve_stats::{NoiseFloor, Observation};
 use lbcurve::gate::{
     BASELINE_FORMAT, BASELINE_SCHEMA_VERSION, Baseline, BaselineError, SeedValues, gate_wishes, plan_key, portable,
 };
-use lbcurve::result::{BackendKind, Cell, Flow, Metric, Position, Unit, VenueKind, noise_floor};
+use lbcurve::result::{BackendKind, Bracket, Cell, Flow, Metric, Position, Unit, VenueKind, noise_floor};
 use lbcurve::run::scenario::Wishes;
 use lbcurve::workload::{Protocol, VipLayout};
 use proptest::prelude::*;
@@ -19,6 +19,7 @@ fn values(services: u32) -> SeedValues {
         venue: VenueKind::Vm,
         kernel: "6.1.0-50-amd64".into(),
         backend: BackendKind::IptablesLegacy,
+        bracket: Bracket::Tc,
         layout: VipLayout::Sequential,
         protocol: Protocol::Tcp,
         services,

@@ -21,10 +21,11 @@ pub(super) fn scopes(run: &RunFile) -> Vec<Scope> {
     scopes.into_iter().collect()
 }
 
-/// Curves of new flows in one place: the lookup happens there, and nowhere else.
+/// Curves of new flows in one place: the lookup happens there, and nowhere else. Of the tc bracket, in which all that the claims speak of
+/// is measured.
 pub(super) fn lookups<'a>(run: &'a RunFile, scope: &Scope, metric: Metric) -> Vec<&'a Curve> {
     let here = |key: &CurveKey| (key.venue, &key.kernel, key.unit) == (scope.venue, &scope.kernel, scope.unit);
-    let wanted = |key: &CurveKey| here(key) && key.metric == metric && key.flow == Flow::New;
+    let wanted = |key: &CurveKey| here(key) && key.metric == metric && key.flow == Flow::New && key.bracket.is_tc();
     run.curves.iter().filter(|curve| wanted(&curve.key)).collect()
 }
 

@@ -11,7 +11,7 @@ use super::judge::{ALPHA, Judged, judge};
 use super::pairing::{Pair, pair};
 use super::side::{Compared, Measured, Side, SideLabel};
 use super::verdict::Verdict;
-use crate::result::{BackendKind, Flow, Metric, Position, Unit, VenueKind};
+use crate::result::{BackendKind, Bracket, Flow, Metric, Position, Unit, VenueKind};
 use crate::workload::{Protocol, VipLayout};
 
 /// Version of the layout of `lbcurve compare --format json`.
@@ -65,6 +65,9 @@ pub struct Mean {
     pub metric: Metric,
     /// Datapath; null where backends are compared.
     pub backend: Option<BackendKind>,
+    /// Between which hooks.
+    #[serde(default, skip_serializing_if = "Bracket::is_tc")]
+    pub bracket: Bracket,
     /// Cells behind it.
     pub cells: usize,
     /// B over A.
@@ -92,6 +95,9 @@ pub struct Row {
     pub metric: Metric,
     /// Datapath; null where backends are compared.
     pub backend: Option<BackendKind>,
+    /// Between which hooks; of A, or where A lacks the cell of B.
+    #[serde(default, skip_serializing_if = "Bracket::is_tc")]
+    pub bracket: Bracket,
     /// VIP layout.
     pub layout: VipLayout,
     /// Protocol.
@@ -147,6 +153,7 @@ fn row(pair: &Pair<'_>, judged: Judged, compared: Compared) -> Option<Row> {
         place: Place { venue: key.venue, kernel, unit: key.unit },
         metric: cell.metric,
         backend: cell.backend,
+        bracket: key.bracket,
         layout: cell.layout,
         protocol: cell.protocol,
         services: cell.services,
@@ -163,7 +170,8 @@ fn row(pair: &Pair<'_>, judged: Judged, compared: Compared) -> Option<Row> {
 
 /// The headline metric first, then the axes, N last.
 fn order(row: &Row) -> impl Ord {
-    let axes = (row.backend, row.flow, row.position, row.layout, row.protocol, row.endpoints, row.services);
+    let axes =
+        (row.bracket, row.backend, row.flow, row.position, row.layout, row.protocol, row.endpoints, row.services);
     (row.place.clone(), headline(row.metric), axes)
 }
 
@@ -188,14 +196,14 @@ fn means(rows: &[Row]) -> Vec<Mean> {
     let mut groups = BTreeMap::<_, (Metric, Vec<f64>)>::new();
     for row in rows {
         if let Some(estimate) = &row.ratio {
-            let group = (row.place.clone(), headline(row.metric), row.backend);
+            let group = (row.place.clone(), headline(row.metric), row.bracket, row.backend);
             groups.entry(group).or_insert_with(|| (row.metric, Vec::new())).1.push(estimate.ratio);
         }
     }
-    let mean = |((place, _, backend), (metric, ratios)): (_, (_, Vec<f64>))| {
+    let mean = |((place, _, bracket, backend), (metric, ratios)): (_, (_, Vec<f64>))| {
         // Ratios of estimates are finite and positive, so there is a mean.
         let ratio = geometric_mean(&ratios).ok()?;
-        Some(Mean { place, metric, backend, cells: ratios.len(), ratio })
+        Some(Mean { place, metric, backend, bracket, cells: ratios.len(), ratio })
     };
     groups.into_iter().filter_map(mean).collect()
 }

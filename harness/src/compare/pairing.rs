@@ -93,8 +93,10 @@ fn place(a: &Entry<'_>, b: &Entry<'_>, compared: Compared) -> Option<Reason> {
     if a.key.unit != b.key.unit {
         return Some(Reason::Unit { a: a.key.unit, b: b.key.unit });
     }
-    let same = a.key.kernel == b.key.kernel || compared == Compared::Kernels;
-    (!same).then(|| Reason::Kernel { a: a.key.kernel.clone(), b: b.key.kernel.clone() })
+    if a.key.kernel != b.key.kernel && compared != Compared::Kernels {
+        return Some(Reason::Kernel { a: a.key.kernel.clone(), b: b.key.kernel.clone() });
+    }
+    (a.key.bracket != b.key.bracket).then_some(Reason::Bracket { a: a.key.bracket, b: b.key.bracket })
 }
 
 /// What else makes two cells of one place tell nothing of each other.
@@ -124,10 +126,11 @@ fn unlike((a, one): (&Side<'_>, &Entry<'_>), (b, other): (&Side<'_>, &Entry<'_>)
 }
 
 fn missing(side: &Side<'_>, letter: Letter, other: &Entry<'_>) -> Reason {
-    let CurveKey { venue, backend, layout, protocol, endpoints, flow, position, .. } = *other.key;
+    let CurveKey { venue, backend, bracket, layout, protocol, endpoints, flow, position, .. } = *other.key;
     let backend = side.backend.unwrap_or(backend);
     let same = |cell: &Cell| {
         (cell.venue, cell.backend, cell.layout, cell.protocol) == (venue, backend, layout, protocol)
+            && cell.bracket == bracket
             && (cell.endpoints, cell.flow, cell.position) == (endpoints, flow, position)
             && cell.services == other.point.services
     };

@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::result::{Unit, VenueKind, name};
+use crate::result::{Bracket, Unit, VenueKind, name};
 
 /// The verdict on one cell. Traversal and added are costs: less is better.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -72,6 +72,13 @@ pub enum Reason {
         a: Unit,
         /// Of B.
         b: Unit,
+    },
+    /// Timed between other hooks.
+    Bracket {
+        /// Of A.
+        a: Bracket,
+        /// Of B.
+        b: Bracket,
     },
     /// Different presets.
     Preset {
@@ -152,6 +159,7 @@ impl fmt::Display for Reason {
             Self::Venue { a, b } => write!(f, "venue {} against {}", name(a), name(b)),
             Self::Kernel { a, b } => write!(f, "kernel {a} against {b} (--kernels compares kernels)"),
             Self::Unit { a, b } => write!(f, "unit {a} against {b}"),
+            Self::Bracket { a, b } => write!(f, "bracket {} against {}", name(a), name(b)),
             Self::Preset { a, b } => write!(f, "preset {a} against {b}"),
             Self::Packets { a, b } => write!(f, "{a} packets a trial against {b}"),
             Self::Processor { a, b } => write!(f, "times on different processors, {a} against {b}"),

@@ -8,7 +8,7 @@ use super::comparison::{Comparison, Mean, Place, Row};
 use super::side::{Compared, Measured, SideLabel};
 use super::verdict::Verdict;
 use crate::report::number::{self, Medium};
-use crate::result::{Unit, name};
+use crate::result::{Unit, name, subject};
 
 const MEDIUM: Medium = Medium::Terminal;
 
@@ -81,7 +81,7 @@ pub(super) fn measured(side: Option<&Measured>, unit: Unit) -> String {
 /// Axes of a table's rows: those that tell rows apart, beside metric, flow, position and N.
 pub(super) struct Axes {
     backend: bool,
-    extra: [bool; 3],
+    extra: [bool; 4],
 }
 
 impl Axes {
@@ -91,24 +91,25 @@ impl Axes {
             differ(&|row| name(&row.layout)),
             differ(&|row| name(&row.protocol)),
             differ(&|row| row.endpoints.to_string()),
+            rows.iter().any(|row| !row.bracket.is_tc()),
         ];
         Self { backend: comparison.compared != Compared::Backends, extra }
     }
 
     pub(super) fn head(&self) -> Vec<String> {
-        self.pick(["metric", "backend", "flow", "position", "layout", "protocol", "M"].map(str::to_owned))
+        self.pick(["metric", "backend", "flow", "position", "layout", "protocol", "M", "bracket"].map(str::to_owned))
     }
 
     pub(super) fn cells(&self, row: &Row) -> Vec<String> {
         let backend = row.backend.as_ref().map(name).unwrap_or_default();
         let (flow, position) = (name(&row.flow), name(&row.position));
         let (layout, protocol, endpoints) = (name(&row.layout), name(&row.protocol), row.endpoints.to_string());
-        self.pick([row.metric.to_string(), backend, flow, position, layout, protocol, endpoints])
+        self.pick([row.metric.to_string(), backend, flow, position, layout, protocol, endpoints, name(&row.bracket)])
     }
 
-    fn pick(&self, all: [String; 7]) -> Vec<String> {
-        let [layout, protocol, endpoints] = self.extra;
-        let shown = [true, self.backend, true, true, layout, protocol, endpoints];
+    fn pick(&self, all: [String; 8]) -> Vec<String> {
+        let [layout, protocol, endpoints, bracket] = self.extra;
+        let shown = [true, self.backend, true, true, layout, protocol, endpoints, bracket];
         all.into_iter().zip(shown).filter_map(|(cell, shown)| shown.then_some(cell)).collect()
     }
 }
@@ -136,8 +137,12 @@ pub(super) fn means(comparison: &Comparison) -> (Vec<String>, Vec<Vec<String>>, 
     let words = ["place", "metric"].into_iter().chain(backends.then_some("backend"));
     let head: Vec<_> = words.chain(["cells", "B / A"]).map(str::to_owned).collect();
     let line = |mean: &Mean| {
-        let mut line = vec![place(&mean.place), mean.metric.to_string()];
-        line.extend(mean.backend.as_ref().map(name));
+        let bracket = match mean.backend {
+            None if !mean.bracket.is_tc() => format!(", {} bracket", name(&mean.bracket)),
+            _ => String::new(),
+        };
+        let mut line = vec![place(&mean.place) + &bracket, mean.metric.to_string()];
+        line.extend(mean.backend.map(|backend| subject(backend, mean.bracket)));
         line.extend([mean.cells.to_string(), factor(mean.ratio)]);
         line
     };
@@ -187,7 +192,7 @@ fn cells(rows: &[&Row]) -> String {
     let axes = [
         distinct(&|row| name(&row.place.venue)),
         distinct(&|row| row.metric.to_string()),
-        distinct(&|row| row.backend.as_ref().map(name).unwrap_or_default()),
+        distinct(&|row| row.backend.map(|backend| subject(backend, row.bracket)).unwrap_or_default()),
         distinct(&|row| name(&row.flow)),
         distinct(&|row| name(&row.position)),
     ];

@@ -104,7 +104,7 @@ pub fn extremes(cells: &[CellReport]) -> Option<[(f64, String); 2]> {
 mod tests {
     use super::*;
     use crate::gate::overall;
-    use crate::result::{BackendKind, Flow, Position, Unit, VenueKind};
+    use crate::result::{BackendKind, Bracket, Flow, Position, Unit, VenueKind};
     use crate::workload::{Protocol, VipLayout};
 
     fn values(services: u32, metric: Metric, p50: &[f64]) -> SeedValues {
@@ -112,6 +112,7 @@ mod tests {
             venue: VenueKind::Vm,
             kernel: "6.1".into(),
             backend: BackendKind::Nftables,
+            bracket: Bracket::Tc,
             layout: VipLayout::Sequential,
             protocol: Protocol::Tcp,
             services,

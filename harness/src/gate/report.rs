@@ -113,11 +113,12 @@ impl CellReport {
 
     /// Cell and metric in a line, without the venue and kernel that all cells of a gate share.
     pub fn label(&self) -> String {
-        let Cell { venue: _, kernel: _, backend, layout, protocol, services, endpoints, flow, position } = &self.cell;
-        use crate::result::name;
+        let Cell { venue: _, kernel: _, backend, bracket, layout, protocol, services, endpoints, flow, position } =
+            &self.cell;
+        use crate::result::{name, subject};
         format!(
             "{} {} {} N={services} M={endpoints} {} {} {}",
-            name(backend),
+            subject(*backend, *bracket),
             name(layout),
             name(protocol),
             name(flow),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use curve_stats::quantile;
 use serde::Serialize;
 
-use crate::result::{Cell, Metric, ProgrammingOp, RunFile, VenueKind, name};
+use crate::result::{Bracket, Cell, Metric, ProgrammingOp, RunFile, VenueKind, name};
 
 /// One measure of a benchmark.
 #[derive(Serialize)]
@@ -57,11 +57,20 @@ fn put(benchmarks: &mut Benchmarks, benchmark: String, measure: String, value: f
 }
 
 fn benchmark(cell: &Cell) -> String {
-    let Cell { venue, kernel, backend, layout, protocol, services, endpoints, flow, position } = cell;
+    let Cell { venue, kernel, backend, bracket, layout, protocol, services, endpoints, flow, position } = cell;
+    let bracket = bracket_part(*bracket);
     let (backend, layout, protocol) = (name(backend), name(layout), name(protocol));
     let (flow, position) = (name(flow), name(position));
     let place = place(*venue, kernel);
-    format!("{place}/{backend}/{layout}/{protocol}/N={services}/M={endpoints}/{flow}/{position}")
+    format!("{place}/{backend}{bracket}/{layout}/{protocol}/N={services}/M={endpoints}/{flow}/{position}")
+}
+
+/// A part of a path for a bracket other than the one that is taken for granted, so that older names stay.
+pub(super) fn bracket_part(bracket: Bracket) -> &'static str {
+    match bracket {
+        Bracket::Tc => "",
+        Bracket::Xdp => "/xdp-bracket",
+    }
 }
 
 fn place(venue: VenueKind, kernel: &str) -> String {

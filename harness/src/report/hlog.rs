@@ -11,6 +11,7 @@ use hdrhistogram::serialization::Serializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, IntervalLogWriterError, Tag};
 use hdrhistogram::{Counter, Histogram};
 
+use super::bmf::bracket_part;
 use crate::result::{Cell, MergeError, MergedHistogram, TrialKind, TrialRecord, name};
 
 /// Why a log cannot be written.
@@ -103,9 +104,10 @@ pub fn hlog<E: From<HlogError>>(
     Ok(())
 }
 
-/// `traversal/ns/host/6.18.5/ipvs/sequential/udp/N=100/M=2/new/first`: what a tag may not hold becomes an underscore.
+/// `traversal/ns/host/6.18.5/ipvs/sequential/udp/N=100/M=2/new/first`, in the XDP bracket `.../direct/xdp-bracket/sequential/...`: what a tag may not hold becomes an underscore.
 fn tag(trial: &TrialRecord) -> String {
-    let Cell { venue, kernel, backend, layout, protocol, services, endpoints, flow, position } = &trial.cell;
+    let Cell { venue, kernel, backend, bracket, layout, protocol, services, endpoints, flow, position } = &trial.cell;
+    let bracket = bracket_part(*bracket);
     let kind = match trial.kind {
         TrialKind::Traversal => "traversal",
         TrialKind::Floor => "floor",
@@ -113,7 +115,7 @@ fn tag(trial: &TrialRecord) -> String {
     let (venue, backend, layout, protocol) = (name(venue), name(backend), name(layout), name(protocol));
     let (flow, position, unit) = (name(flow), name(position), trial.unit);
     let text = format!(
-        "{kind}/{unit}/{venue}/{kernel}/{backend}/{layout}/{protocol}/N={services}/M={endpoints}/{flow}/{position}"
+        "{kind}/{unit}/{venue}/{kernel}/{backend}{bracket}/{layout}/{protocol}/N={services}/M={endpoints}/{flow}/{position}"
     );
     let forbidden = |character: char| character == ',' || character.is_whitespace() || character.is_control();
     text.replace(forbidden, "_")

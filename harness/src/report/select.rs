@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::result::{BackendKind, Curve, Flow, Metric, RunFile, Unit, VenueKind, name};
+use crate::result::{BackendKind, Bracket, Curve, CurveKey, Flow, Metric, RunFile, Unit, VenueKind, name};
 use crate::workload::{Protocol, VipLayout};
 
 /// What curves must share to be drawn in one plot: one machine, one unit, one kind of packet.
@@ -60,10 +60,19 @@ pub(super) fn flow_title(flow: Flow) -> &'static str {
     }
 }
 
-/// The curves of one metric, by panel.
+/// The curves of one metric, by panel: of each backend those in its own bracket.
 pub(crate) fn panels(run: &RunFile, metric: Metric) -> BTreeMap<Panel<'_>, Vec<&Curve>> {
+    by_panel(run, |key| key.metric == metric && key.bracket == key.backend.bracket())
+}
+
+/// The curves of one metric in one bracket, by panel.
+pub(super) fn panels_in(run: &RunFile, metric: Metric, bracket: Bracket) -> BTreeMap<Panel<'_>, Vec<&Curve>> {
+    by_panel(run, |key| (key.metric, key.bracket) == (metric, bracket))
+}
+
+fn by_panel(run: &RunFile, is_wanted: impl Fn(&CurveKey) -> bool) -> BTreeMap<Panel<'_>, Vec<&Curve>> {
     let mut panels = BTreeMap::<_, Vec<_>>::new();
-    for curve in run.curves.iter().filter(|curve| curve.key.metric == metric) {
+    for curve in run.curves.iter().filter(|curve| is_wanted(&curve.key)) {
         panels.entry(Panel::of(curve)).or_default().push(curve);
     }
     panels

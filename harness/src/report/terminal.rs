@@ -109,7 +109,7 @@ fn curve_table(curves: &[&Curve]) -> Table {
     let mut table = new_table(head, axes);
     for curve in curves {
         let key = &curve.key;
-        let mut row = vec![key.metric.to_string(), name(&key.backend), name(&key.flow), name(&key.position)];
+        let mut row = vec![key.metric.to_string(), key.subject(), name(&key.flow), name(&key.position)];
         row.extend(keep([name(&key.layout), name(&key.protocol), key.endpoints.to_string()]));
         row.extend(sizes.iter().map(|services| median(curve, *services)));
         row.extend([curve.fit.label(), number::slope(&curve.fit, MEDIUM)]);

@@ -9,9 +9,9 @@ use super::sample::{Sample, point, suspect};
 use super::screen::screened;
 use super::seal::seal;
 use super::{
-    BackendKind, Cell, Curve, CurveKey, Flow, Integrity, Manifest, MergeError, Metric, NoiseVerdict, PlannedCell,
-    Preflight, ProgrammingRecord, RUN_SCHEMA_VERSION, RunFile, SkippedCell, ThroughputRecord, TrialKind, TrialRecord,
-    Unit, VenueKind, Warning,
+    BackendKind, Bracket, Cell, Curve, CurveKey, Flow, Integrity, Manifest, MergeError, Metric, NoiseVerdict,
+    PlannedCell, Preflight, ProgrammingRecord, RUN_SCHEMA_VERSION, RunFile, SkippedCell, ThroughputRecord, TrialKind,
+    TrialRecord, Unit, VenueKind, Warning,
 };
 use crate::workload::{Protocol, VipLayout};
 
@@ -47,7 +47,7 @@ type Samples = BTreeMap<CurveKey, BTreeMap<u32, Vec<Sample>>>;
 /// Builds the run file from what was recorded, in any order of the records.
 ///
 /// `traversal` and `floor` curves come straight from the trials. `added` pairs each traversal trial with the
-/// `direct-conntrack` trial of the same venue, kernel, unit, protocol, N, flow and trial index, and subtracts quantile from
+/// `direct-conntrack` trial of the same venue, kernel, unit, bracket, protocol, N, flow and trial index, and subtracts quantile from
 /// quantile; of several (they differ in layout or M, which plain routing does not see) the one with the cell's own layout and M
 /// is taken, else the first. A trial without a partner gives no `added`, and a warning. Each histogram is decoded once, into the
 /// distribution of its cell.
@@ -128,8 +128,8 @@ fn unmeasured(planned: &[PlannedCell], trials: &[&TrialRecord], skipped: &[Skipp
 }
 
 fn key(trial: &TrialRecord, metric: Metric) -> CurveKey {
-    let Cell { venue, kernel, backend, layout, protocol, endpoints, flow, position, .. } = trial.cell.clone();
-    CurveKey { venue, kernel, backend, layout, protocol, endpoints, flow, position, metric, unit: trial.unit }
+    let Cell { venue, kernel, backend, bracket, layout, protocol, endpoints, flow, position, .. } = trial.cell.clone();
+    CurveKey { venue, kernel, backend, bracket, layout, protocol, endpoints, flow, position, metric, unit: trial.unit }
 }
 
 fn as_measured(trials: &[&TrialRecord]) -> Samples {
@@ -159,11 +159,11 @@ fn misdirected(trial: &ThroughputRecord) -> Option<Warning> {
 }
 
 /// What a trial and its `direct-conntrack` partner must share.
-type Pairing<'a> = (VenueKind, &'a str, Unit, Protocol, u32, Flow, u32);
+type Pairing<'a> = (VenueKind, &'a str, Unit, Bracket, Protocol, u32, Flow, u32);
 
 fn pairing(trial: &TrialRecord) -> Pairing<'_> {
     let cell = &trial.cell;
-    (cell.venue, &cell.kernel, trial.unit, cell.protocol, cell.services, cell.flow, trial.trial)
+    (cell.venue, &cell.kernel, trial.unit, cell.bracket, cell.protocol, cell.services, cell.flow, trial.trial)
 }
 
 /// `direct-conntrack` trials by what they pair on, then by layout and M.

@@ -43,6 +43,34 @@ impl BackendKind {
         }
     }
 
+    /// The bracket that a backend is measured in first, and its headline shows: what is before the tc hook is seen by the XDP
+    /// bracket only.
+    #[must_use]
+    pub fn bracket(self) -> Bracket {
+        match self {
+            Self::EbpfXdp => Bracket::Xdp,
+            Self::Direct
+            | Self::DirectConntrack
+            | Self::IptablesLegacy
+            | Self::IptablesNft
+            | Self::Ipvs
+            | Self::Nftables
+            | Self::EbpfTc => Bracket::Tc,
+        }
+    }
+
+    /// The brackets that a backend is measured in, its own first, where all of `measured` are: beside `ebpf-xdp`, whose figures
+    /// have no meaning without them, the XDP bracket holds the yardsticks and the same load balancer at the other hook.
+    #[must_use]
+    pub fn brackets(self, measured: &[Self]) -> Vec<Bracket> {
+        let is_beside_xdp = matches!(self, Self::Direct | Self::DirectConntrack | Self::EbpfTc);
+        let mut brackets = vec![self.bracket()];
+        if is_beside_xdp && measured.contains(&Self::EbpfXdp) {
+            brackets.push(Bracket::Xdp);
+        }
+        brackets
+    }
+
     /// Whether it balances load; the direct ones have no services and are the yardsticks.
     #[must_use]
     pub fn balances(self) -> bool {
@@ -92,6 +120,39 @@ pub enum Position {
     Missing,
 }
 
+/// Between which two hooks a packet is timed: figures of two brackets hold different code, and are never compared.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    clap::ValueEnum,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Bracket {
+    /// From tc ingress of the node's client-side device to tc egress of its backend-side device.
+    #[default]
+    Tc,
+    /// From XDP of the node's client-side device to tc ingress of the backend-side device's peer.
+    Xdp,
+}
+
+impl Bracket {
+    /// Whether it is the one that a cell has where its file names none.
+    #[must_use]
+    pub fn is_tc(&self) -> bool {
+        *self == Self::Tc
+    }
+}
+
 /// Unit of a duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -106,7 +167,7 @@ pub enum Unit {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Metric {
-    /// Entry of the node's client-side device to its exit at the backend side.
+    /// From the bracket's entry to its exit.
     Traversal,
     /// `traversal` minus that of `direct-conntrack`, paired trial by trial.
     Added,
@@ -123,6 +184,9 @@ pub struct Cell {
     pub kernel: String,
     /// Datapath.
     pub backend: BackendKind,
+    /// Between which hooks.
+    #[serde(default, skip_serializing_if = "Bracket::is_tc")]
+    pub bracket: Bracket,
     /// VIP layout.
     pub layout: VipLayout,
     /// Protocol.
@@ -161,12 +225,24 @@ impl fmt::Display for Metric {
     }
 }
 
+/// The bracket behind a backend's name, with a space before it; nothing for `tc`, which a reader takes for granted.
+pub(super) fn bracket_suffix(bracket: Bracket) -> &'static str {
+    match bracket {
+        Bracket::Tc => "",
+        Bracket::Xdp => " xdp-bracket",
+    }
+}
+
 impl fmt::Display for Cell {
-    /// E.g. `vm 6.1.0 ipvs sequential tcp N=100 M=2 new first`.
+    /// E.g. `vm 6.1.0 ipvs sequential tcp N=100 M=2 new first`, or `vm 6.1.0 direct xdp-bracket sequential ...`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { venue, kernel, backend, layout, protocol, services, endpoints, flow, position } = self;
+        let Self { venue, kernel, backend, bracket, layout, protocol, services, endpoints, flow, position } = self;
+        let bracket = bracket_suffix(*bracket);
         let (venue, backend, layout) = (name(venue), name(backend), name(layout));
         let (protocol, flow, position) = (name(protocol), name(flow), name(position));
-        write!(f, "{venue} {kernel} {backend} {layout} {protocol} N={services} M={endpoints} {flow} {position}")
+        write!(
+            f,
+            "{venue} {kernel} {backend}{bracket} {layout} {protocol} N={services} M={endpoints} {flow} {position}"
+        )
     }
 }

@@ -6,7 +6,7 @@ use curve_stats::{Fit, Spread};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BackendKind, Cell, Flow, Metric, Position, Unit, VenueKind, name};
+use super::{BackendKind, Bracket, Cell, Flow, Metric, Position, Unit, VenueKind, axes::bracket_suffix, name};
 use crate::workload::{Protocol, VipLayout};
 
 /// What tells one curve from another: every axis but N.
@@ -18,6 +18,9 @@ pub struct CurveKey {
     pub kernel: String,
     /// Datapath.
     pub backend: BackendKind,
+    /// Between which hooks.
+    #[serde(default, skip_serializing_if = "Bracket::is_tc")]
+    pub bracket: Bracket,
     /// VIP layout.
     pub layout: VipLayout,
     /// Protocol.
@@ -38,19 +41,34 @@ impl CurveKey {
     /// The cell of the curve at one N.
     #[must_use]
     pub fn cell(&self, services: u32) -> Cell {
-        let Self { venue, backend, layout, protocol, endpoints, flow, position, .. } = *self;
-        Cell { venue, kernel: self.kernel.clone(), backend, layout, protocol, services, endpoints, flow, position }
+        let Self { venue, backend, bracket, layout, protocol, endpoints, flow, position, .. } = *self;
+        let kernel = self.kernel.clone();
+        Cell { venue, kernel, backend, bracket, layout, protocol, services, endpoints, flow, position }
+    }
+
+    /// The name of the backend, with the bracket where that is not the backend's own: `direct (xdp bracket)`.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        subject(self.backend, self.bracket)
     }
 }
 
 impl fmt::Display for CurveKey {
     /// E.g. `added of vm 6.1.0 ipvs sequential tcp M=2 new first`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { venue, kernel, backend, layout, protocol, endpoints, flow, position, metric, .. } = self;
+        let Self { venue, kernel, backend, bracket, layout, protocol, endpoints, flow, position, metric, .. } = self;
+        let bracket = bracket_suffix(*bracket);
         let (venue, backend, layout) = (name(venue), name(backend), name(layout));
         let (protocol, flow, position) = (name(protocol), name(flow), name(position));
-        write!(f, "{metric} of {venue} {kernel} {backend} {layout} {protocol} M={endpoints} {flow} {position}")
+        write!(f, "{metric} of {venue} {kernel} {backend}{bracket} {layout} {protocol} M={endpoints} {flow} {position}")
     }
+}
+
+/// See [`CurveKey::subject`].
+#[must_use]
+pub fn subject(backend: BackendKind, bracket: Bracket) -> String {
+    let (is_home, backend) = (bracket == backend.bracket(), name(&backend));
+    if is_home { backend } else { format!("{backend} ({} bracket)", name(&bracket)) }
 }
 
 /// Packets that did not do what their trial expected, summed over a curve's trials (for `added`: its own and those of the

@@ -19,8 +19,8 @@ mod trial;
 mod validate;
 
 pub use assemble::{AssembleError, assemble, noise_floor};
-pub use axes::{BackendKind, Cell, Flow, Metric, Position, Unit, VenueKind, name};
-pub use curve::{Curve, CurveKey, Integrity, Point};
+pub use axes::{BackendKind, Bracket, Cell, Flow, Metric, Position, Unit, VenueKind, name};
+pub use curve::{Curve, CurveKey, Integrity, Point, subject};
 pub use distribution::{Distribution, QuantileValue};
 pub use histogram::{HistogramError, decode_histogram, encode_histogram};
 pub use jsonl::{JsonlError, JsonlWriter, Lines, RecordStream, Records, parse_jsonl, read_jsonl, stream_jsonl};

@@ -27,6 +27,7 @@ pub fn skipped(plan: &Plan) -> Vec<SkippedCell> {
         for services in services {
             let setup = Setup {
                 backend: skipped.backend,
+                bracket: skipped.backend.bracket(),
                 layout: scenario.layouts[0],
                 protocol: scenario.protocols[0],
                 services,
@@ -91,6 +92,7 @@ fn cell(venue: VenueKind, kernel: &str, setup: Setup, flow: Flow, position: Posi
         venue,
         kernel: kernel.to_owned(),
         backend: setup.backend,
+        bracket: setup.bracket,
         layout: setup.layout,
         protocol: setup.protocol,
         services: setup.services,

@@ -218,6 +218,7 @@ impl Site<'_> {
             venue: self.place.venue,
             kernel: self.place.kernel.clone(),
             backend: self.setup.backend,
+            bracket: self.setup.bracket,
             layout: self.setup.layout,
             protocol: self.setup.protocol,
             services: self.setup.services,

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use super::planner;
 use super::scenario::Scenario;
 use crate::probe::OBJECT;
-use crate::result::{BackendKind, Flow, Position, VenueKind, name};
+use crate::result::{BackendKind, Bracket, Flow, Position, VenueKind, name};
 use crate::workload::{Protocol, VipLayout, WorkloadSpec};
 
 /// What is programmed before anything is measured.
@@ -23,6 +23,9 @@ use crate::workload::{Protocol, VipLayout, WorkloadSpec};
 pub struct Setup {
     /// Datapath.
     pub backend: BackendKind,
+    /// Between which hooks packets are timed.
+    #[serde(default, skip_serializing_if = "Bracket::is_tc")]
+    pub bracket: Bracket,
     /// VIP layout.
     pub layout: VipLayout,
     /// Protocol.

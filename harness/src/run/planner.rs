@@ -67,8 +67,16 @@ impl Planner<'_> {
         let mut setups = Vec::new();
         for &backend in &offer.backends {
             for services in self.allowed_services(offer, backend) {
-                for (layout, protocol, endpoints) in axes(scenario, backend) {
-                    setups.push(Setup { backend, layout, protocol, services, endpoints });
+                for bracket in backend.brackets(&offer.backends) {
+                    let of_axes = |(layout, protocol, endpoints)| Setup {
+                        backend,
+                        bracket,
+                        layout,
+                        protocol,
+                        services,
+                        endpoints,
+                    };
+                    setups.extend(axes(scenario, backend).into_iter().map(of_axes));
                 }
             }
         }
@@ -183,6 +191,9 @@ fn kinds(scenario: &Scenario, offer: &VenueOffer, setup: &Setup) -> Vec<MeasureK
     if setup.backend == BackendKind::Direct {
         kinds.push(MeasureKind::Floor);
     }
+    if setup.bracket != setup.backend.bracket() {
+        return kinds;
+    }
     if offer.saturation {
         let position = setup.backend.worst_position();
         kinds.extend(flows(scenario, setup.backend).iter().map(|&flow| MeasureKind::Saturation { flow, position }));
@@ -247,7 +258,11 @@ fn boots(setups: &[Setup]) -> Vec<Vec<Setup>> {
 
 fn setup_salt(setup: &Setup) -> u64 {
     let small = [setup.backend as u64, setup.layout as u64, setup.protocol as u64, u64::from(setup.endpoints)];
-    small.iter().fold(u64::from(setup.services), |salt, part| salt.wrapping_mul(1_099_511_628_211) ^ part)
+    let bracket = (!setup.bracket.is_tc()).then_some(setup.bracket as u64);
+    small
+        .iter()
+        .chain(&bracket)
+        .fold(u64::from(setup.services), |salt, part| salt.wrapping_mul(1_099_511_628_211) ^ part)
 }
 
 #[cfg(test)]
@@ -255,7 +270,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::result::name;
+    use crate::result::{Bracket, name};
     use crate::run::plan::Plan;
     use crate::run::scenario::{MOST_PACKETS, Wishes};
     use crate::traffic::most_flows;
@@ -368,6 +383,31 @@ mod tests {
         let scenario = wishes.resolve().unwrap();
         let asked = Plan::new(&scenario, &[offer(VenueKind::Vm, &scenario.backends)]);
         assert!(other(&asked).contains(&BackendKind::Nftables));
+    }
+
+    #[test]
+    fn beside_ebpf_xdp_the_yardsticks_are_measured_in_both_brackets() {
+        use BackendKind::{Direct, DirectConntrack, EbpfTc, EbpfXdp, Nftables};
+        let wishes = Wishes { backends: Some(vec![Nftables, EbpfTc, EbpfXdp]), ..Wishes::default() };
+        let scenario = wishes.resolve().unwrap();
+        let visits_of =
+            |plan: &Plan| plan.batches.iter().flat_map(|batch| &batch.visits).cloned().collect::<Vec<Visit>>();
+        let with = visits_of(&Plan::new(&scenario, &[offer(VenueKind::Host, &scenario.backends)]));
+        let pairs: HashSet<_> = with.iter().map(|visit| (visit.setup.backend, visit.setup.bracket)).collect();
+        let (tc, xdp) = ([Direct, DirectConntrack, Nftables, EbpfTc], [Direct, DirectConntrack, EbpfTc, EbpfXdp]);
+        let expected = tc.map(|backend| (backend, Bracket::Tc)).into_iter().chain(xdp.map(|b| (b, Bracket::Xdp)));
+        assert_eq!(pairs, expected.collect());
+        for Visit { setup, measures } in &with {
+            let is_home = setup.bracket == setup.backend.bracket();
+            let has = |wanted: fn(&MeasureKind) -> bool| measures.iter().any(|measure| wanted(&measure.kind));
+            assert!(has(|kind| matches!(kind, MeasureKind::Traversal { .. })), "{setup:?}");
+            assert_eq!(has(|kind| matches!(kind, MeasureKind::Floor)), setup.backend == Direct, "{setup:?}");
+            assert!(is_home || !has(|kind| matches!(kind, MeasureKind::Saturation { .. })), "{setup:?}");
+            assert_eq!(has(|kind| *kind == MeasureKind::Programming), is_home && setup.backend.balances(), "{setup:?}");
+        }
+        // Where it is not ready, what stands beside it is not measured either.
+        let without = visits_of(&Plan::new(&scenario, &[offer(VenueKind::Host, &[Direct, DirectConntrack, EbpfTc])]));
+        assert!(without.iter().all(|visit| visit.setup.bracket.is_tc()));
     }
 
     #[test]

@@ -49,6 +49,8 @@ impl Record {
             Self::Programming(cost) => {
                 let setup = Setup {
                     backend: cost.backend,
+                    // No packet is timed: it is measured once, in the backend's own bracket.
+                    bracket: cost.backend.bracket(),
                     layout: cost.layout,
                     protocol: cost.protocol,
                     services: cost.services,
@@ -93,6 +95,7 @@ fn slot(cell: &Cell, kind: MeasureKind, trial: u32) -> Slot {
 fn setup_of(cell: &Cell) -> Setup {
     Setup {
         backend: cell.backend,
+        bracket: cell.bracket,
         layout: cell.layout,
         protocol: cell.protocol,
         services: cell.services,

@@ -209,7 +209,7 @@ fn as_io(action: &'static str, path: &Path, source: serde_json::Error) -> StoreE
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::result::{BackendKind, ProgrammingOp, ProgrammingRecord, Unit, VenueKind};
+    use crate::result::{BackendKind, Bracket, ProgrammingOp, ProgrammingRecord, Unit, VenueKind};
     use crate::run::plan::{Batch, Measure, MeasureKind, MeasuredBy, Setup, Visit};
     use crate::run::scenario::Wishes;
     use crate::workload::{Protocol, VipLayout};
@@ -217,6 +217,7 @@ mod tests {
     fn setup(services: u32) -> Setup {
         Setup {
             backend: BackendKind::Ipvs,
+            bracket: Bracket::Tc,
             layout: VipLayout::Sequential,
             protocol: Protocol::Tcp,
             services,

@@ -2,8 +2,8 @@
 
 use curve_stats::{Class, Fit, FitNote, Model, Spread};
 use lbcurve::result::{
-    BackendKind, Curve, CurveKey, Distribution, Flow, Integrity, Manifest, Metric, Point, Position, ProgrammingRecord,
-    QuantileValue, RunFile, ThroughputRecord, TrialKind, Unit, VenueKind, assemble,
+    BackendKind, Bracket, Curve, CurveKey, Distribution, Flow, Integrity, Manifest, Metric, Point, Position,
+    ProgrammingRecord, QuantileValue, RunFile, ThroughputRecord, TrialKind, Unit, VenueKind, assemble,
 };
 use lbcurve::workload::{Protocol, VipLayout};
 use proptest::prelude::*;
@@ -71,10 +71,11 @@ fn any_key() -> impl Strategy<Value = CurveKey> {
     let position = prop::sample::select(vec![Position::First, Position::Last, Position::Missing]);
     let layout = prop::sample::select(vec![VipLayout::Sequential, VipLayout::Stride256]);
     let unit = prop::sample::select(vec![Unit::Ns, Unit::Instructions]);
-    (backend, metric, position, layout, unit, ".{0,12}").prop_map(
-        |(backend, metric, position, layout, unit, kernel)| {
+    let bracket = prop::sample::select(vec![Bracket::Tc, Bracket::Xdp]);
+    (backend, bracket, metric, position, layout, unit, ".{0,12}").prop_map(
+        |(backend, bracket, metric, position, layout, unit, kernel)| {
             let (venue, protocol, endpoints, flow) = (VenueKind::Vm, Protocol::Udp, 2, Flow::New);
-            CurveKey { venue, kernel, backend, layout, protocol, endpoints, flow, position, metric, unit }
+            CurveKey { venue, kernel, backend, bracket, layout, protocol, endpoints, flow, position, metric, unit }
         },
     )
 }

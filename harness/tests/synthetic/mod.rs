@@ -12,9 +12,9 @@ pub(crate) mod large;
 
 use hdrhistogram::Histogram;
 use lbcurve::result::{
-    BackendKind, Cell, Environment, Finding, Flow, Frequency, KernelUnderTest, LoopReading, Manifest, NoiseVerdict,
-    Plan, PlannedCell, Position, Preflight, ProgrammingOp, ProgrammingRecord, Quantiles, Readings, RunFile,
-    SkippedCell, ThroughputRecord, TrialKind, TrialRecord, Unit, VenueKind, assemble, encode_histogram,
+    BackendKind, Bracket, Cell, Environment, Finding, Flow, Frequency, KernelUnderTest, LoopReading, Manifest,
+    NoiseVerdict, Plan, PlannedCell, Position, Preflight, ProgrammingOp, ProgrammingRecord, Quantiles, Readings,
+    RunFile, SkippedCell, ThroughputRecord, TrialKind, TrialRecord, Unit, VenueKind, assemble, encode_histogram,
 };
 use lbcurve::workload::{Protocol, VipLayout};
 use rand::{RngExt, SeedableRng};
@@ -70,6 +70,7 @@ pub(crate) fn cell(backend: BackendKind, services: u32, flow: Flow, position: Po
         venue: VenueKind::Vm,
         kernel: VM_KERNEL.into(),
         backend,
+        bracket: Bracket::Tc,
         layout: VipLayout::Sequential,
         protocol: Protocol::Udp,
         services,

@@ -6,7 +6,7 @@ use curve_stats::{FEWEST, StatsError, holm, median, paired_ratio, signed_rank};
 
 use super::Side;
 use crate::gate::{CellReport, GateVerdict, Statistic, StatisticReport};
-use crate::result::{BackendKind, Cell, Metric, TrialKind, TrialRecord, Unit};
+use crate::result::{BackendKind, Bracket, Cell, Metric, TrialKind, TrialRecord, Unit};
 use crate::run::record::Record;
 use crate::workload::Protocol;
 
@@ -33,10 +33,10 @@ pub struct Pairs {
 }
 
 /// What a load balancer's trial and its partner without one share.
-type Key = (Protocol, u32, crate::result::Flow, u32);
+type Key = (Bracket, Protocol, u32, crate::result::Flow, u32);
 
 fn key(trial: &TrialRecord) -> Key {
-    (trial.cell.protocol, trial.cell.services, trial.cell.flow, trial.trial)
+    (trial.cell.bracket, trial.cell.protocol, trial.cell.services, trial.cell.flow, trial.trial)
 }
 
 /// `added` of every cell: each side's traversal minus its own `direct-conntrack` of the same round, then side with side by round.
@@ -217,6 +217,7 @@ mod tests {
             venue: VenueKind::Host,
             kernel: "6.1".into(),
             backend,
+            bracket: Bracket::Tc,
             layout: VipLayout::Sequential,
             protocol: Protocol::Tcp,
             services,

@@ -40,7 +40,7 @@ pub struct Asked {
 const FLOWS_A_TRIAL: u64 = 1 << 18;
 
 impl Asked {
-    /// Setups of a round: the baseline that `added` is measured against, and every backend, once each.
+    /// Setups of a round: in every bracket the baseline that `added` is measured against, and every backend, once each.
     pub fn setups(&self) -> Vec<Setup> {
         let Scenario { backends, services, endpoints, layouts, protocols, .. } = &self.scenario;
         let mut setups = Vec::new();
@@ -50,13 +50,10 @@ impl Asked {
             for &layout in seen {
                 for &protocol in protocols {
                     for &services in services {
-                        setups.extend(endpoints.iter().map(|&endpoints| Setup {
-                            backend,
-                            layout,
-                            protocol,
-                            services,
-                            endpoints,
-                        }));
+                        for bracket in backend.brackets(backends) {
+                            let setup = |&endpoints| Setup { backend, bracket, layout, protocol, services, endpoints };
+                            setups.extend(endpoints.iter().map(setup));
+                        }
                     }
                 }
             }

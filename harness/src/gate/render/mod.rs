@@ -47,7 +47,7 @@ fn headline(cell: &CellReport) -> [String; 3] {
 mod tests {
     use super::*;
     use crate::gate::{Statistic, overall};
-    use crate::result::{BackendKind, Cell, Flow, Metric, Position, VenueKind};
+    use crate::result::{BackendKind, Bracket, Cell, Flow, Metric, Position, VenueKind};
     use crate::workload::{Protocol, VipLayout};
 
     fn row(statistic: Statistic, candidate: f64, verdict: GateVerdict) -> StatisticReport {
@@ -69,6 +69,7 @@ mod tests {
                 venue: VenueKind::Vm,
                 kernel: "6.1".into(),
                 backend: BackendKind::Ipvs,
+                bracket: Bracket::Tc,
                 layout: VipLayout::Stride256,
                 protocol: Protocol::Tcp,
                 services,

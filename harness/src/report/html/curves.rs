@@ -4,17 +4,26 @@ use std::collections::BTreeMap;
 
 use super::figure::{Figure, Line, over_services};
 use super::table::{Cell, Table};
-use crate::report::select::{Panel, flow_title, headline_curves, panels, verdict_curves};
-use crate::result::{BackendKind, Curve, Flow, Metric, Point, RunFile, Unit, VenueKind, name};
+use crate::report::select::{Panel, flow_title, headline_curves, panels, panels_in, verdict_curves};
+use crate::result::{BackendKind, Bracket, Curve, Flow, Metric, Point, RunFile, Unit, VenueKind, name};
 use crate::workload::{Protocol, VipLayout};
 
-/// One figure a panel, one line a backend.
-pub(super) fn headline<'a>(run: &'a RunFile, metric: Metric) -> Vec<(Panel<'a>, Figure)> {
+/// What each backend adds in its own bracket: one figure a panel, one line a backend.
+pub(super) fn added(run: &RunFile) -> Vec<(Panel<'_>, Figure)> {
+    figures(panels(run, Metric::Added))
+}
+
+/// One figure a panel, one line a backend, all in one bracket: traversals of two brackets hold different code.
+pub(super) fn in_bracket(run: &RunFile, metric: Metric, bracket: Bracket) -> Vec<(Panel<'_>, Figure)> {
+    figures(panels_in(run, metric, bracket))
+}
+
+fn figures<'a>(panels: BTreeMap<Panel<'a>, Vec<&Curve>>) -> Vec<(Panel<'a>, Figure)> {
     let figure = |(panel, curves): (Panel<'a>, Vec<&Curve>)| {
         let lines: Vec<_> = headline_curves(&curves).into_iter().map(Line::of_backend).collect();
         Some((panel, over_services(panel.title(), &lines)?))
     };
-    panels(run, metric).into_iter().filter_map(figure).collect()
+    panels.into_iter().filter_map(figure).collect()
 }
 
 /// One figure a panel and backend that was measured at several positions of one layout.
@@ -103,7 +112,7 @@ fn point_row(curve: &Curve, point: &Point) -> Vec<Cell> {
     let mut cells = vec![
         Cell::text(name(&key.venue)).with_detail(key.kernel.clone()),
         Cell::text(key.metric.to_string()).with_detail(key.unit.to_string()),
-        Cell::text(name(&key.backend)).with_detail(service),
+        Cell::text(key.subject()).with_detail(service),
         Cell::text(name(&key.flow)).with_detail(packets),
         Cell::count(u64::from(point.services)),
     ];

@@ -125,7 +125,7 @@ fn row(line: &Line<'_>, sizes: &[u32]) -> Vec<Cell> {
     let (curve, key) = (line.curve, &line.curve.key);
     let place = format!("{}, {}", name(&key.position), name(&key.layout));
     let class = Cell::text(fit::label(&curve.fit)).with_detail(number::slope(&curve.fit, MEDIUM));
-    let mut cells = vec![Cell::text(name(&key.backend)).with_detail(place), class];
+    let mut cells = vec![Cell::text(key.subject()).with_detail(place), class];
     cells.extend(sizes.iter().map(|services| {
         let point = curve.points.iter().find(|point| point.services == *services);
         point.map_or_else(Cell::none, |point| median(curve, point))
@@ -144,7 +144,7 @@ pub(super) fn median(curve: &Curve, point: &Point) -> Cell {
 pub(super) fn notes(curves: &[&Curve]) -> Vec<String> {
     let mut notes = Vec::new();
     for curve in curves {
-        let subject = format!("{} ({})", name(&curve.key.backend), position_label(curve));
+        let subject = format!("{} ({})", curve.key.subject(), position_label(curve));
         notes.extend(curve.fit.notes.iter().map(|note| format!("{subject}: {note}.")));
         let flagged = curve.points.iter().filter_map(|point| Some((point.services, point.suspect.as_ref()?)));
         notes.extend(

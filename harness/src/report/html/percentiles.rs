@@ -7,7 +7,7 @@ use super::table::{Cell, Table};
 use crate::report::number::{self, Medium};
 use crate::report::plot::{Across, Chart, Mark, Series, render};
 use crate::report::select::flow_title;
-use crate::result::{BackendKind, Distribution, Flow, RunFile, TrialKind, Unit, VenueKind, name};
+use crate::result::{BackendKind, Bracket, Distribution, Flow, RunFile, TrialKind, Unit, VenueKind, name};
 use crate::workload::{Protocol, VipLayout};
 
 const MEDIUM: Medium = Medium::Html;
@@ -16,7 +16,7 @@ const MEDIUM: Medium = Medium::Html;
 const MARKED: [f64; 6] = [0.0, 0.5, 0.9, 0.99, 0.999, 0.9999];
 
 /// What the lines of one figure share.
-type Panel<'a> = (Flow, VenueKind, &'a str, Unit, Protocol, u32, u32);
+type Panel<'a> = (Bracket, Flow, VenueKind, &'a str, Unit, Protocol, u32, u32);
 
 /// One figure a place, flow and N, the largest N first: every backend at its worst position, sequential VIPs.
 pub(super) fn figures(run: &RunFile) -> Vec<Figure> {
@@ -25,6 +25,7 @@ pub(super) fn figures(run: &RunFile) -> Vec<Figure> {
         let cell = &distribution.cell;
         // Descending in N, ascending in all else.
         let panel = (
+            cell.bracket,
             cell.flow,
             cell.venue,
             &*cell.kernel,
@@ -47,12 +48,14 @@ fn is_shown(distribution: &Distribution) -> bool {
 }
 
 fn figure(
-    (flow, venue, kernel, unit, protocol, endpoints, below): &Panel<'_>,
+    (bracket, flow, venue, kernel, unit, protocol, endpoints, below): &Panel<'_>,
     lines: &BTreeMap<BackendKind, &Distribution>,
 ) -> Option<Figure> {
     let (size, flow) = (number::size(u32::MAX - below), flow_title(*flow));
     let (venue, protocol) = (name(venue), name(protocol).to_uppercase());
-    let title = format!("{size}: {flow} flows, {venue}, kernel {kernel}, {protocol}, M\u{a0}=\u{a0}{endpoints}");
+    let bracket = if bracket.is_tc() { "" } else { ", XDP bracket" };
+    let title =
+        format!("{size}: {flow} flows, {venue}, kernel {kernel}, {protocol}, M\u{a0}=\u{a0}{endpoints}{bracket}");
     let axis = format!("traversal, {unit}");
     let description = format!("{axis} over the percentile of packets: {title}. The table below holds the values.");
     let series = lines.iter().map(|(backend, distribution)| series(*backend, distribution)).collect();

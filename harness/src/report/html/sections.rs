@@ -4,7 +4,7 @@ use super::figure::{Figure, whiskers};
 use super::verdict::{VerdictGroup, verdicts};
 use super::{curves, endpoints, percentiles, programming, throughput};
 use crate::report::select::{Panel, main_panels, panels};
-use crate::result::{Flow, Metric, RunFile};
+use crate::result::{Bracket, Flow, Metric, RunFile};
 
 /// Figures of a section that are open; a page of a thousand cells has hundreds more.
 const OPEN: usize = 4;
@@ -41,7 +41,7 @@ pub(super) fn arrange(run: &RunFile) -> (Vec<Hero<'_>>, Vec<VerdictGroup<'_>>, V
     let (mut shown, mut more): (Vec<_>, Vec<_>) = groups.into_iter().partition(|group| chosen.contains(&group.panel));
     let repeats: Vec<_> = shown.iter_mut().filter_map(VerdictGroup::split_repeats).collect();
     more.splice(0..0, repeats);
-    let mut added = curves::headline(run, Metric::Added);
+    let mut added = curves::added(run);
     let mut take = |panel: &Panel<'_>| {
         let index = added.iter().position(|(of, _)| of == panel)?;
         Some(added.remove(index).1)
@@ -63,8 +63,20 @@ fn new_flows_first(mut figures: Vec<(Panel<'_>, Figure)>) -> Vec<Figure> {
     figures.into_iter().map(|(_, figure)| figure).collect()
 }
 
+/// What is added and the traversal of everything that was measured in the XDP bracket.
+fn xdp_bracket(run: &RunFile) -> Vec<Figure> {
+    let of = |metric: Metric| {
+        let mut figures = new_flows_first(curves::in_bracket(run, metric, Bracket::Xdp));
+        figures.iter_mut().for_each(|figure| figure.title = format!("{metric}, XDP bracket: {}", figure.title));
+        figures
+    };
+    let mut figures = of(Metric::Added);
+    figures.extend(of(Metric::Traversal));
+    figures
+}
+
 fn sections(run: &RunFile, added: Vec<Figure>) -> Vec<Section> {
-    let traversal = new_flows_first(curves::headline(run, Metric::Traversal));
+    let traversal = new_flows_first(curves::in_bracket(run, Metric::Traversal, Bracket::Tc));
     let all = [
         section(
             "added",
@@ -95,8 +107,18 @@ fn sections(run: &RunFile, added: Vec<Figure>) -> Vec<Section> {
         section(
             "traversal",
             "Node traversal",
-            "From the entry of the node's client-side device to the exit at its backend side, plain routing included.",
+            "From tc ingress of the node's client-side device to tc egress of its backend-side device, plain routing included. What \
+             is timed between other hooks has a section of its own.",
             traversal,
+        ),
+        section(
+            "xdp-bracket",
+            "The XDP bracket",
+            "Timed between two other hooks: from XDP of the node's client-side device, before the kernel has made a packet buffer, to \
+             tc ingress of the backend-side device's peer. It holds what ebpf-xdp does in place of the stack, and so much more \
+             than the tc bracket that figures of the two are not to be compared. First what is added over direct-conntrack of this \
+             bracket, then the whole.",
+            xdp_bracket(run),
         ),
         section(
             "positions",

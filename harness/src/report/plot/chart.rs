@@ -70,14 +70,15 @@ pub(crate) struct Drawing {
     pub(crate) notes: Vec<String>,
 }
 
-/// Draws a chart. A line that is nowhere above zero is left out with a note, unless all are; where other values are zero or
-/// negative the axis becomes symmetric-logarithmic, with a note.
+/// Draws a chart. Where a value is zero or negative (a load balancer may add less than nothing) the axis becomes
+/// symmetric-logarithmic, with a note: every line is on it.
 pub(crate) fn render(chart: &Chart) -> Drawing {
     let mut notes = Vec::new();
-    let series = positive_lines(plottable(&chart.series, &mut notes), &mut notes);
+    let series = plottable(&chart.series, &mut notes);
+    let medians = series.iter().flat_map(|line| line.marks.iter().map(|mark| mark.value));
     let values = series.iter().flat_map(values);
     let places = series.iter().flat_map(places);
-    let (Some(x), Some(y)) = (Scale::across(places), Scale::values(values)) else {
+    let (Some(x), Some(y)) = (Scale::across(places), Scale::values(values, medians)) else {
         return Drawing { wide: String::new(), narrow: String::new(), notes };
     };
     if let Some(threshold) = y.threshold() {
@@ -125,17 +126,6 @@ fn plottable(series: &[Series], notes: &mut Vec<String>) -> Vec<Series> {
     kept
 }
 
-fn positive_lines(series: Vec<Series>, notes: &mut Vec<String>) -> Vec<Series> {
-    let is_positive = |line: &Series| line.marks.iter().any(|mark| is_logarithmic(mark.value));
-    if !series.iter().any(is_positive) {
-        return series;
-    }
-    let (shown, left_out): (Vec<_>, Vec<_>) = series.into_iter().partition(is_positive);
-    notes
-        .extend(left_out.iter().map(|line| format!("{}: at or below zero at every N, in the table only.", line.label)));
-    shown
-}
-
 /// Fitted lines without what lies beyond the axis of what was measured.
 fn fits_inside(mut series: Vec<Series>, y: &Scale) -> Vec<Series> {
     series.iter_mut().for_each(|line| line.fitted.retain(|(_, value)| y.holds(*value)));
@@ -162,12 +152,16 @@ mod tests {
     }
 
     #[test]
-    fn a_line_below_zero_is_left_out_with_a_note() {
-        let drawing =
-            drawn(vec![line("direct", &[(1.0, -700.0), (10.0, -710.0)]), line("ipvs", &[(1.0, 400.0), (10.0, 410.0)])]);
-        assert_eq!(drawing.notes, ["direct: at or below zero at every N, in the table only."]);
+    fn a_line_below_zero_is_on_the_axis_with_the_others() {
+        let below = line("ebpf-tc", &[(1.0, -700.0), (10.0, -710.0)]);
+        let drawing = drawn(vec![below, line("iptables", &[(1.0, 4_000.0), (10.0, 230_000.0)])]);
+        // Linear within the decade of the smallest median: neither line is pressed to an edge.
+        assert_eq!(
+            drawing.notes,
+            ["The axis is symmetric-logarithmic because values at or below zero occur: linear within \u{b1}100."]
+        );
         for svg in [&drawing.wide, &drawing.narrow] {
-            assert!(svg.contains(">ipvs<") && !svg.contains(">direct<"));
+            assert!(svg.contains(">ebpf-tc<") && svg.contains(">iptables<"));
         }
     }
 

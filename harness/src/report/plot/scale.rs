@@ -61,16 +61,17 @@ impl Scale {
         Some(Self { transform: Transform::Log, low, high })
     }
 
-    /// An axis of values: logarithmic where all are positive, else symmetric; its ends are round numbers.
-    pub(super) fn values(values: impl Iterator<Item = f64> + Clone) -> Option<Self> {
-        let (low, high) = extremes(values.clone())?;
+    /// An axis of values: logarithmic where all are positive, else symmetric; its ends are round numbers. A symmetric one is linear
+    /// up to the decade of the smallest of `medians`: an end of a band that happens to be near zero must not stretch it.
+    pub(super) fn values(values: impl Iterator<Item = f64>, medians: impl Iterator<Item = f64>) -> Option<Self> {
+        let (low, high) = extremes(values)?;
         if low > 0.0 {
             let (low, high) = (round_down(low), round_up(high));
             let high = if low < high { high } else { round_up(high * 1.5) };
             return Some(Self { transform: Transform::Log, low, high });
         }
         let largest = low.abs().max(high.abs());
-        let smallest = values.map(f64::abs).filter(|v| *v > 0.0).fold(f64::INFINITY, f64::min);
+        let smallest = medians.map(f64::abs).filter(|v| *v > 0.0).fold(largest, f64::min);
         let exponent = if largest > 0.0 { exponent(smallest).max(exponent(largest) - SYMMETRIC_DECADES) } else { 0 };
         let threshold = 10_f64.powi(exponent);
         let outward = |value: f64| if value == 0.0 { 0.0 } else { value.signum() * round_up(value.abs()) };
@@ -173,16 +174,18 @@ mod tests {
 
     #[test]
     fn ends_are_round_and_ticks_inside() {
-        let scale = Scale::values([4546.0, 267_796.0].into_iter()).unwrap();
+        let scale = Scale::values([4546.0, 267_796.0].into_iter(), [4546.0, 267_796.0].into_iter()).unwrap();
         assert_eq!((scale.low, scale.high), (2000.0, 500_000.0));
         assert_eq!(labels(scale), ["10\u{202f}000", "100\u{202f}000"]);
-        let narrow = Scale::values([4546.0, 4719.0].into_iter()).unwrap();
+        let narrow = Scale::values([4546.0, 4719.0].into_iter(), [4546.0, 4719.0].into_iter()).unwrap();
         assert_eq!(labels(narrow), ["2\u{202f}000", "5\u{202f}000"]);
     }
 
     #[test]
     fn negative_values_make_the_axis_symmetric() {
-        let scale = Scale::values([-2167.0, 0.0, 446.0, 229_000.0].into_iter()).unwrap();
+        let scale =
+            Scale::values([-2167.0, 0.0, 446.0, 229_000.0].into_iter(), [-2167.0, 0.0, 446.0, 229_000.0].into_iter())
+                .unwrap();
         assert!(scale.threshold().is_some());
         assert!(scale.at(-2167.0) < scale.at(0.0) && scale.at(0.0) < scale.at(446.0));
         assert!(labels(scale).contains(&"0".to_owned()));
@@ -191,17 +194,17 @@ mod tests {
     #[test]
     fn a_single_value_has_room_around_it() {
         for value in [1.0, 7.0, 0.0, -3.0] {
-            let scale = Scale::values([value].into_iter()).unwrap();
+            let scale = Scale::values([value].into_iter(), [value].into_iter()).unwrap();
             assert!(scale.low < scale.high, "{value}");
             assert!(!scale.ticks().is_empty());
         }
-        assert!(Scale::values(std::iter::empty()).is_none());
+        assert!(Scale::values(std::iter::empty(), std::iter::empty()).is_none());
     }
 
     proptest! {
         #[test]
         fn positions_are_ordered_and_inside(values in prop::collection::vec(any::<f64>().prop_filter("plottable", |v| is_plottable(*v)), 1..20)) {
-            let scale = Scale::values(values.iter().copied()).unwrap();
+            let scale = Scale::values(values.iter().copied(), values.iter().copied()).unwrap();
             let mut sorted = values;
             sorted.sort_by(f64::total_cmp);
             let positions: Vec<_> = sorted.iter().map(|v| scale.at(*v)).collect();
