@@ -27,9 +27,14 @@ pub struct GeneratorConfig {
     pub segment: u32,
     /// What becomes of a frame: `XDP_PASS` or `XDP_TX`.
     pub verdict: u32,
-    /// Explicit padding.
-    pub reserved: u32,
+    /// Whether the next packet waits until the last one has reached the exit: 1 or 0.
+    pub paced: u32,
 }
+
+/// How long a paced generator waits for a packet before it takes it for lost, ns: some turns of a scheduler whose machine is busy.
+pub const PATIENCE_NS: u64 = 20_000_000;
+/// Packets that a paced generator waits for in vain before it waits for none any more: the path is broken, not slow.
+pub const MOST_ABANDONED: u64 = 64;
 
 /// Packets between two looks at the clock.
 pub const STAMP_EVERY: u64 = 256;
@@ -52,15 +57,21 @@ pub struct Generated {
     pub stamped: u64,
     /// 1 once the deadline has passed.
     pub expired: u64,
+    /// When the last packet was handed on, ns; paced generators only.
+    pub handed_on_ns: u64,
+    /// Packets that a paced generator gave up waiting for.
+    pub abandoned: u64,
 }
 
-/// Raised by the exit at its limit, seen by the generator. One entry of the map `GATE`, apart from what the generator
-/// writes, for they run on different CPUs.
+/// What the exit tells the generator. One entry of the map `GATE`, apart from what the generator writes, for they run on
+/// different CPUs.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Gate {
     /// 1 once the limit is reached.
     pub closed: u64,
+    /// Tag of the last packet at the exit, where there is no limit.
+    pub left: u64,
 }
 
 /// Where packets go. An entry of the map `TARGETS`.

@@ -7,7 +7,9 @@ use aya_ebpf::maps::Array;
 use aya_ebpf::programs::XdpContext;
 use datapath_common::flow::{client_of, target_of};
 use datapath_common::frame::{Header, build, mac_words, words_of};
-use datapath_common::traffic::{Generated, GeneratorConfig, MAX_TARGETS, STAMP_EVERY, Target};
+use datapath_common::traffic::{
+    Generated, GeneratorConfig, MAX_TARGETS, MOST_ABANDONED, PATIENCE_NS, STAMP_EVERY, Target,
+};
 
 use crate::packet::Packet;
 use crate::probe::GATE;
@@ -33,7 +35,7 @@ fn generate(ctx: &XdpContext) -> Option<u32> {
     let config = GENERATOR.get(0)?;
     // SAFETY: one thread runs the generator at a time.
     let generated = unsafe { &mut *GENERATED.get_ptr_mut(0)? };
-    if has_ended(config, generated)? {
+    if has_ended(config, generated)? || must_wait(config, generated)? {
         return Some(XDP_DROP);
     }
     let flow = config.first_flow + generated.cursor;
@@ -55,6 +57,27 @@ fn has_ended(config: &GeneratorConfig, generated: &mut Generated) -> Option<bool
         look_at_the_clock(config, generated);
     }
     Some(generated.expired != 0)
+}
+
+/// Whether the last packet is still on its way. A frame that is answered by `XDP_TX` is processed by a poll, which may be put off:
+/// packets that queue up there would overwrite each other's slot at the entry.
+#[inline(always)]
+fn must_wait(config: &GeneratorConfig, generated: &mut Generated) -> Option<bool> {
+    if config.paced == 0 {
+        return Some(false);
+    }
+    // SAFETY: an aligned load; the compiler may not keep it from one run to the next.
+    let left = unsafe { (*GATE.get_ptr(0)?).left };
+    // SAFETY: a helper without arguments.
+    let now = unsafe { bpf_ktime_get_ns() };
+    if generated.sent != 0 && left != generated.tag && generated.abandoned < MOST_ABANDONED {
+        if now.wrapping_sub(generated.handed_on_ns) < PATIENCE_NS {
+            return Some(true);
+        }
+        generated.abandoned += 1;
+    }
+    generated.handed_on_ns = now;
+    Some(false)
 }
 
 #[inline(always)]

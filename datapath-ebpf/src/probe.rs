@@ -2,11 +2,13 @@
 
 use core::hint::black_box;
 
+use aya_ebpf::EbpfContext;
+use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS};
 use aya_ebpf::bindings::{TC_ACT_OK, TC_ACT_SHOT, TC_ACT_UNSPEC};
 use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_ktime_get_ns};
-use aya_ebpf::macros::{classifier, map};
-use aya_ebpf::maps::{Array, PerCpuArray};
-use aya_ebpf::programs::TcContext;
+use aya_ebpf::macros::{classifier, map, xdp};
+use aya_ebpf::maps::{Array, PerCpuArray, ProgramArray};
+use aya_ebpf::programs::{TcContext, XdpContext};
 use aya_log_ebpf::warn;
 use datapath_common::histogram::{BUCKETS, bucket_index};
 use datapath_common::probe::{AFTER_PASS, COUNT_ONLY, Counters, ProbeConfig, Record, Slot};
@@ -24,11 +26,31 @@ static RECORDS: Array<Record> = Array::with_max_entries(1, 0);
 #[map]
 pub(crate) static GATE: Array<Gate> = Array::with_max_entries(1, 0);
 
+/// What runs behind the entry of the XDP bracket: the load balancer, or for the floor its exit. Empty for plain routing.
+#[map]
+static BALANCER: ProgramArray = ProgramArray::with_max_entries(1, 0);
+
 /// Ingress of the node's client-side device. Leaves the verdict to whatever comes next.
 #[classifier]
 fn probe_entry(ctx: TcContext) -> i32 {
-    // SAFETY: the context's own pointers, used once.
-    if let Some(packet) = unsafe { Packet::parse(ctx.data(), ctx.data_end()) }
+    enter(ctx.data(), ctx.data_end());
+    TC_ACT_UNSPEC
+}
+
+/// XDP of the node's client-side device: the entry of the XDP bracket. The load balancer takes over, where there is one.
+#[xdp]
+fn probe_entry_xdp(ctx: XdpContext) -> u32 {
+    enter(ctx.data(), ctx.data_end());
+    // SAFETY: the map holds XDP programs only. The call returns where it holds none.
+    let _ = unsafe { BALANCER.tail_call(&ctx, 0) };
+    XDP_PASS
+}
+
+/// Stores the packet's tag, then the time.
+#[inline(always)]
+fn enter(data: usize, data_end: usize) {
+    // SAFETY: both callers hand over their context's own pointers, and use them once.
+    if let Some(packet) = unsafe { Packet::parse(data, data_end) }
         && let Some(slot) = SLOT.get_ptr_mut(0)
     {
         // SAFETY: this CPU's slot; a softirq is not interrupted by another one.
@@ -37,7 +59,6 @@ fn probe_entry(ctx: TcContext) -> i32 {
             (*slot).t0 = bpf_ktime_get_ns();
         }
     }
-    TC_ACT_UNSPEC
 }
 
 /// Egress of the node's backend-side device.
@@ -45,7 +66,21 @@ fn probe_entry(ctx: TcContext) -> i32 {
 fn probe_exit(ctx: TcContext) -> i32 {
     // SAFETY: a helper without arguments.
     let now = unsafe { bpf_ktime_get_ns() };
-    leave(&ctx, now, true).unwrap_or(TC_ACT_OK)
+    match leave(&ctx, ctx.data(), ctx.data_end(), now, true) {
+        Some(Leaves::Ends) => TC_ACT_SHOT,
+        Some(Leaves::GoesOn) | None => TC_ACT_OK,
+    }
+}
+
+/// Ingress of the backend-side device's peer: the exit of the XDP bracket. The responder stands behind it.
+#[classifier]
+fn probe_exit_peer(ctx: TcContext) -> i32 {
+    // SAFETY: a helper without arguments.
+    let now = unsafe { bpf_ktime_get_ns() };
+    match leave(&ctx, ctx.data(), ctx.data_end(), now, true) {
+        Some(Leaves::Ends) => TC_ACT_SHOT,
+        Some(Leaves::GoesOn) | None => TC_ACT_UNSPEC,
+    }
 }
 
 /// Straight behind the entry program, at the same hook: what it measures is the probe itself.
@@ -53,19 +88,33 @@ fn probe_exit(ctx: TcContext) -> i32 {
 fn floor_exit(ctx: TcContext) -> i32 {
     // SAFETY: a helper without arguments.
     let now = unsafe { bpf_ktime_get_ns() };
-    leave(&ctx, now, false).map_or(TC_ACT_OK, |_| TC_ACT_SHOT)
+    leave(&ctx, ctx.data(), ctx.data_end(), now, false).map_or(TC_ACT_OK, |_| TC_ACT_SHOT)
 }
 
-/// Counts a packet at the exit; `None` for one that is not the generator's.
+/// The same for the XDP bracket: the entry's tail call goes here.
+#[xdp]
+fn floor_exit_xdp(ctx: XdpContext) -> u32 {
+    // SAFETY: a helper without arguments.
+    let now = unsafe { bpf_ktime_get_ns() };
+    leave(&ctx, ctx.data(), ctx.data_end(), now, false).map_or(XDP_PASS, |_| XDP_DROP)
+}
+
+/// What becomes of a packet at the exit.
+enum Leaves {
+    Ends,
+    GoesOn,
+}
+
+/// Counts a packet at the exit; `None` for one that is not the generator's. `data` and `data_end` are the context's own.
 #[inline(always)]
-fn leave(ctx: &TcContext, now: u64, routed: bool) -> Option<i32> {
-    // SAFETY: the context's own pointers, used once.
-    let packet = unsafe { Packet::parse(ctx.data(), ctx.data_end()) }?;
+fn leave<C: EbpfContext>(ctx: &C, data: usize, data_end: usize, now: u64, routed: bool) -> Option<Leaves> {
+    // SAFETY: as the callers promise; nothing else refers to the packet.
+    let packet = unsafe { Packet::parse(data, data_end) }?;
     let config = PROBE.get(0)?;
     // SAFETY: this CPU's record; a softirq is not interrupted by another one.
     let record = unsafe { &mut *RECORDS.get_ptr_mut(bpf_get_smp_processor_id())? };
     if config.limit != 0 && record.counters.seen >= config.limit {
-        return Some(TC_ACT_SHOT);
+        return Some(Leaves::Ends);
     }
     stamp(&mut record.counters, config, now);
     if routed && is_misdirected(&packet, config) {
@@ -81,7 +130,20 @@ fn leave(ctx: &TcContext, now: u64, routed: bool) -> Option<i32> {
     } else if config.count != COUNT_ONLY {
         time(ctx, &packet, record, now)?;
     }
-    Some(if config.after == AFTER_PASS { TC_ACT_OK } else { TC_ACT_SHOT })
+    tell_generator(config, packet.tag());
+    Some(if config.after == AFTER_PASS { Leaves::GoesOn } else { Leaves::Ends })
+}
+
+/// A paced generator waits for it. At saturation, which has a limit, the two run on different CPUs, and would pass the line of the
+/// cache to and fro.
+#[inline(always)]
+fn tell_generator(config: &ProbeConfig, tag: u64) {
+    if config.limit == 0
+        && let Some(gate) = GATE.get_ptr_mut(0)
+    {
+        // SAFETY: an aligned store; one packet is on its way at a time.
+        unsafe { (*gate).left = tag };
+    }
 }
 
 #[inline(always)]
@@ -106,7 +168,7 @@ fn is_misdirected(packet: &Packet<'_>, config: &ProbeConfig) -> bool {
 }
 
 #[inline(always)]
-fn time(ctx: &TcContext, packet: &Packet<'_>, record: &mut Record, now: u64) -> Option<()> {
+fn time<C: EbpfContext>(ctx: &C, packet: &Packet<'_>, record: &mut Record, now: u64) -> Option<()> {
     let slot = SLOT.get_ptr_mut(0)?;
     // SAFETY: this CPU's slot, as in the entry program.
     let slot = unsafe { &mut *slot };

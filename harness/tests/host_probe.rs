@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use lbcurve::net::Topology;
 use lbcurve::probe::{Destinations, Instrument, Sample};
-use lbcurve::result::Flow;
+use lbcurve::result::{Bracket, Flow};
 use lbcurve::traffic::{Limit, TrafficError, TrafficOrder};
 use lbcurve::workload::{AddressPlan, Protocol};
 
@@ -31,6 +31,10 @@ fn order(flow: Flow, protocol: Protocol, packets: u32) -> TrafficOrder {
     TrafficOrder { flow, protocol, targets: pods(4), packets, first_flow: 0, seed: 1, clients }
 }
 
+fn expected() -> Destinations {
+    Destinations { pods: "10.0.0.0/10".parse().unwrap(), port: PORT }
+}
+
 struct Bench {
     instrument: Instrument,
     topology: Topology,
@@ -38,17 +42,23 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
+        Self::between(Bracket::Tc)
+    }
+
+    fn between(bracket: Bracket) -> Self {
         let topology = Topology::create(&addresses()).unwrap();
-        let expected = Destinations { pods: "10.0.0.0/10".parse().unwrap(), port: PORT };
-        let instrument = Instrument::attach(&topology, expected).unwrap();
+        let instrument = Instrument::attach(&topology, expected(), bracket, None).unwrap();
         Self { instrument, topology }
     }
 
     /// Tracks connections in the node namespace and counts packets by their state in forwarding.
     fn with_conntrack() -> Self {
-        let bench = Self::new();
-        bench.in_node("nft", &["-f", "-"], RULES);
-        bench
+        Self::new().tracking()
+    }
+
+    fn tracking(self) -> Self {
+        self.in_node("nft", &["-f", "-"], RULES);
+        self
     }
 
     fn in_node(&self, program: &str, arguments: &[&str], input: &str) -> String {
@@ -184,6 +194,73 @@ fn the_floor_is_below_the_traversal_and_reaches_no_stack() {
     assert!(floor < direct, "floor {floor}, direct {direct}");
 }
 
+fn p50(sample: &Sample) -> u64 {
+    sample.histogram.value_at_quantile(0.5)
+}
+
+#[test]
+fn every_packet_of_the_xdp_bracket_is_timed() {
+    for protocol in [Protocol::Udp, Protocol::Tcp] {
+        for flow in [Flow::New, Flow::Established] {
+            let mut direct = Bench::between(Bracket::Xdp);
+            let before = direct.forwarded();
+            let plain = direct.instrument.latency(&order(flow, protocol, 5_000)).unwrap();
+            assert_clean(&plain, 5_000);
+            // Opening: each flow's packet and its reply, and for TCP the segment that ends the handshake.
+            let opening = match (flow, protocol) {
+                (Flow::New, _) => 0,
+                (Flow::Established, Protocol::Udp) => 2 * 1024,
+                (Flow::Established, Protocol::Tcp) => 3 * 1024,
+            };
+            assert_eq!(direct.forwarded() - before, 5_000 + opening);
+            let mut tracked = Bench::between(Bracket::Xdp).tracking();
+            let conntrack = tracked.instrument.latency(&order(flow, protocol, 5_000)).unwrap();
+            assert_clean(&conntrack, 5_000);
+            assert_eq!(tracked.conntrack_entries(), if flow == Flow::New { 5_000 } else { 1024 });
+            assert_eq!(tracked.state("invalid"), 0);
+            println!("xdp bracket, {flow:?} {protocol:?}: direct p50 {}, conntrack {}", p50(&plain), p50(&conntrack));
+        }
+    }
+}
+
+#[test]
+fn the_floor_of_the_xdp_bracket_reaches_no_stack_and_leaves_the_entry_as_it_was() {
+    let mut bench = Bench::between(Bracket::Xdp);
+    let floor = bench.instrument.floor(5_000).unwrap();
+    assert_clean(&floor, 5_000);
+    assert_eq!(bench.forwarded(), 0);
+    let direct = bench.instrument.latency(&order(Flow::New, Protocol::Udp, 5_000)).unwrap();
+    assert_clean(&direct, 5_000);
+    println!("xdp bracket: floor p50 {}, direct p50 {}", p50(&floor), p50(&direct));
+    assert!(p50(&floor) < p50(&direct));
+}
+
+#[test]
+fn a_packet_that_never_arrives_holds_up_the_xdp_bracket_for_a_while_only() {
+    let mut bench = Bench::between(Bracket::Xdp);
+    let nowhere = SocketAddrV4::new(Ipv4Addr::new(203, 0, 113, 1), PORT);
+    let gone = TrafficOrder { targets: vec![nowhere], ..order(Flow::New, Protocol::Udp, 500) };
+    let sample = bench.instrument.latency(&gone).unwrap();
+    assert_eq!((sample.sent, sample.measured, sample.misdirected, sample.lost), (500, 0, 0, 500));
+    let wrong_port = SocketAddrV4::new(Ipv4Addr::new(10, 1, 0, 2), PORT + 1);
+    let astray = TrafficOrder { targets: vec![wrong_port], first_flow: 500, ..order(Flow::New, Protocol::Udp, 500) };
+    let sample = bench.instrument.latency(&astray).unwrap();
+    assert_eq!((sample.measured, sample.misdirected, sample.lost), (0, 500, 0));
+    assert_clean(&bench.instrument.latency(&order(Flow::New, Protocol::Udp, 500)).unwrap(), 500);
+}
+
+#[test]
+fn an_overloaded_node_is_counted_in_the_xdp_bracket_too() {
+    let mut bench = Bench::between(Bracket::Xdp).tracking();
+    let limit = Limit { forwarded: 100_000, duration: Duration::from_secs(2) };
+    let saturation = bench.instrument.saturate(&order(Flow::New, Protocol::Udp, 1_000), limit).unwrap();
+    println!("xdp bracket: {saturation:?}");
+    // As many as the limit allows, or the time: a busy machine forwards less.
+    assert!((1..=100_000).contains(&saturation.forwarded) && saturation.misdirected == 0, "{saturation:?}");
+    assert!(saturation.offered_pps > saturation.forwarded_pps && saturation.forwarded_pps > 0.0);
+    assert!(bench.conntrack_entries() >= saturation.forwarded);
+}
+
 #[test]
 fn packets_for_other_places_are_misdirected_or_lost_never_timed() {
     let mut bench = Bench::new();
@@ -224,8 +301,7 @@ fn a_second_instrument_takes_over_after_the_first() {
     let Bench { mut instrument, topology } = Bench::new();
     assert_clean(&instrument.latency(&order(Flow::New, Protocol::Udp, 100)).unwrap(), 100);
     drop(instrument);
-    let expected = Destinations { pods: "10.0.0.0/10".parse().unwrap(), port: PORT };
-    let mut instrument = Instrument::attach(&topology, expected).unwrap();
+    let mut instrument = Instrument::attach(&topology, expected(), Bracket::Tc, None).unwrap();
     assert_clean(&instrument.latency(&order(Flow::New, Protocol::Udp, 100)).unwrap(), 100);
 }
 

@@ -2,9 +2,9 @@
 
 use std::net::SocketAddrV4;
 
-use aya::maps::{Array, MapData, PerCpuArray};
+use aya::maps::{Array, MapData, MapError, PerCpuArray, ProgramArray};
 use aya::programs::tc::TcAttachType;
-use aya::programs::{Xdp, XdpMode};
+use aya::programs::{ProgramError, ProgramFd, Xdp, XdpMode};
 use aya::{Ebpf, EbpfLoader, Pod};
 use aya_log::EbpfLogger;
 use datapath_common::probe::ProbeConfig;
@@ -14,13 +14,23 @@ use super::filter::{Filter, classifier};
 use super::logs::ToTracing;
 use super::{Destinations, ProbeError, Tally};
 use crate::net::{Link, NetNs, Topology};
+use crate::result::Bracket;
 
 /// Built by `cargo xtask ebpf` from `datapath-ebpf`.
 pub static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../datapath-ebpf/lbcurve.bpf.o");
 
-const CLASSIFIERS: [&str; 5] = ["probe_entry", "probe_exit", "floor_exit", "responder", "sink"];
+const CLASSIFIERS: [&str; 6] = ["probe_entry", "probe_exit", "probe_exit_peer", "floor_exit", "responder", "sink"];
+const XDP: [&str; 4] = ["pass", "generator", "probe_entry_xdp", "floor_exit_xdp"];
 const ENTRY_PRIORITY: u16 = 1;
-const FLOOR_PRIORITY: u16 = 2;
+/// Behind a program of the probe at the same hook.
+const SECOND_PRIORITY: u16 = 2;
+
+/// The second exit of a floor, while it is there.
+#[must_use]
+pub(crate) struct Floor {
+    /// Of the tc bracket; the XDP bracket's is an element of a map.
+    _filter: Option<Filter>,
+}
 
 /// Probe, responder, sink and generator on the devices of one topology. Dropping it detaches them.
 pub struct Instrument {
@@ -28,6 +38,9 @@ pub struct Instrument {
     filters: Vec<Filter>,
     pub(crate) ebpf: Ebpf,
     logger: EbpfLogger<ToTracing>,
+    pub(crate) bracket: Bracket,
+    /// What the entry of the XDP bracket hands packets on to.
+    balancer: Option<ProgramFd>,
     cpus: u32,
     expected: Destinations,
     /// What the table of targets holds.
@@ -45,23 +58,30 @@ impl std::fmt::Debug for Instrument {
 }
 
 impl Instrument {
-    /// Loads the programs and attaches them. Packets that leave the node for anything but `expected` are counted as
-    /// misdirected.
+    /// Loads the programs and attaches them at the two hooks of `bracket`. Packets that leave the node for anything but `expected`
+    /// are counted as misdirected. `balancer` runs behind the entry of the XDP bracket, at the same hook; the tc bracket begins
+    /// behind that hook, so it takes none.
     ///
     /// # Errors
     /// [`ProbeError`], without root for lack of permission.
-    pub fn attach(topology: &Topology, expected: Destinations) -> Result<Self, ProbeError> {
+    pub fn attach(
+        topology: &Topology,
+        expected: Destinations,
+        bracket: Bracket,
+        balancer: Option<ProgramFd>,
+    ) -> Result<Self, ProbeError> {
         let cpus = aya::util::nr_cpus().map_err(|(path, source)| ProbeError::Cpus { path, source })? as u32;
         let mut ebpf = load(cpus)?;
         let logger = EbpfLogger::init_with_logger(&mut ebpf, ToTracing)
             .map_err(|_| ProbeError::Missing { kind: "map", name: "AYA_LOGS" })?;
-        attach_xdp(&mut ebpf, &topology.client, &topology.client_link)?;
-        attach_xdp(&mut ebpf, &topology.node, &topology.node_client_link)?;
-        let filters = attach_filters(&mut ebpf, topology)?;
-        Ok(Self {
+        attach_to_devices(&mut ebpf, topology, bracket, balancer.is_some())?;
+        let filters = attach_filters(&mut ebpf, topology, bracket)?;
+        let mut instrument = Self {
             filters,
             ebpf,
             logger,
+            bracket,
+            balancer,
             cpus,
             expected,
             aimed: Vec::new(),
@@ -69,7 +89,9 @@ impl Instrument {
             node: duplicate(&topology.node)?,
             client_link: topology.client_link.clone(),
             node_client_link: topology.node_client_link.clone(),
-        })
+        };
+        instrument.restore_balancer()?;
+        Ok(instrument)
     }
 
     /// Tells the exit what to do from now on, and empties its records.
@@ -108,10 +130,48 @@ impl Instrument {
         }))
     }
 
-    /// Puts a second exit straight behind the entry until the result is dropped: what it measures is the probe's own time.
-    pub(crate) fn attach_floor(&mut self) -> Result<impl Drop + use<>, ProbeError> {
-        let (node, device) = (&self.node, &self.node_client_link);
-        Filter::attach(&mut self.ebpf, "floor_exit", node, device, TcAttachType::Ingress, FLOOR_PRIORITY)
+    /// Puts a second exit straight behind the entry, at the same hook, until [`Instrument::detach_floor`]: what it measures is
+    /// the probe's own time.
+    pub(crate) fn attach_floor(&mut self) -> Result<Floor, ProbeError> {
+        let (node, device, ingress) = (&self.node, &self.node_client_link, TcAttachType::Ingress);
+        if self.bracket == Bracket::Tc {
+            let filter = Filter::attach(&mut self.ebpf, "floor_exit", node, device, ingress, SECOND_PRIORITY)?;
+            return Ok(Floor { _filter: Some(filter) });
+        }
+        let name = "floor_exit_xdp";
+        let used =
+            |source: ProgramError| ProbeError::Program { action: "use", program: name, source: Box::new(source) };
+        let floor = xdp(&mut self.ebpf, name)?.fd().and_then(|fd| Ok(fd.try_clone()?)).map_err(used)?;
+        self.behind_entry(|programs| programs.set(0, &floor, 0))?;
+        Ok(Floor { _filter: None })
+    }
+
+    /// Takes the second exit away again.
+    pub(crate) fn detach_floor(&mut self, floor: Floor) -> Result<(), ProbeError> {
+        drop(floor);
+        if self.bracket == Bracket::Xdp && self.balancer.is_none() {
+            self.behind_entry(|programs| programs.clear_index(&0))?;
+        }
+        self.restore_balancer()
+    }
+
+    fn restore_balancer(&mut self) -> Result<(), ProbeError> {
+        let Some(balancer) = self.balancer.take() else { return Ok(()) };
+        self.behind_entry(|programs| programs.set(0, &balancer, 0))?;
+        self.balancer = Some(balancer);
+        Ok(())
+    }
+
+    /// Changes what runs behind the entry of the XDP bracket.
+    fn behind_entry(
+        &mut self,
+        change: impl FnOnce(&mut ProgramArray<&mut MapData>) -> Result<(), MapError>,
+    ) -> Result<(), ProbeError> {
+        let name = "BALANCER";
+        let map = self.ebpf.map_mut(name).ok_or(ProbeError::Missing { kind: "map", name })?;
+        ProgramArray::try_from(map)
+            .and_then(|mut programs| change(&mut programs))
+            .map_err(|source| ProbeError::Map { map: name, source })
     }
 
     /// Writes one element of an array map.
@@ -161,7 +221,7 @@ fn load(cpus: u32) -> Result<Ebpf, ProbeError> {
     for name in CLASSIFIERS {
         classifier(&mut ebpf, name)?.load().map_err(|source| refused(name, source))?;
     }
-    for name in ["pass", "generator"] {
+    for name in XDP {
         xdp(&mut ebpf, name)?.load().map_err(|source| refused(name, source))?;
     }
     Ok(ebpf)
@@ -173,24 +233,46 @@ pub(crate) fn xdp<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut 
     program.try_into().map_err(|source| ProbeError::Program { action: "use", program: name, source: Box::new(source) })
 }
 
-/// A veth registers its receive queues, which live frames need, while a native XDP program is on it.
-fn attach_xdp(ebpf: &mut Ebpf, namespace: &NetNs, device: &Link) -> Result<(), ProbeError> {
-    let _inside = namespace.enter()?;
-    let attached = xdp(ebpf, "pass")?.attach_to_if_index(device.index, XdpMode::Driver);
-    attached.map(|_| ()).map_err(|source| ProbeError::Program {
-        action: "attach",
-        program: "pass",
-        source: Box::new(source),
-    })
+/// XDP programs of every device. A veth registers its receive queues, which live frames need, while a native XDP program is on it,
+/// and takes frames that its peer sends by XDP only then. In the XDP bracket all four have one whatever the backend, so that all
+/// packets take the same way; `has_balancer`: the backend has put one on the backend-side device itself.
+fn attach_to_devices(
+    ebpf: &mut Ebpf,
+    topology: &Topology,
+    bracket: Bracket,
+    has_balancer: bool,
+) -> Result<(), ProbeError> {
+    let Topology { client, node, backend, client_link, node_client_link, node_backend_link, backend_link } = topology;
+    attach_xdp(ebpf, "pass", client, client_link)?;
+    if bracket == Bracket::Tc {
+        return attach_xdp(ebpf, "pass", node, node_client_link);
+    }
+    attach_xdp(ebpf, "probe_entry_xdp", node, node_client_link)?;
+    attach_xdp(ebpf, "pass", backend, backend_link)?;
+    if has_balancer { Ok(()) } else { attach_xdp(ebpf, "pass", node, node_backend_link) }
 }
 
-fn attach_filters(ebpf: &mut Ebpf, topology: &Topology) -> Result<Vec<Filter>, ProbeError> {
+fn attach_xdp(ebpf: &mut Ebpf, program: &'static str, namespace: &NetNs, device: &Link) -> Result<(), ProbeError> {
+    let _inside = namespace.enter()?;
+    let attached = xdp(ebpf, program)?.attach_to_if_index(device.index, XdpMode::Driver);
+    let refused = |source| ProbeError::Program { action: "attach", program, source: Box::new(source) };
+    attached.map(|_| ()).map_err(refused)
+}
+
+fn attach_filters(ebpf: &mut Ebpf, topology: &Topology, bracket: Bracket) -> Result<Vec<Filter>, ProbeError> {
     let Topology { client, node, backend, client_link, node_client_link, node_backend_link, backend_link } = topology;
     let (ingress, egress) = (TcAttachType::Ingress, TcAttachType::Egress);
-    Ok(vec![
-        Filter::attach(ebpf, "probe_entry", node, node_client_link, ingress, ENTRY_PRIORITY)?,
-        Filter::attach(ebpf, "probe_exit", node, node_backend_link, egress, ENTRY_PRIORITY)?,
-        Filter::attach(ebpf, "responder", backend, backend_link, ingress, ENTRY_PRIORITY)?,
-        Filter::attach(ebpf, "sink", client, client_link, ingress, ENTRY_PRIORITY)?,
-    ])
+    let mut filters = vec![Filter::attach(ebpf, "sink", client, client_link, ingress, ENTRY_PRIORITY)?];
+    match bracket {
+        Bracket::Tc => filters.extend([
+            Filter::attach(ebpf, "probe_entry", node, node_client_link, ingress, ENTRY_PRIORITY)?,
+            Filter::attach(ebpf, "probe_exit", node, node_backend_link, egress, ENTRY_PRIORITY)?,
+            Filter::attach(ebpf, "responder", backend, backend_link, ingress, ENTRY_PRIORITY)?,
+        ]),
+        Bracket::Xdp => filters.extend([
+            Filter::attach(ebpf, "probe_exit_peer", backend, backend_link, ingress, ENTRY_PRIORITY)?,
+            Filter::attach(ebpf, "responder", backend, backend_link, ingress, SECOND_PRIORITY)?,
+        ]),
+    }
+    Ok(filters)
 }

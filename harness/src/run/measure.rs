@@ -84,7 +84,7 @@ pub fn visit(
     let datapath = backend(visit.setup.backend);
     let from_nothing = program(&*datapath, &topology, &workload, &visit.setup)?;
     let mut site = Site { place, scenario, setup: visit.setup, workload, topology, datapath };
-    let mut instrument = Instrument::attach(&site.topology, site.destinations())?;
+    let mut instrument = Instrument::attach(&site.topology, site.destinations(), site.setup.bracket, None)?;
     for measure in &visit.measures {
         if cancel.load(Ordering::Relaxed) {
             return Err(MeasureError::Interrupted);

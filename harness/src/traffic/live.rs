@@ -1,16 +1,28 @@
-//! Latency and floor: live frames, one at a time, straight into the node's client-side device.
+//! Latency and floor: live frames, one at a time.
+//!
+//! In the tc bracket they enter the node's stack on its client-side device, and are done when the call returns. Such frames skip the
+//! device's XDP program, so in the XDP bracket they are sent out of the client's end of the veth (`XDP_TX`): the node's end polls
+//! them from a ring, within the same softirq or, when the kernel puts that off, some time later. The generator then waits for
+//! each packet to reach the exit before it sends the next.
+
+use std::time::{Duration, Instant};
 
 use aya::TestRun;
 use aya::programs::{TestRunAttrs, TestRunOptions};
 use datapath_common::frame::FRAME_LEN;
 use datapath_common::probe::{AFTER_DROP, COUNT_TIMED};
-use datapath_common::traffic::{Gate, Generated, GeneratorConfig};
+use datapath_common::traffic::{Gate, Generated, GeneratorConfig, PATIENCE_NS};
 
 use super::order::{self, aya_xdp};
 use super::{TrafficError, TrafficOrder, established, room};
 use crate::net::Link;
 use crate::probe::{Instrument, Sample};
-use crate::result::Flow;
+use crate::result::{Bracket, Flow};
+
+/// How long the last packet may take.
+const PATIENCE: Duration = Duration::from_nanos(PATIENCE_NS);
+/// Calls that send the packets of one trial: all but the first make up for frames that found the generator waiting.
+const MOST_CALLS: u32 = 1_000;
 
 impl Instrument {
     /// Sends the order's packets one at a time and times every one from the entry to the exit of the node, where it ends.
@@ -40,7 +52,7 @@ impl Instrument {
         let floor = self.attach_floor()?;
         let config = order.config(order.flows(), &self.client_link, &self.node_client_link);
         let sample = self.timed(config, packets);
-        drop(floor);
+        self.detach_floor(floor)?;
         sample
     }
 
@@ -65,14 +77,46 @@ impl Instrument {
 
     /// One frame a batch: with more, all of a batch enter before the first leaves.
     pub(super) fn send_one_by_one(&mut self, config: GeneratorConfig, packets: u32) -> Result<Generated, TrafficError> {
-        self.load_generator(GeneratorConfig { verdict: aya_xdp::PASS, ..config })?;
-        let device = self.node_client_link.clone();
-        let frames = Frames { device: &device, packets, batch: 1 };
-        {
-            let _inside = self.node.enter()?;
-            frames.send(&mut self.ebpf)?;
+        match self.bracket {
+            Bracket::Tc => {
+                self.load_generator(GeneratorConfig { verdict: aya_xdp::PASS, ..config })?;
+                let _inside = self.node.enter()?;
+                Frames { device: &self.node_client_link, packets, batch: 1 }.send(&mut self.ebpf)?;
+                Ok(self.get("GENERATED")?)
+            }
+            Bracket::Xdp => {
+                self.load_generator(GeneratorConfig { verdict: aya_xdp::TX, paced: 1, ..config })?;
+                self.send_paced(packets)
+            }
         }
-        Ok(self.get("GENERATED")?)
+    }
+
+    /// Sends until all packets are on their way and the last has arrived: frames that find the generator waiting send none.
+    fn send_paced(&mut self, packets: u32) -> Result<Generated, TrafficError> {
+        let _inside = self.client.enter()?;
+        for _ in 0..MOST_CALLS {
+            let sent = self.get::<Generated>("GENERATED")?.sent;
+            let left = u32::try_from(u64::from(packets).saturating_sub(sent)).unwrap_or(u32::MAX);
+            if left == 0 {
+                break;
+            }
+            Frames { device: &self.client_link, packets: left, batch: 1 }.send(&mut self.ebpf)?;
+        }
+        let generated: Generated = self.get("GENERATED")?;
+        if generated.sent < u64::from(packets) {
+            return Err(TrafficError::Stalled { packets, sent: generated.sent });
+        }
+        self.await_exit(generated.tag)?;
+        Ok(generated)
+    }
+
+    /// Waits for the packet with this tag, but no longer than for one that is lost.
+    fn await_exit(&self, tag: u64) -> Result<(), TrafficError> {
+        let begin = Instant::now();
+        while self.get::<Gate>("GATE")?.left != tag && begin.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
     }
 
     /// Writes the generator's order and winds its progress back; tags go on, so none is ever used twice.

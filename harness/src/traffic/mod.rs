@@ -77,6 +77,17 @@ pub enum TrafficError {
         /// Replies from elsewhere.
         foreign: u64,
     },
+    /// The kernel put the packets' processing off for too long.
+    #[error(
+        "{sent} of {packets} packets sent: each waits for the one before, and the kernel did not process them in time; is the \
+             machine overloaded?"
+    )]
+    Stalled {
+        /// Asked for.
+        packets: u32,
+        /// Sent.
+        sent: u64,
+    },
     /// Live frames were refused or interrupted.
     #[error("cannot send live frames into {device}: {source}")]
     LiveFrames {

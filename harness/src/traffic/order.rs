@@ -74,7 +74,7 @@ impl TrafficOrder {
                 Protocol::Tcp => TCP_SYN,
             },
             verdict: aya_xdp::PASS,
-            reserved: 0,
+            paced: 0,
         }
     }
 
