@@ -8,6 +8,7 @@
 extern crate std;
 
 pub mod balancer;
+pub mod decision;
 pub mod flow;
 pub mod frame;
 pub mod histogram;

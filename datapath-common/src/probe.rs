@@ -39,6 +39,8 @@ pub const AFTER_PASS: u16 = 1;
 pub const COUNT_TIMED: u32 = 0;
 /// Only count packets: batches overtake the slot.
 pub const COUNT_ONLY: u32 = 1;
+/// Write down where each flow goes ([`crate::decision`]) instead of timing it.
+pub const COUNT_DECISIONS: u32 = 2;
 
 /// What the exit has seen on one CPU.
 #[repr(C)]

@@ -3,6 +3,7 @@
 
 use aya::Pod;
 
+use crate::decision::Decision;
 use crate::probe::{ProbeConfig, Slot};
 use crate::traffic::{Gate, Generated, GeneratorConfig, Replies, Target};
 
@@ -20,3 +21,5 @@ unsafe impl Pod for Gate {}
 unsafe impl Pod for Target {}
 // SAFETY: as above.
 unsafe impl Pod for Replies {}
+// SAFETY: as above.
+unsafe impl Pod for Decision {}

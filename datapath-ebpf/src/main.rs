@@ -6,6 +6,7 @@
 #![no_main]
 #![expect(unsafe_code, reason = "packets and map values are raw pointers here; the verifier checks every access again")]
 
+mod decisions;
 mod generator;
 mod packet;
 mod probe;

@@ -11,15 +11,16 @@ use aya_ebpf::maps::{Array, PerCpuArray, ProgramArray};
 use aya_ebpf::programs::{TcContext, XdpContext};
 use aya_log_ebpf::warn;
 use datapath_common::histogram::{BUCKETS, bucket_index};
-use datapath_common::probe::{AFTER_PASS, COUNT_ONLY, Counters, ProbeConfig, Record, Slot};
+use datapath_common::probe::{AFTER_PASS, COUNT_DECISIONS, COUNT_ONLY, Counters, ProbeConfig, Record, Slot};
 use datapath_common::traffic::Gate;
 
+use crate::decisions;
 use crate::packet::Packet;
 
 #[map]
 static SLOT: PerCpuArray<Slot> = PerCpuArray::with_max_entries(1, 0);
 #[map]
-static PROBE: Array<ProbeConfig> = Array::with_max_entries(1, 0);
+pub(crate) static PROBE: Array<ProbeConfig> = Array::with_max_entries(1, 0);
 /// User space sizes it to the machine's CPUs.
 #[map]
 static RECORDS: Array<Record> = Array::with_max_entries(1, 0);
@@ -117,7 +118,9 @@ fn leave<C: EbpfContext>(ctx: &C, data: usize, data_end: usize, now: u64, routed
         return Some(Leaves::Ends);
     }
     stamp(&mut record.counters, config, now);
-    if routed && is_misdirected(&packet, config) {
+    if config.count == COUNT_DECISIONS {
+        decisions::left(&packet);
+    } else if routed && is_misdirected(&packet, config) {
         record.counters.misdirected += 1;
         if record.counters.misdirected.is_power_of_two() {
             warn!(

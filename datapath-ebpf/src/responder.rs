@@ -8,10 +8,13 @@ use aya_ebpf::programs::TcContext;
 use aya_log_ebpf::warn;
 use datapath_common::flow::{flow_of, target_of};
 use datapath_common::frame::{Header, IPPROTO_UDP, TCP_SYN_ACK, UDP, build, words_of};
+use datapath_common::probe::COUNT_DECISIONS;
 use datapath_common::traffic::Replies;
 
+use crate::decisions;
 use crate::generator::{GENERATOR, TARGETS};
 use crate::packet::Packet;
+use crate::probe::PROBE;
 
 #[map]
 static REPLIES: PerCpuArray<Replies> = PerCpuArray::with_max_entries(1, 0);
@@ -68,6 +71,9 @@ fn sink(ctx: TcContext) -> i32 {
 
 #[inline(always)]
 fn swallow(ctx: &TcContext) -> Option<i32> {
+    if PROBE.get(0)?.count == COUNT_DECISIONS {
+        return decisions::rejected(ctx);
+    }
     // SAFETY: the context's own pointers, used once.
     let packet = unsafe { Packet::parse(ctx.data(), ctx.data_end()) }?;
     // SAFETY: this CPU's counters.

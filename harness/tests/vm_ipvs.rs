@@ -77,7 +77,7 @@ fn ten_thousand_services_stay_mostly_in_the_kernel() {
     in_fresh_namespace(|| {
         let workload = workload(10_000, 2, Protocol::Tcp);
         ipvs::ensure_device(0).expect("a dummy device");
-        let cost = ipvs::program(&workload.services).expect("programs");
+        let cost = ipvs::program(&workload.services, workload.scheduling).expect("programs");
         println!("10,000 services: {cost:?}");
         assert!(cost.user * 10 <= cost.total, "{cost:?}");
     });

@@ -10,7 +10,7 @@ use super::gate_args::{BaselineArgs, GateArgs};
 use crate::result::{BackendKind, Flow, Position};
 use crate::run::scenario::{Preset, ScenarioError, VenueChoice, Wishes};
 use crate::venue::vm::{KernelSource, pair_kernels};
-use crate::workload::{Protocol, VipLayout};
+use crate::workload::{Protocol, Scheduler, VipLayout};
 
 /// Measures how Kubernetes service load balancing scales on a Linux node.
 #[derive(Debug, Parser)]
@@ -93,6 +93,12 @@ pub struct RunArgs {
     /// Packets a trial.
     #[arg(long)]
     pub packets: Option<u32>,
+    /// Scheduler of IPVS [default: rr, as kube-proxy's].
+    #[arg(long)]
+    pub scheduler: Option<Scheduler>,
+    /// Also write down which endpoint each of so many flows reaches, a cell [default: none].
+    #[arg(long, value_name = "FLOWS")]
+    pub decisions: Option<NonZeroU32>,
     /// Directory of the run; the same command with the same directory resumes it [default: runs/PRESET].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -262,6 +268,8 @@ impl RunArgs {
             kernel: Some(self.kernels.kernel).filter(|kernels| !kernels.is_empty()),
             modules: Some(self.kernels.modules).filter(|modules| !modules.is_empty()),
             service_cidr: self.service_cidr,
+            scheduler: self.scheduler,
+            decisions: self.decisions,
             self_test_ballast: self.self_test_ballast,
         };
         Ok(line.or(file))

@@ -7,7 +7,7 @@ use super::args::RunArgs;
 use super::report::{RUN_FILE, write_html};
 use super::{CliError, signals};
 use crate::report;
-use crate::result::{AssembleError, Manifest, RunFile, SkippedCell, assemble, name, write_run_file};
+use crate::result::{AssembleError, Manifest, Recorded, RunFile, SkippedCell, assemble_records, name, write_run_file};
 use crate::run::execute::execute;
 use crate::run::manifest;
 use crate::run::offer;
@@ -96,13 +96,17 @@ pub(super) fn assemble_run(
     skipped: &[SkippedCell],
     records: &[Record],
 ) -> Result<RunFile, AssembleError> {
-    let (mut trials, mut programming, mut throughput) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut trials, mut programming) = (Vec::new(), Vec::new());
+    let (mut throughput, mut decisions) = (Vec::new(), Vec::new());
     for record in records.iter().cloned() {
         match record {
             Record::Trial(trial) => trials.push(trial),
             Record::Programming(cost) => programming.push(cost),
             Record::Throughput(trial) => throughput.push(trial),
+            Record::Decisions(trial) => decisions.push(trial),
         }
     }
-    assemble(manifest, &trials, &programming, &throughput, skipped)
+    let records =
+        Recorded { trials: &trials, programming: &programming, throughput: &throughput, decisions: &decisions };
+    assemble_records(manifest, records, skipped)
 }

@@ -7,7 +7,7 @@ use netlink_sys::protocols::NETLINK_GENERIC;
 
 use super::NetError;
 use super::socket::{Attributes, Batch, CREATE, EXCL, HEADER, NetlinkSocket, SEND_LIMIT};
-use crate::workload::{Endpoint, Protocol, Service};
+use crate::workload::{Endpoint, Protocol, Scheduler, Scheduling, Service};
 
 /// `GENL_ID_CTRL`: the family that names the others.
 const CONTROL: u16 = 0x10;
@@ -24,12 +24,8 @@ const GENERIC_HEADER: usize = 4;
 const VERSION: u8 = 1;
 /// `AF_INET`.
 const INET: u16 = 2;
-/// kube-proxy's default scheduler: round robin.
-const SCHEDULER: &[u8] = b"rr\0";
 /// `IP_VS_CONN_F_MASQ`.
 const MASQUERADE: u32 = 0;
-/// kube-proxy weighs every endpoint alike.
-const WEIGHT: u32 = 1;
 
 /// `IPVS_CMD_*`.
 mod command {
@@ -93,19 +89,19 @@ impl Ipvs {
         self.socket.kernel_time()
     }
 
-    /// Adds services with their endpoints, in order: scheduler `rr`, endpoints masqueraded with weight 1, as kube-proxy does.
+    /// Adds services with their endpoints, in order; endpoints are masqueraded, as kube-proxy does.
     ///
     /// # Errors
     /// [`NetError::Request`] with the first service or endpoint that the kernel refused.
-    pub fn add_services(&mut self, services: &[Service]) -> Result<(), NetError> {
-        let templates = Templates::new(self.family);
+    pub fn add_services(&mut self, services: &[Service], scheduling: Scheduling) -> Result<(), NetError> {
+        let templates = Templates::new(self.family, scheduling.scheduler);
         let mut batch = Batch::with_capacity(SEND_LIMIT);
         for service in services {
             self.make_room(&mut batch, &templates, service)?;
             templates.service(&mut batch, service);
             for endpoint in &service.endpoints {
                 self.make_room(&mut batch, &templates, service)?;
-                templates.destination(&mut batch, service, *endpoint);
+                templates.destination(&mut batch, service, *endpoint, scheduling.weight(endpoint));
             }
         }
         self.socket.send(&mut batch, |_| "add the last of the IPVS services".into())
@@ -122,11 +118,17 @@ impl Ipvs {
     ///
     /// # Errors
     /// [`NetError::Request`].
-    pub fn change_endpoints(&mut self, service: &Service, new: &[Endpoint], old: &[Endpoint]) -> Result<(), NetError> {
-        let templates = Templates::new(self.family);
+    pub fn change_endpoints(
+        &mut self,
+        service: &Service,
+        new: &[Endpoint],
+        old: &[Endpoint],
+        scheduling: Scheduling,
+    ) -> Result<(), NetError> {
+        let templates = Templates::new(self.family, scheduling.scheduler);
         let mut batch = Batch::with_capacity(SEND_LIMIT);
         for endpoint in new {
-            templates.destination(&mut batch, service, *endpoint);
+            templates.destination(&mut batch, service, *endpoint, scheduling.weight(endpoint));
         }
         for endpoint in old {
             removal(&mut batch, self.family, service, *endpoint);
@@ -204,14 +206,16 @@ mod offset {
     pub(super) const DESTINATION_ADDRESS: usize = DESTINATION + 4 + 4;
     /// Value of `IPVS_DEST_ATTR_PORT`.
     pub(super) const DESTINATION_PORT: usize = DESTINATION + 4 + 20 + 4;
+    /// Value of `IPVS_DEST_ATTR_WEIGHT`, behind the port and the method (8 bytes each).
+    pub(super) const DESTINATION_WEIGHT: usize = DESTINATION_PORT + 4 + 8 + 4;
 }
 
 impl Templates {
-    fn new(family: u16) -> Self {
+    fn new(family: u16, scheduler: Scheduler) -> Self {
         let mut batch = Batch::with_capacity(256);
         let message = begin(&mut batch, family, command::NEW_SERVICE, CREATE | EXCL);
         let nested = begin_service(&mut batch);
-        service_options(&mut batch);
+        service_options(&mut batch, scheduler);
         batch.end_nested(nested);
         batch.end(message);
         let service = batch.as_bytes().to_vec();
@@ -232,11 +236,12 @@ impl Templates {
         batch.copy(&self.service, |message| patch_service(message, service));
     }
 
-    fn destination(&self, batch: &mut Batch, service: &Service, endpoint: Endpoint) {
+    fn destination(&self, batch: &mut Batch, service: &Service, endpoint: Endpoint, weight: u32) {
         batch.copy(&self.destination, |message| {
             patch_service(message, service);
             put(message, offset::DESTINATION_ADDRESS, &endpoint.addr.octets());
             put(message, offset::DESTINATION_PORT, &endpoint.port.to_be_bytes());
+            put(message, offset::DESTINATION_WEIGHT, &weight.to_ne_bytes());
         });
     }
 }
@@ -252,10 +257,11 @@ fn begin_service(batch: &mut Batch) -> usize {
 }
 
 /// `struct ip_vs_flags`: no flags, all of them meant.
-fn service_options(batch: &mut Batch) {
+fn service_options(batch: &mut Batch, scheduler: Scheduler) {
     let mut flags = [0; 8];
     flags[4..].copy_from_slice(&u32::MAX.to_ne_bytes());
-    batch.attribute(service_attribute::SCHEDULER, SCHEDULER);
+    // A string of netlink ends with a zero.
+    batch.attribute(service_attribute::SCHEDULER, &[scheduler.name().as_bytes(), &[0]].concat());
     batch.attribute(service_attribute::FLAGS, &flags);
     batch.attribute(service_attribute::TIMEOUT, &0u32.to_ne_bytes());
     batch.attribute(service_attribute::NETMASK, &u32::MAX.to_ne_bytes());
@@ -266,7 +272,7 @@ fn destination(batch: &mut Batch) {
     batch.attribute(destination_attribute::ADDRESS, &padded(Ipv4Addr::UNSPECIFIED));
     batch.attribute(destination_attribute::PORT, &[0; 2]);
     batch.attribute(destination_attribute::METHOD, &MASQUERADE.to_ne_bytes());
-    batch.attribute(destination_attribute::WEIGHT, &WEIGHT.to_ne_bytes());
+    batch.attribute(destination_attribute::WEIGHT, &0u32.to_ne_bytes());
     batch.attribute(destination_attribute::UPPER_THRESHOLD, &0u32.to_ne_bytes());
     batch.attribute(destination_attribute::LOWER_THRESHOLD, &0u32.to_ne_bytes());
     batch.attribute(destination_attribute::FAMILY, &INET.to_ne_bytes());
@@ -347,7 +353,7 @@ mod tests {
     #[test]
     fn a_service_is_encoded_as_the_header_file_says() {
         let mut batch = Batch::with_capacity(0);
-        Templates::new(0x1b).service(&mut batch, &service());
+        Templates::new(0x1b, Scheduler::Rr).service(&mut batch, &service());
         let rest =
             [nla(6, b"rr\0"), nla(7, &[0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]), nla(8, &[0; 4]), nla(9, &[0xff; 4])]
                 .concat();
@@ -360,14 +366,14 @@ mod tests {
     fn an_endpoint_is_encoded_as_the_header_file_says() {
         let mut batch = Batch::with_capacity(0);
         let service = service();
-        Templates::new(0x1b).destination(&mut batch, &service, service.endpoints[0]);
+        Templates::new(0x1b, Scheduler::Mh).destination(&mut batch, &service, service.endpoints[0], 7);
         let pod = [10, 244, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-        let one = 1u32.to_ne_bytes();
+        let weight = 7u32.to_ne_bytes();
         let fields = [
             nla(1, &pod),
             nla(2, &8080u16.to_be_bytes()),
             nla(3, &[0; 4]),
-            nla(4, &one),
+            nla(4, &weight),
             nla(5, &[0; 4]),
             nla(6, &[0; 4]),
             nla(11, &2u16.to_ne_bytes()),

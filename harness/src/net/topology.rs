@@ -75,6 +75,19 @@ impl Topology {
     }
 }
 
+impl Topology {
+    /// Sends what is left for a service address towards the backends, as a node's default route would send it somewhere: without
+    /// it, routing refuses such packets before any rule of the filter table can. Not part of [`create`](Self::create), so that what a
+    /// trial's packets look up stays the same.
+    ///
+    /// # Errors
+    /// [`NetError`].
+    pub fn route_services(&self, addresses: &AddressPlan) -> Result<(), NetError> {
+        let _inside = self.node.enter()?;
+        Rtnl::open()?.add_route(addresses.service_cidr, POD_LINK_BACKEND, self.node_backend_link.index)
+    }
+}
+
 /// The address beside the node's on the client link.
 fn neighbour_of(node: Ipv4Addr) -> Ipv4Addr {
     Ipv4Addr::from(u32::from(node) ^ 3)

@@ -21,6 +21,8 @@ pub static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../datapath-ebpf/l
 
 const CLASSIFIERS: [&str; 6] = ["probe_entry", "probe_exit", "probe_exit_peer", "floor_exit", "responder", "sink"];
 const XDP: [&str; 4] = ["pass", "generator", "probe_entry_xdp", "floor_exit_xdp"];
+/// The map of what became of each flow.
+pub(crate) const DECISIONS: &str = "DECISIONS";
 const ENTRY_PRIORITY: u16 = 1;
 /// Behind a program of the probe at the same hook.
 const SECOND_PRIORITY: u16 = 2;
@@ -43,6 +45,8 @@ pub struct Instrument {
     balancer: Option<ProgramFd>,
     cpus: u32,
     expected: Destinations,
+    /// Flows whose decisions can be written down.
+    pub(crate) decisions: u32,
     /// What the table of targets holds.
     pub(crate) aimed: Vec<SocketAddrV4>,
     pub(crate) client: NetNs,
@@ -70,8 +74,22 @@ impl Instrument {
         bracket: Bracket,
         balancer: Option<ProgramFd>,
     ) -> Result<Self, ProbeError> {
+        Self::attach_for_decisions(topology, expected, bracket, balancer, 0)
+    }
+
+    /// As [`attach`](Self::attach), with room for the decisions of so many flows of an order.
+    ///
+    /// # Errors
+    /// [`ProbeError`], without root for lack of permission.
+    pub fn attach_for_decisions(
+        topology: &Topology,
+        expected: Destinations,
+        bracket: Bracket,
+        balancer: Option<ProgramFd>,
+        decisions: u32,
+    ) -> Result<Self, ProbeError> {
         let cpus = aya::util::nr_cpus().map_err(|(path, source)| ProbeError::Cpus { path, source })? as u32;
-        let mut ebpf = load(cpus)?;
+        let mut ebpf = load(cpus, decisions)?;
         let logger = EbpfLogger::init_with_logger(&mut ebpf, ToTracing)
             .map_err(|_| ProbeError::Missing { kind: "map", name: "AYA_LOGS" })?;
         attach_to_devices(&mut ebpf, topology, bracket, balancer.is_some())?;
@@ -84,6 +102,7 @@ impl Instrument {
             balancer,
             cpus,
             expected,
+            decisions,
             aimed: Vec::new(),
             client: duplicate(&topology.client)?,
             node: duplicate(&topology.node)?,
@@ -211,10 +230,11 @@ fn duplicate(namespace: &NetNs) -> Result<NetNs, ProbeError> {
 }
 
 /// Creates maps and verifies programs. The kernel's own type information is left alone: nothing is relocated against it.
-fn load(cpus: u32) -> Result<Ebpf, ProbeError> {
+fn load(cpus: u32, decisions: u32) -> Result<Ebpf, ProbeError> {
     let mut ebpf = EbpfLoader::new()
         .btf(None)
         .map_max_entries("RECORDS", cpus)
+        .map_max_entries(DECISIONS, decisions.max(1))
         .load(OBJECT)
         .map_err(|error| ProbeError::Load(Box::new(error)))?;
     let refused = |program, source| ProbeError::Program { action: "load", program, source: Box::new(source) };

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::result::{
-    Cell, Curve, JsonlError, MergeError, MergedHistogram, Metric, ProgrammingRecord, RunFile, ThroughputRecord,
-    TrialKind, TrialRecord, Unit,
+    Cell, Curve, DecisionRecord, DecisionSummary, JsonlError, MergeError, MergedHistogram, Metric, ProgrammingRecord,
+    ReachedError, RunFile, ThroughputRecord, TrialKind, TrialRecord, Unit, summarise,
 };
 use crate::run::record::{Record, Slot};
 
@@ -24,6 +24,15 @@ pub enum TrialsError {
         /// Why.
         #[source]
         source: MergeError,
+    },
+    /// A trial's decisions cannot be read.
+    #[error("the decisions of {cell} are damaged")]
+    Decisions {
+        /// The cell.
+        cell: Box<Cell>,
+        /// Why.
+        #[source]
+        source: ReachedError,
     },
     /// The trials of a point are not those behind it.
     #[error("the trials are not this run's: {what}")]
@@ -51,6 +60,7 @@ pub fn check_trials(
     let mut others = Others::of(run);
     let mut found = BTreeMap::<Key, Trials>::new();
     let mut histogram = MergedHistogram::new();
+    let mut decisions = Vec::new();
     for record in records {
         match record? {
             Record::Trial(trial) => {
@@ -59,10 +69,12 @@ pub fn check_trials(
                 // Of a trial that was recorded twice the last counts, as in the run.
                 found.entry((cell, kind, unit)).or_default().insert(trial, (quantiles.p50, packets));
             }
+            Record::Decisions(trial) => decisions.push(trial),
             other => others.take(&other)?,
         }
     }
     points(run, found)?;
+    same_decisions(run, &decisions)?;
     others.none_left()
 }
 
@@ -99,6 +111,18 @@ fn points(run: &RunFile, mut found: BTreeMap<Key, Trials>) -> Result<(), TrialsE
         Some((cell, ..)) => Err(foreign(format!("run.json has no point of {cell}"))),
         None => Ok(()),
     }
+}
+
+/// The run's decisions are those of the trials.
+fn same_decisions(run: &RunFile, decisions: &[DecisionRecord]) -> Result<(), TrialsError> {
+    let found = summarise(decisions).map_err(|(cell, source)| TrialsError::Decisions { cell, source })?;
+    if found == run.decisions {
+        return Ok(());
+    }
+    let differs = |summary: &&DecisionSummary| !run.decisions.contains(summary);
+    let first = found.iter().find(differs).or_else(|| run.decisions.iter().find(|summary| !found.contains(summary)));
+    let of = first.map_or_else(String::new, |summary| format!(" of {}", summary.cell));
+    Err(foreign(format!("run.json has other decisions{of} than the file")))
 }
 
 /// What the trials of a curve time; `added` has none of its own.
@@ -139,6 +163,7 @@ fn of(record: &Record) -> String {
     match record {
         Record::Trial(TrialRecord { cell, trial, .. }) => format!("trial {trial} of {cell}"),
         Record::Throughput(ThroughputRecord { cell, trial, .. }) => format!("saturation trial {trial} of {cell}"),
+        Record::Decisions(DecisionRecord { cell, trial, .. }) => format!("decisions of trial {trial} of {cell}"),
         Record::Programming(ProgrammingRecord { backend, services, trial, .. }) => {
             format!("programming trial {trial} of {} at N={services}", crate::result::name(backend))
         }

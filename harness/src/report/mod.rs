@@ -3,6 +3,7 @@
 
 mod bmf;
 mod csv;
+mod decisions;
 mod fit;
 mod hlog;
 mod html;

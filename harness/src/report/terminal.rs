@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use comfy_table::{CellAlignment, ContentArrangement, ContentLineStyle, LineStyle, Table, TableStyle};
 
+use super::decisions;
 use super::number::{self, Medium};
 use super::programming;
 use super::select::sizes;
@@ -32,6 +33,9 @@ pub fn table(run: &RunFile) -> String {
             &format!("{place}: programming, total and the kernel's share"),
             &programming_table(&records),
         );
+    }
+    if !run.decisions.is_empty() {
+        section(&mut text, "Decisions: which endpoint the flows of each cell reached", &decision_table(run));
     }
     list(&mut text, "Machine before host trials", run.environment.preflight.iter().map(ToString::to_string).collect());
     list(&mut text, "Warnings", run.warnings.iter().map(ToString::to_string).collect());
@@ -153,6 +157,14 @@ fn programming_table(records: &[&ProgrammingRecord]) -> Table {
             row.extend(sizes.iter().map(|services| cost(services).unwrap_or_default()));
             table.add_row(row);
         }
+    }
+    table
+}
+
+fn decision_table(run: &RunFile) -> Table {
+    let mut table = new_table(decisions::columns().map(str::to_owned).into(), decisions::WORDS);
+    for summary in &run.decisions {
+        table.add_row(decisions::row(summary, MEDIUM));
     }
     table
 }

@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use curve_stats::{NoiseFloor, StatsError, fit};
 
+use super::decisions::summarise;
 use super::distribution::distributions;
 use super::sample::{Sample, point, suspect};
 use super::screen::screened;
 use super::seal::seal;
 use super::{
-    BackendKind, Bracket, Cell, Curve, CurveKey, Flow, Integrity, Manifest, MergeError, Metric, NoiseVerdict,
-    PlannedCell, Preflight, ProgrammingRecord, RUN_SCHEMA_VERSION, RunFile, SkippedCell, ThroughputRecord, TrialKind,
-    TrialRecord, Unit, VenueKind, Warning,
+    BackendKind, Bracket, Cell, Curve, CurveKey, DecisionRecord, DecisionSummary, Flow, Integrity, Manifest,
+    MergeError, Metric, NoiseVerdict, PlannedCell, Preflight, ProgrammingRecord, RUN_SCHEMA_VERSION, ReachedError,
+    RunFile, SkippedCell, ThroughputRecord, TrialKind, TrialRecord, Unit, VenueKind, Warning,
 };
 use crate::workload::{Protocol, VipLayout};
 
@@ -36,6 +37,15 @@ pub enum AssembleError {
         #[source]
         source: MergeError,
     },
+    /// A cell whose decisions cannot be read.
+    #[error("cannot read the decisions of {cell}")]
+    Decisions {
+        /// The cell.
+        cell: Box<Cell>,
+        /// Why.
+        #[source]
+        source: ReachedError,
+    },
     /// The run cannot be written as JSON.
     #[error("cannot seal the run")]
     Seal(#[source] serde_json::Error),
@@ -44,7 +54,34 @@ pub enum AssembleError {
 /// Samples of every curve, by N.
 type Samples = BTreeMap<CurveKey, BTreeMap<u32, Vec<Sample>>>;
 
-/// Builds the run file from what was recorded, in any order of the records.
+/// What a run recorded, in any order.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Recorded<'a> {
+    /// Packets timed.
+    pub trials: &'a [TrialRecord],
+    /// Costs of programming.
+    pub programming: &'a [ProgrammingRecord],
+    /// Saturation trials.
+    pub throughput: &'a [ThroughputRecord],
+    /// Which endpoint each flow reached.
+    pub decisions: &'a [DecisionRecord],
+}
+
+/// [`assemble_records`] of a run that asked for no decisions.
+///
+/// # Errors
+/// As there.
+pub fn assemble(
+    manifest: Manifest,
+    trials: &[TrialRecord],
+    programming: &[ProgrammingRecord],
+    throughput: &[ThroughputRecord],
+    skipped: &[SkippedCell],
+) -> Result<RunFile, AssembleError> {
+    assemble_records(manifest, Recorded { trials, programming, throughput, decisions: &[] }, skipped)
+}
+
+/// Builds the run file from what was recorded.
 ///
 /// `traversal` and `floor` curves come straight from the trials. `added` pairs each traversal trial with the
 /// `direct-conntrack` trial of the same venue, kernel, unit, bracket, protocol, N, flow and trial index, and subtracts quantile from
@@ -54,13 +91,12 @@ type Samples = BTreeMap<CurveKey, BTreeMap<u32, Vec<Sample>>>;
 ///
 /// # Errors
 /// A curve's sums overflow, or a trial's histogram is none or holds another number of packets than the trial.
-pub fn assemble(
+pub fn assemble_records(
     manifest: Manifest,
-    trials: &[TrialRecord],
-    programming: &[ProgrammingRecord],
-    throughput: &[ThroughputRecord],
+    records: Recorded<'_>,
     skipped: &[SkippedCell],
 ) -> Result<RunFile, AssembleError> {
+    let Recorded { trials, programming, throughput, decisions } = records;
     let mut warnings = Vec::from_iter(self_test(&manifest));
     let trials = distinct(trials, &mut warnings);
     warnings.extend(manifest.environment.preflight.as_ref().and_then(too_noisy));
@@ -68,6 +104,8 @@ pub fn assemble(
     let mut samples = as_measured(&trials);
     warnings.extend(samples.iter().flat_map(suspects));
     warnings.extend(throughput.iter().filter_map(misdirected));
+    let decisions = summarise(decisions).map_err(|(cell, source)| AssembleError::Decisions { cell, source })?;
+    warnings.extend(decisions.iter().filter_map(astray));
     let (added, missing) = added(&trials);
     samples.extend(added);
     warnings.extend(missing);
@@ -82,6 +120,7 @@ pub fn assemble(
             (r.venue, r.kernel.clone(), r.backend, r.layout, r.op, r.services, r.trial)
         }),
         throughput: sorted(throughput, |r| (r.cell.clone(), r.trial)),
+        decisions,
         curves,
         distributions: distributions(&trials)?,
         skipped: sorted(skipped, Clone::clone),
@@ -156,6 +195,14 @@ fn misdirected(trial: &ThroughputRecord) -> Option<Warning> {
     let ThroughputRecord { cell, misdirected, forwarded, .. } = trial;
     let reason = format!("at saturation {misdirected} of {forwarded} forwarded packets were misdirected");
     (*misdirected > 0).then(|| Warning::Suspect { cell: cell.clone(), trial_kind: TrialKind::Traversal, reason })
+}
+
+/// Flows that were lost or went elsewhere reached nothing that can be counted.
+fn astray(summary: &DecisionSummary) -> Option<Warning> {
+    let DecisionSummary { cell, flows, lost, elsewhere, .. } = summary;
+    let reason =
+        format!("of {flows} flows whose endpoint was asked for {lost} were lost and {elsewhere} went elsewhere");
+    (lost + elsewhere > 0).then(|| Warning::Suspect { cell: cell.clone(), trial_kind: TrialKind::Traversal, reason })
 }
 
 /// What a trial and its `direct-conntrack` partner must share.

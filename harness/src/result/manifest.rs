@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BackendKind, Cell, Flow, Position, Preflight, Unit, VenueKind};
-use crate::workload::{Protocol, VipLayout};
+use crate::workload::{Protocol, Scheduler, VipLayout};
 
 /// A kernel that trials ran on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -93,6 +93,12 @@ pub struct Plan {
     pub deterministic: bool,
     /// Whether cells that hold a CPU in the kernel for long were allowed.
     pub allow_slow: bool,
+    /// Scheduler of IPVS, where another than kube-proxy's default was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheduler: Option<Scheduler>,
+    /// Flows of each cell whose endpoint was written down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decisions: Option<NonZeroU32>,
     /// Self-tests only: services per rule that matches nothing. Never compare such a run with a normal one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub self_test_ballast: Option<NonZeroU32>,

@@ -3,6 +3,7 @@
 mod assemble;
 mod axes;
 mod curve;
+mod decisions;
 mod distribution;
 mod histogram;
 mod jsonl;
@@ -18,9 +19,10 @@ mod seal;
 mod trial;
 mod validate;
 
-pub use assemble::{AssembleError, assemble, noise_floor};
+pub use assemble::{AssembleError, Recorded, assemble, assemble_records, noise_floor};
 pub use axes::{BackendKind, Bracket, Cell, Flow, Metric, Position, Unit, VenueKind, name};
 pub use curve::{Curve, CurveKey, Integrity, Point, subject};
+pub use decisions::{DecisionRecord, DecisionSummary, Reached, ReachedError, count, encode_reached, summarise};
 pub use distribution::{Distribution, QuantileValue};
 pub use histogram::{HistogramError, decode_histogram, encode_histogram};
 pub use jsonl::{JsonlError, JsonlWriter, Lines, RecordStream, Records, parse_jsonl, read_jsonl, stream_jsonl};

@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Cell, Curve, CurveKey, Distribution, Environment, Plan, ProgrammingRecord, SkippedCell, ThroughputRecord,
-    TrialKind, name,
+    Cell, Curve, CurveKey, DecisionSummary, Distribution, Environment, Plan, ProgrammingRecord, SkippedCell,
+    ThroughputRecord, TrialKind, name,
 };
 
 /// Version of the layout of `run.json`; a reader refuses every other.
@@ -26,6 +26,9 @@ pub struct RunFile {
     pub programming: Vec<ProgrammingRecord>,
     /// Saturation trials (host venue).
     pub throughput: Vec<ThroughputRecord>,
+    /// Which endpoints the flows of each cell reached, where that was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decisions: Vec<DecisionSummary>,
     /// Every metric of every backend over N.
     pub curves: Vec<Curve>,
     /// All trials of each cell as one distribution.

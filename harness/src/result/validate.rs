@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use curve_stats::{StatsError, median};
 
-use super::{Cell, Curve, CurveKey, Distribution, Metric, Point, RunFile, TrialKind, Unit};
+use super::{Cell, Curve, CurveKey, DecisionSummary, Distribution, Metric, Point, RunFile, TrialKind, Unit};
 
 /// Members of a run file that cannot all be true.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +44,14 @@ pub enum Contradiction {
     /// A measured point has no distribution.
     #[error("no distribution of {0}")]
     NoDistribution(Box<Cell>),
+    /// Decisions that do not add up, or are there twice.
+    #[error("{what} in the decisions of {cell}")]
+    Decisions {
+        /// The cell.
+        cell: Box<Cell>,
+        /// What is wrong.
+        what: DecisionFault,
+    },
     /// A rate that none can be.
     #[error("a rate of {rate} packets a second in trial {trial} of {cell}")]
     Rate {
@@ -102,6 +110,23 @@ pub enum DistributionFault {
     NoPoint,
 }
 
+/// What is wrong with a cell's decisions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DecisionFault {
+    /// The same cell is there before.
+    #[error("the same cell is there twice")]
+    Twice,
+    /// Another number of endpoints than the cell's.
+    #[error("there are not as many endpoints as the cell has")]
+    Endpoints,
+    /// The flows' fates do not add up to the flows.
+    #[error("the flows do not add up")]
+    Sum,
+    /// The test is not that of the counts.
+    #[error("the test is not that of the counts")]
+    Test,
+}
+
 /// Checks a run against itself.
 ///
 /// # Errors
@@ -115,6 +140,7 @@ pub(super) fn validate(run: &RunFile) -> Result<(), Contradiction> {
         check_curve(curve)?;
     }
     check_distributions(run)?;
+    check_decisions(&run.decisions)?;
     for trial in &run.throughput {
         let odd = [trial.offered_pps, trial.forwarded_pps].into_iter().find(|rate| !(rate.is_finite() && *rate >= 0.0));
         if let Some(rate) = odd {
@@ -122,6 +148,27 @@ pub(super) fn validate(run: &RunFile) -> Result<(), Contradiction> {
         }
     }
     Ok(())
+}
+
+fn check_decisions(decisions: &[DecisionSummary]) -> Result<(), Contradiction> {
+    let mut cells = BTreeSet::new();
+    for summary in decisions {
+        let fault = if cells.insert(&summary.cell) { check_summary(summary) } else { Err(DecisionFault::Twice) };
+        fault.map_err(|what| Contradiction::Decisions { cell: Box::new(summary.cell.clone()), what })?;
+    }
+    Ok(())
+}
+
+fn check_summary(summary: &DecisionSummary) -> Result<(), DecisionFault> {
+    let DecisionSummary { cell, flows, untouched, elsewhere, rejected, lost, reached, equal_shares, .. } = summary;
+    if reached.len() != cell.endpoints as usize {
+        return Err(DecisionFault::Endpoints);
+    }
+    let fates = reached.iter().chain([untouched, elsewhere, rejected, lost]);
+    if fates.map(|count| u128::from(*count)).sum::<u128>() != u128::from(*flows) {
+        return Err(DecisionFault::Sum);
+    }
+    if summary.test() == *equal_shares { Ok(()) } else { Err(DecisionFault::Test) }
 }
 
 fn check_curve(curve: &Curve) -> Result<(), Contradiction> {

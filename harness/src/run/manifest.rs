@@ -61,6 +61,8 @@ fn reported_plan(plan: &Plan, venues: &Venues) -> ReportedPlan {
         packets: measures().map(|measure| u64::from(measure.packets)).filter(|packets| *packets > 0).min().unwrap_or(0),
         deterministic: venues.vms.iter().any(|vm| vm.acceleration.is_deterministic()),
         allow_slow: scenario.allow_slow,
+        scheduler: scenario.scheduler,
+        decisions: scenario.decisions,
         self_test_ballast: scenario.self_test_ballast,
         cells: cells(plan),
     }

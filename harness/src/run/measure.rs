@@ -4,6 +4,7 @@ use std::net::SocketAddrV4;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::decide;
 use super::plan::{Measure, MeasureKind, Setup, Visit};
 use super::record::Record;
 use super::scenario::Scenario;
@@ -80,11 +81,12 @@ pub fn visit(
 ) -> Result<(), MeasureError> {
     let mut workload = Workload::generate(&visit.setup.workload(scenario))?;
     workload.ballast = scenario.self_test_ballast;
+    workload.scheduling.scheduler = scenario.scheduler.unwrap_or_default();
     let topology = Topology::create(&workload.addresses)?;
     let datapath = backend(visit.setup.backend);
     let from_nothing = program(&*datapath, &topology, &workload, &visit.setup)?;
     let mut site = Site { place, scenario, setup: visit.setup, workload, topology, datapath };
-    let mut instrument = Instrument::attach(&site.topology, site.destinations(), site.setup.bracket, None)?;
+    let mut instrument = site.attach(&visit.measures)?;
     for measure in &visit.measures {
         if cancel.load(Ordering::Relaxed) {
             return Err(MeasureError::Interrupted);
@@ -119,6 +121,17 @@ struct Site<'a> {
 }
 
 impl Site<'_> {
+    /// The instrument, with room for the largest order of decisions, and then a route for what no service takes.
+    fn attach(&self, measures: &[Measure]) -> Result<Instrument, MeasureError> {
+        let deciding = measures.iter().filter(|measure| matches!(measure.kind, MeasureKind::Decisions { .. }));
+        let most = deciding.map(|measure| measure.packets).max().unwrap_or(0);
+        if most > 0 {
+            self.topology.route_services(&self.workload.addresses)?;
+        }
+        let bracket = self.setup.bracket;
+        Ok(Instrument::attach_for_decisions(&self.topology, self.destinations(), bracket, None, most)?)
+    }
+
     fn take(
         &mut self,
         instrument: &mut Instrument,
@@ -148,6 +161,12 @@ impl Site<'_> {
                     offered: found.offered,
                     misdirected: found.misdirected,
                 }))
+            }
+            MeasureKind::Decisions { position } => {
+                let order = self.order(measure, Flow::New, position);
+                let reached = decide::reached(&self.workload, &order, &instrument.decide(&order)?);
+                let record = decide::record(self.cell(Flow::New, position), measure.trial, &order, &reached);
+                emit(Record::Decisions(record.map_err(|error| MeasureError::Emit(error.into()))?))
             }
             MeasureKind::Programming => self.program_changes(measure, from_nothing, emit),
         }

@@ -1,5 +1,6 @@
 //! Scenario -> plan -> trials.
 
+pub mod decide;
 pub mod execute;
 pub mod guard;
 pub mod manifest;

@@ -56,6 +56,11 @@ pub enum MeasureKind {
         /// Position.
         position: Position,
     },
+    /// Which endpoint each flow reaches; untimed.
+    Decisions {
+        /// Position.
+        position: Position,
+    },
     /// Cost of programming: timed around every visit's set-up, at its end for the changes.
     Programming,
 }

@@ -138,14 +138,15 @@ impl Planner<'_> {
         }
         let salt = setup_salt(&setup);
         measures.shuffle(&mut self.rng(&[3, u64::from(round), salt]));
-        // Programming changes the services, so it comes when nothing is left to measure on them.
-        measures.sort_by_key(|measure| measure.kind == MeasureKind::Programming);
+        measures.sort_by_key(|measure| place(measure.kind));
         Visit { setup, measures }
     }
 
     fn measure(&mut self, kind: MeasureKind, trial: u32, packets: u32) -> Measure {
         let first_flow = self.next_flow;
+        let decisions = self.scenario.decisions.map_or(0, std::num::NonZeroU32::get);
         let (flows, packets) = match kind {
+            MeasureKind::Decisions { .. } => (FLOWS_A_TRIAL, decisions),
             MeasureKind::Traversal { .. } | MeasureKind::Floor => (FLOWS_A_TRIAL, packets),
             MeasureKind::Saturation { .. } => (FLOWS_A_SATURATION, SATURATION_PACKETS),
             MeasureKind::Programming => (0, 0),
@@ -199,6 +200,9 @@ fn kinds(scenario: &Scenario, offer: &VenueOffer, setup: &Setup) -> Vec<MeasureK
         kinds.extend(flows(scenario, setup.backend).iter().map(|&flow| MeasureKind::Saturation { flow, position }));
     }
     if setup.backend.balances() {
+        if scenario.decisions.is_some() {
+            kinds.extend(scenario.positions.iter().map(|&position| MeasureKind::Decisions { position }));
+        }
         kinds.push(MeasureKind::Programming);
     }
     kinds
@@ -238,8 +242,21 @@ fn effort(scenario: &Scenario, offer: &VenueOffer) -> Effort {
     Effort { rounds, trials_a_visit, packets, saturation_rounds }
 }
 
+/// Decisions come first, while schedulers are fresh and no other flow is under way. Programming changes the services, so it comes
+/// when nothing is left to measure on them.
+fn place(kind: MeasureKind) -> u8 {
+    match kind {
+        MeasureKind::Decisions { .. } => 0,
+        MeasureKind::Programming => 2,
+        _ => 1,
+    }
+}
+
 fn repetitions(kind: MeasureKind, effort: &Effort) -> u32 {
-    if kind == MeasureKind::Programming { 1 } else { effort.trials_a_visit }
+    match kind {
+        MeasureKind::Programming | MeasureKind::Decisions { .. } => 1,
+        _ => effort.trials_a_visit,
+    }
 }
 
 /// Setups grouped into boots: by everything but N, and a boot of its own for each large N.
@@ -421,6 +438,25 @@ mod tests {
         assert!(guarded.batches.is_empty());
         assert!(guarded.skipped[0].reason.contains("--allow-slow"));
         assert!(plan(Some(true)).skipped.is_empty());
+    }
+
+    #[test]
+    fn decisions_are_planned_when_asked_for_and_come_first() {
+        let kinds = |decisions: Option<u32>| {
+            let decisions = decisions.and_then(std::num::NonZeroU32::new);
+            let scenario = Wishes { decisions, ..Wishes::default() }.resolve().unwrap();
+            let plan = Plan::new(&scenario, &[offer(VenueKind::Vm, &scenario.backends)]);
+            let visits =
+                plan.batches.into_iter().flat_map(|batch| batch.visits).filter(|visit| visit.setup.backend.balances());
+            visits.map(|visit| visit.measures).collect::<Vec<_>>()
+        };
+        let is_decision = |measure: &Measure| matches!(measure.kind, MeasureKind::Decisions { .. });
+        assert!(!kinds(None).iter().flatten().any(is_decision));
+        for measures in kinds(Some(300)) {
+            let (first, rest) = measures.split_at(2);
+            assert!(first.iter().all(|measure| is_decision(measure) && measure.packets == 300), "{measures:?}");
+            assert!(!rest.iter().any(is_decision));
+        }
     }
 
     #[test]

@@ -4,7 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::plan::{Batch, Measure, MeasureKind, Setup, Visit};
-use crate::result::{Cell, ProgrammingOp, ProgrammingRecord, ThroughputRecord, TrialKind, TrialRecord, VenueKind};
+use crate::result::{
+    Cell, DecisionRecord, ProgrammingOp, ProgrammingRecord, ThroughputRecord, TrialKind, TrialRecord, VenueKind,
+};
 
 /// One line of `trials.jsonl`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -16,6 +18,8 @@ pub enum Record {
     Programming(ProgrammingRecord),
     /// Packets a second at saturation.
     Throughput(ThroughputRecord),
+    /// Which endpoint each flow reached.
+    Decisions(DecisionRecord),
 }
 
 /// The place of a record in the plan.
@@ -45,6 +49,9 @@ impl Record {
                 let Cell { flow, position, .. } = trial.cell;
                 let kind = MeasureKind::Saturation { flow, position };
                 slot(&trial.cell, kind, trial.trial)
+            }
+            Self::Decisions(trial) => {
+                slot(&trial.cell, MeasureKind::Decisions { position: trial.cell.position }, trial.trial)
             }
             Self::Programming(cost) => {
                 let setup = Setup {

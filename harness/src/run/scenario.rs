@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::result::{BackendKind, Flow, Position};
 use crate::venue::vm::{KernelPairError, KernelSource, pair_kernels};
-use crate::workload::{AddressPlan, Protocol, VipLayout};
+use crate::workload::{AddressPlan, Protocol, Scheduler, VipLayout};
 
 /// How much to measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
@@ -74,6 +74,10 @@ pub struct Wishes {
     pub modules: Option<Vec<PathBuf>>,
     /// Service CIDR, where the default is too narrow for a layout.
     pub service_cidr: Option<ipnet::Ipv4Net>,
+    /// Scheduler of IPVS.
+    pub scheduler: Option<Scheduler>,
+    /// Flows of each cell whose endpoint is written down.
+    pub decisions: Option<NonZeroU32>,
     /// Self-test of the gate: a rule that matches nothing per so many services.
     pub self_test_ballast: Option<NonZeroU32>,
 }
@@ -116,6 +120,12 @@ pub struct Scenario {
     pub kernels: Vec<KernelSource>,
     /// Address ranges.
     pub addresses: AddressPlan,
+    /// Scheduler of IPVS; `None`: kube-proxy's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheduler: Option<Scheduler>,
+    /// Flows of each cell of a load-balancing backend whose endpoint is written down; `None`: that is not measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decisions: Option<NonZeroU32>,
     /// Self-tests only: the iptables modes hold a rule that matches nothing per so many services. No normal run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub self_test_ballast: Option<NonZeroU32>,
@@ -155,6 +165,14 @@ pub enum ScenarioError {
     /// More packets than a trial can send without filling the node's conntrack table.
     #[error("packets must be at most {MOST_PACKETS} a trial, not {asked}: more would fill the node's conntrack table")]
     TooManyPackets {
+        /// Asked for.
+        asked: u32,
+    },
+    /// More flows than a trial can open without filling the node's conntrack table.
+    #[error(
+        "decisions must be at most {MOST_PACKETS} flows a cell, not {asked}: more would fill the node's conntrack table"
+    )]
+    TooManyDecisions {
         /// Asked for.
         asked: u32,
     },
@@ -217,6 +235,8 @@ impl Wishes {
             kernel: self.kernel.or(base.kernel),
             modules: self.modules.or(base.modules),
             service_cidr: self.service_cidr.or(base.service_cidr),
+            scheduler: self.scheduler.or(base.scheduler),
+            decisions: self.decisions.or(base.decisions),
             self_test_ballast: self.self_test_ballast.or(base.self_test_ballast),
         }
     }
@@ -225,7 +245,7 @@ impl Wishes {
     ///
     /// # Errors
     /// [`ScenarioError::Empty`], [`ScenarioError::Zero`], [`ScenarioError::TooManyPackets`], [`ScenarioError::TooManyTrials`],
-    /// [`ScenarioError::Kernels`], [`ScenarioError::KernelOnHost`].
+    /// [`ScenarioError::TooManyDecisions`], [`ScenarioError::Kernels`], [`ScenarioError::KernelOnHost`].
     pub fn resolve(self) -> Result<Scenario, ScenarioError> {
         let preset = self.preset.unwrap_or_default();
         let kernels = pair_kernels(&self.kernel.unwrap_or_default(), &self.modules.unwrap_or_default())?;
@@ -235,6 +255,9 @@ impl Wishes {
         }
         if let Some(asked) = self.packets.filter(|asked| *asked > MOST_PACKETS) {
             return Err(ScenarioError::TooManyPackets { asked });
+        }
+        if let Some(asked) = self.decisions.filter(|asked| asked.get() > MOST_PACKETS) {
+            return Err(ScenarioError::TooManyDecisions { asked: asked.get() });
         }
         if let Some(asked) = self.trials.filter(|asked| *asked > MOST_TRIALS) {
             return Err(ScenarioError::TooManyTrials { asked });
@@ -262,6 +285,8 @@ impl Wishes {
             deterministic: self.deterministic,
             kernels,
             addresses,
+            scheduler: self.scheduler,
+            decisions: self.decisions,
             self_test_ballast: self.self_test_ballast,
         })
     }

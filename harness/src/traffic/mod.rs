@@ -1,6 +1,7 @@
 //! Packets: live frames through `BPF_PROG_TEST_RUN`, for latency one at a time into the node, for rates as fast as the client's
 //! device takes them.
 
+mod decide;
 mod established;
 mod live;
 mod napi;
@@ -12,12 +13,14 @@ use std::io;
 
 use aya::programs::ProgramError;
 
+pub use decide::Fate;
 pub use established::ESTABLISHED_FLOWS;
 pub use order::TrafficOrder;
 pub use saturate::{Limit, Saturation, most_flows};
 
 use crate::net::NetError;
 use crate::probe::ProbeError;
+use crate::result::Flow;
 
 /// Why packets could not be sent or measured.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +90,16 @@ pub enum TrafficError {
         packets: u32,
         /// Sent.
         sent: u64,
+    },
+    /// Decisions are those of new flows, and of no more than the instrument has room for.
+    #[error("decisions of {flows} {flow:?} flows cannot be written down: at most {most} new ones")]
+    Decisions {
+        /// Which flows.
+        flow: Flow,
+        /// How many.
+        flows: u32,
+        /// How many there is room for.
+        most: u32,
     },
     /// Live frames were refused or interrupted.
     #[error("cannot send live frames into {device}: {source}")]

@@ -2,8 +2,10 @@
 
 mod addresses;
 mod generate;
+mod scheduling;
 
 pub use generate::WorkloadError;
+pub use scheduling::{Scheduler, Scheduling};
 
 use std::net::Ipv4Addr;
 use std::num::NonZeroU32;
@@ -111,4 +113,7 @@ pub struct Workload {
     /// Self-tests only: a rule that matches nothing after every so many services, in the modes that have a rule a service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ballast: Option<NonZeroU32>,
+    /// How flows are spread where the datapath leaves a choice (IPVS).
+    #[serde(default)]
+    pub scheduling: Scheduling,
 }

@@ -300,6 +300,8 @@ pub(crate) fn manifest(trials: &[TrialRecord]) -> Manifest {
         packets: 2000,
         deterministic: true,
         allow_slow: false,
+        scheduler: None,
+        decisions: None,
         self_test_ballast: None,
         cells,
     };

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{DEVICE, ensure_device, program};
 use crate::backend::{BackendError, exec};
 use crate::net::{NetError, NetNs};
-use crate::workload::{Protocol, Service, Workload, WorkloadError, WorkloadSpec};
+use crate::workload::{Protocol, Scheduling, Service, Workload, WorkloadError, WorkloadSpec};
 
 /// Durations of both ways; instructions in the deterministic vm, else nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,7 +53,7 @@ pub enum CompareError {
 /// [`CompareError`].
 pub fn compare_ipvs(spec: &WorkloadSpec) -> Result<Comparison, CompareError> {
     let services = Workload::generate(spec)?.services;
-    let (netlink, by_netlink) = in_namespace(|| program(&services))?;
+    let (netlink, by_netlink) = in_namespace(|| program(&services, Scheduling::DEFAULT))?;
     let ((ip_batch, ipvsadm_restore), by_tools) = in_namespace(|| with_tools(&services))?;
     same(&by_netlink, &by_tools)?;
     let count = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);

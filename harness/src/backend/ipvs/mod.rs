@@ -43,7 +43,7 @@ impl Backend for Ipvs {
         Rendered {
             documents: vec![
                 document("sysctl", SYSCTLS.iter().map(|name| format!("{name} = 1\n")).collect()),
-                document("generic netlink IPVS, route netlink", program::in_words(&workload.services)),
+                document("generic netlink IPVS, route netlink", program::in_words(workload)),
                 document("ipset restore", sets::text(&workload.services)),
                 document(&restore, rules::jumps()),
                 document(&restore, rules::sync(&workload.addresses)),
@@ -54,7 +54,7 @@ impl Backend for Ipvs {
     fn apply(&self, workload: &Workload) -> Result<ProgrammingCost, BackendError> {
         let mut cost = set_sysctls("1")?;
         cost += ensure_device(0)?;
-        cost += program(&workload.services)?;
+        cost += program(&workload.services, workload.scheduling)?;
         cost += restore_sets(|| sets::text(&workload.services))?;
         cost += FLAVOUR.restore(&rules::jumps())?;
         Ok(cost + restore_rules(workload)?)
@@ -62,7 +62,7 @@ impl Backend for Ipvs {
 
     fn add_service(&self, workload: &Workload, added: &Service) -> Result<ProgrammingCost, BackendError> {
         let added = std::slice::from_ref(added);
-        let mut cost = program(added)?;
+        let mut cost = program(added, workload.scheduling)?;
         cost += restore_sets(|| sets::entries(added))?;
         Ok(cost + restore_rules(workload)?)
     }
@@ -76,7 +76,7 @@ impl Backend for Ipvs {
         let missing_in = |other: &Service, endpoint: &&Endpoint| !other.endpoints.contains(endpoint);
         let new: Vec<_> = after.endpoints.iter().filter(|endpoint| missing_in(before, endpoint)).copied().collect();
         let old: Vec<_> = before.endpoints.iter().filter(|endpoint| missing_in(after, endpoint)).copied().collect();
-        let cost = program::change(after, &new, &old)?;
+        let cost = program::change(after, &new, &old, workload.scheduling)?;
         Ok(cost + restore_rules(workload)?)
     }
 

@@ -8,7 +8,7 @@ use crate::backend::names::endpoint_name;
 use crate::backend::{BackendError, ProgrammingCost};
 use crate::net::addr::Addresses;
 use crate::net::ipvs::Ipvs;
-use crate::workload::{Endpoint, Protocol, Service};
+use crate::workload::{Endpoint, Protocol, Scheduling, Service, Workload};
 
 /// The dummy device that holds every VIP, so that packets to them are the node's own.
 pub const DEVICE: &str = "kube-ipvs0";
@@ -30,22 +30,27 @@ pub fn ensure_device(index: u32) -> Result<ProgrammingCost, BackendError> {
 ///
 /// # Errors
 /// [`BackendError::Net`] with what the kernel refused.
-pub fn program(services: &[Service]) -> Result<ProgrammingCost, BackendError> {
+pub fn program(services: &[Service], scheduling: Scheduling) -> Result<ProgrammingCost, BackendError> {
     let start = Instant::now();
     // Addresses first: IPVS refuses endpoints (EINVAL) in a namespace whose local routing table is still missing.
     let mut addresses = Addresses::open()?;
     let index = addresses.index_of(DEVICE)?;
     addresses.add(index, services.iter().map(|service| service.vip))?;
     let mut ipvs = Ipvs::open()?;
-    ipvs.add_services(services)?;
+    ipvs.add_services(services, scheduling)?;
     Ok(since(start, ipvs.kernel_time() + addresses.kernel_time()))
 }
 
 /// Adds and removes endpoints of a service.
-pub(super) fn change(service: &Service, new: &[Endpoint], old: &[Endpoint]) -> Result<ProgrammingCost, BackendError> {
+pub(super) fn change(
+    service: &Service,
+    new: &[Endpoint],
+    old: &[Endpoint],
+    scheduling: Scheduling,
+) -> Result<ProgrammingCost, BackendError> {
     let start = Instant::now();
     let mut ipvs = Ipvs::open()?;
-    ipvs.change_endpoints(service, new, old)?;
+    ipvs.change_endpoints(service, new, old, scheduling)?;
     Ok(since(start, ipvs.kernel_time()))
 }
 
@@ -55,7 +60,8 @@ fn since(start: Instant, kernel: std::time::Duration) -> ProgrammingCost {
 }
 
 /// What [`program`] sends, in the language of `ipvsadm -R` and `ip -batch`.
-pub(super) fn in_words(services: &[Service]) -> String {
+pub(super) fn in_words(workload: &Workload) -> String {
+    let Workload { services, scheduling, .. } = workload;
     let mut text = String::new();
     let _ = writeln!(text, "link add {DEVICE} type dummy");
     for service in services {
@@ -67,9 +73,14 @@ pub(super) fn in_words(services: &[Service]) -> String {
             Protocol::Udp => "-u",
         };
         let virtual_service = format!("{option} {}:{}", service.vip, service.port);
-        let _ = writeln!(text, "-A {virtual_service} -s rr");
+        let _ = writeln!(text, "-A {virtual_service} -s {}", scheduling.scheduler.name());
         for endpoint in &service.endpoints {
-            let _ = writeln!(text, "-a {virtual_service} -r {} -m -w 1", endpoint_name(endpoint));
+            let _ = writeln!(
+                text,
+                "-a {virtual_service} -r {} -m -w {}",
+                endpoint_name(endpoint),
+                scheduling.weight(endpoint)
+            );
         }
     }
     text

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use crate::backend::BackendError;
-use crate::workload::{Endpoint, Protocol, Service, Workload};
+use crate::workload::{Endpoint, Protocol, Scheduling, Service, Workload};
 
 const PATH: &str = "/proc/thread-self/net/ip_vs";
 
@@ -65,7 +65,7 @@ pub(super) fn differences(workload: &Workload) -> Result<Vec<String>, BackendErr
     for service in &workload.services {
         let name = format!("the virtual service {}:{}", service.vip, service.port);
         match live.remove(&key(service)) {
-            Some(found) => service_differences(&name, service, &found, &mut differences),
+            Some(found) => service_differences(&name, service, &found, workload.scheduling, &mut differences),
             None => differences.push(format!("{name} is missing")),
         }
     }
@@ -73,11 +73,18 @@ pub(super) fn differences(workload: &Workload) -> Result<Vec<String>, BackendErr
     Ok(differences)
 }
 
-fn service_differences(name: &str, service: &Service, live: &VirtualService, differences: &mut Vec<String>) {
-    if live.scheduler != "rr" {
-        differences.push(format!("{name} has the scheduler {:?} instead of \"rr\"", live.scheduler));
+fn service_differences(
+    name: &str,
+    service: &Service,
+    live: &VirtualService,
+    scheduling: Scheduling,
+    differences: &mut Vec<String>,
+) {
+    let scheduler = scheduling.scheduler.name();
+    if live.scheduler != scheduler {
+        differences.push(format!("{name} has the scheduler {:?} instead of {scheduler:?}", live.scheduler));
     }
-    let expected: BTreeSet<_> = service.endpoints.iter().map(real_server).collect();
+    let expected: BTreeSet<_> = service.endpoints.iter().map(|endpoint| real_server(endpoint, scheduling)).collect();
     let missing = expected.difference(&live.endpoints).map(|endpoint| format!("{name} lacks {endpoint:?}"));
     let extra = live.endpoints.difference(&expected).map(|endpoint| format!("{name} has {endpoint:?} too much"));
     differences.extend(missing.chain(extra));
@@ -91,8 +98,8 @@ fn key(service: &Service) -> Key {
     (protocol.to_owned(), service.vip, service.port)
 }
 
-fn real_server(endpoint: &Endpoint) -> (Ipv4Addr, u16, String, u32) {
-    (endpoint.addr, endpoint.port, "Masq".to_owned(), 1)
+fn real_server(endpoint: &Endpoint, scheduling: Scheduling) -> (Ipv4Addr, u16, String, u32) {
+    (endpoint.addr, endpoint.port, "Masq".to_owned(), scheduling.weight(endpoint))
 }
 
 #[cfg(test)]

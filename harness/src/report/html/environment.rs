@@ -75,7 +75,7 @@ fn numbers(values: &[u32]) -> String {
 /// What was asked for.
 pub(super) fn plan(run: &RunFile) -> Vec<(String, String)> {
     let plan = &run.plan;
-    vec![
+    let mut entries = vec![
         entry("preset", plan.preset.as_deref().unwrap_or("none")),
         entry("venues", names(&plan.venues)),
         entry("backends", names(&plan.backends)),
@@ -90,5 +90,8 @@ pub(super) fn plan(run: &RunFile) -> Vec<(String, String)> {
         entry("cells", count(plan.cells.len() as u64, Medium::Html)),
         entry("seed", plan.seed.to_string()),
         entry("vm counts instructions", if plan.deterministic { "yes" } else { "no" }),
-    ]
+    ];
+    entries.extend(plan.scheduler.map(|scheduler| entry("scheduler of IPVS", scheduler.name())));
+    entries.extend(plan.decisions.map(|flows| entry("flows of each cell's decisions", flows.to_string())));
+    entries
 }

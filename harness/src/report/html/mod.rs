@@ -2,6 +2,7 @@
 
 mod claims;
 mod curves;
+mod decisions;
 mod endpoints;
 mod environment;
 mod figure;
@@ -43,6 +44,7 @@ struct Page<'a> {
     more_warnings: Vec<String>,
     claims: Vec<ClaimView>,
     sections: Vec<Section>,
+    decisions: Option<Table>,
     floor: Option<Table>,
     points: Option<Table>,
     skipped: Option<Table>,
@@ -69,6 +71,7 @@ pub fn html(run: &RunFile) -> Result<String, ReportError> {
         more_warnings,
         claims: claims::claims(run),
         sections,
+        decisions: decisions::table(run),
         floor: curves::points_table(run, |metric| metric == Metric::Floor),
         points: curves::points_table(run, |metric| metric != Metric::Floor),
         skipped: skipped(run),
