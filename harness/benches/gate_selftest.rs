@@ -43,7 +43,7 @@ struct Args {
     #[arg(long, default_value_t = 0.01)]
     floor: f64,
     /// Where the measurements are kept; `baseline update --out DIR` and `gate --out DIR` share them.
-    #[arg(long, default_value = "target/gate-selftest")]
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/gate-selftest"))]
     out: PathBuf,
     /// The lbcurve to measure with.
     #[arg(long, default_value = env!("CARGO_BIN_EXE_lbcurve"))]

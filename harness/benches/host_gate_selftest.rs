@@ -42,7 +42,7 @@ struct Args {
     #[arg(long)]
     despite_noise: bool,
     /// Where the measurements are kept.
-    #[arg(long, default_value = "target/host-gate-selftest")]
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/host-gate-selftest"))]
     out: PathBuf,
     /// The lbcurve to gate.
     #[arg(long, default_value = env!("CARGO_BIN_EXE_lbcurve"))]

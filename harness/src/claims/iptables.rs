@@ -51,7 +51,8 @@ fn services(curve: &Curve) -> Leg {
             (Verdict::cannot_tell(&format!("{backend} is {why}")), format!("undetermined: {why}"))
         }
     };
-    Leg { verdict, reason: format!("{backend} (M = {}): {how}", curve.key.endpoints) }
+    let (layout, pods) = (name(&curve.key.layout), curve.key.endpoints);
+    Leg { verdict, reason: format!("{backend} ({layout} VIPs, M = {pods}): {how}") }
 }
 
 /// Whether the cost grows with pods, at the smallest N that every M was measured at: Services hide them least there.
