@@ -108,13 +108,17 @@ const GUESS: u32 = 10;
 const NEAR: f64 = 0.15;
 /// Ballasts that are tried.
 const TRIES: u64 = 4;
+/// A scale needs a closer look than a verdict: rounds of a try, in rounds of a gate. With as many as a gate's, a ballast of 6% was once
+/// taken for one of 10%.
+const ROUNDS_A_TRY: u32 = 3;
 
 /// Services per rule that slow `added` by the share that is asked for: a guess is measured, corrected in proportion, and measured again.
 fn calibrate(args: &Args) -> Result<u32, String> {
     let mut ballast = GUESS;
     let mut tried = Vec::new();
     for index in 0..TRIES {
-        let found = gate(args, &format!("calibrate-{ballast}"), 500 + index, args.rounds, Some(ballast))?;
+        let found =
+            gate(args, &format!("calibrate-{ballast}"), 500 + index, args.rounds * ROUNDS_A_TRY, Some(ballast))?;
         let effect = found.ratio - 1.0;
         tried.push((ballast, effect));
         let next = (f64::from(ballast) * effect / args.by).round();
