@@ -4,6 +4,8 @@ use std::net::SocketAddrV4;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use aya::programs::ProgramFd;
+
 use super::decide;
 use super::plan::{Measure, MeasureKind, Setup, Visit};
 use super::record::Record;
@@ -128,8 +130,8 @@ impl Site<'_> {
         if most > 0 {
             self.topology.route_services(&self.workload.addresses)?;
         }
-        let bracket = self.setup.bracket;
-        Ok(Instrument::attach_for_decisions(&self.topology, self.destinations(), bracket, None, most)?)
+        let (bracket, balancer) = (self.setup.bracket, self.hand_over_xdp()?);
+        Ok(Instrument::attach_for_decisions(&self.topology, self.destinations(), bracket, balancer, most)?)
     }
 
     fn take(
@@ -170,6 +172,15 @@ impl Site<'_> {
             }
             MeasureKind::Programming => self.program_changes(measure, from_nothing, emit),
         }
+    }
+
+    /// The backend's program of the hook at which the XDP bracket begins, for the entry to go on with.
+    fn hand_over_xdp(&self) -> Result<Option<ProgramFd>, MeasureError> {
+        let _inside = self.topology.node.enter()?;
+        let Setup { backend, services, .. } = self.setup;
+        let programs = self.datapath.take_over_xdp();
+        let programs = programs.map_err(|source| MeasureError::Backend { backend, services, source })?;
+        Ok(programs.map(|programs| programs.client_side))
     }
 
     /// Empties the node by hand, for the kernel frees a namespace some time after its last user is gone, and IPVS's table is one
