@@ -357,7 +357,7 @@ static SMALL: LazyLock<[RunFile; 2]> = LazyLock::new(|| {
         for services in [1, 10, 100] {
             let (cell, unit) = match venue {
                 VenueKind::Host => (host_cell(BackendKind::Ipvs, services), Unit::Ns),
-                VenueKind::Vm => {
+                VenueKind::Vm | VenueKind::Sim => {
                     (synthetic::cell(BackendKind::Ipvs, services, Flow::New, Position::Last), Unit::Instructions)
                 }
             };

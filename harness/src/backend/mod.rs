@@ -15,6 +15,8 @@ mod exec;
 mod golden;
 pub mod iptables;
 pub mod ipvs;
+#[cfg(test)]
+mod model;
 mod names;
 pub mod nftables;
 mod rendered;

@@ -19,7 +19,7 @@ pub use catalogue::{CLAIMS, Claim, PUBLISHED, Published, SOURCE};
 pub use judgement::{Figure, Judgement, Scope, Verdict};
 pub use render::{json, markdown, table};
 
-use crate::result::RunFile;
+use crate::result::{RunFile, VenueKind};
 
 /// Every claim's verdicts, in order of the claims, then of venue and kernel.
 #[must_use]
@@ -37,7 +37,19 @@ fn of_claim(run: &RunFile, claim: &'static Claim) -> Vec<Judgement> {
         _ => return absent::judge(claim),
     };
     let found: Vec<_> = view::scopes(run).iter().filter_map(|scope| judge(run, claim, scope)).collect();
-    if found.is_empty() { vec![Judgement::new(claim, None, without(claim), "")] } else { found }
+    if found.is_empty() {
+        return vec![Judgement::new(claim, None, without(claim), "")];
+    }
+    found.into_iter().map(of_a_model).collect()
+}
+
+/// What was counted in user space says so: it is what follows from the model's structures, not what a kernel did.
+fn of_a_model(mut judgement: Judgement) -> Judgement {
+    if judgement.scope.as_ref().is_some_and(|scope| scope.venue == VenueKind::Sim) {
+        let separator = if judgement.reason.is_empty() { "" } else { "; " };
+        judgement.reason = format!("{}{separator}the model's verdict: no kernel was measured", judgement.reason);
+    }
+    judgement
 }
 
 /// Why no venue of a run can tell, and what can.

@@ -25,8 +25,10 @@ pub(super) fn judge(run: &RunFile, claim: &'static Claim, scope: &Scope) -> Opti
         return None;
     }
     let (verdict, mut reason) = combine(legs);
-    if scope.unit == Unit::Instructions {
-        reason += "; instructions are no delay: caches, which large tables miss, are not in them";
+    match scope.unit {
+        Unit::Ns => {}
+        Unit::Instructions => reason += "; instructions are no delay: caches, which large tables miss, are not in them",
+        Unit::Steps => reason += "; steps are no delay: a rule and a hash probe count alike, whatever they take",
     }
     Some(Judgement { figures, ..Judgement::new(claim, Some(scope.clone()), verdict, reason) })
 }

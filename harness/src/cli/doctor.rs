@@ -10,6 +10,7 @@ use crate::chain::one_line;
 use crate::preflight;
 use crate::result::{BackendKind, VenueKind, name};
 use crate::venue::host;
+use crate::venue::sim::Model;
 use crate::venue::vm::{KernelSource, VmVenue};
 
 const BACKENDS: [BackendKind; 8] = [
@@ -34,7 +35,8 @@ pub(super) fn doctor(args: &DoctorArgs) -> Result<ExitCode, CliError> {
     let sources = args.kernels.sources_or_default()?;
     let mut table = Table::new();
     table.load_style(TableStyle::new()).set_header(["venue", "kernel", "backend", "state"]);
-    let answers: Vec<_> = std::iter::once(host_answer()).chain(sources.iter().map(vm_answer)).collect();
+    let kernels = std::iter::once(host_answer()).chain(sources.iter().map(vm_answer));
+    let answers: Vec<_> = kernels.chain(Model::ALL.map(model_answer)).collect();
     let all_ready = answers.iter().all(|answer| answer.states.iter().all(Result::is_ok));
     for Answer { venue, kernel, states } in answers {
         for (backend, state) in BACKENDS.into_iter().zip(states) {
@@ -72,6 +74,11 @@ fn host_answer() -> Answer {
         vec![Err("needs root: run with sudo".to_owned()); BACKENDS.len()]
     };
     Answer { venue: VenueKind::Host, kernel: host::release(), states }
+}
+
+/// A model needs nothing.
+fn model_answer(model: Model) -> Answer {
+    Answer { venue: VenueKind::Sim, kernel: model.kernel().to_owned(), states: vec![Ok(()); BACKENDS.len()] }
 }
 
 fn vm_answer(source: &KernelSource) -> Answer {

@@ -19,6 +19,7 @@ use crate::run::measure::MeasureError;
 use crate::run::noise::NoiseError;
 use crate::run::scenario::ScenarioError;
 use crate::run::store::StoreError;
+use crate::venue::sim::SimError;
 use crate::venue::vm::{VmError, VmOpenError};
 use crate::workload::WorkloadError;
 
@@ -158,7 +159,10 @@ impl CliError {
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Scenario(_) | Self::Seeds { .. } => 3,
-            Self::Workload(_) | Self::Execute(ExecuteError::Measure(MeasureError::Workload(_))) => 4,
+            Self::Workload(_)
+            | Self::Execute(
+                ExecuteError::Measure(MeasureError::Workload(_)) | ExecuteError::Sim(SimError::Workload(_)),
+            ) => 4,
             Self::NeedsRoot => 5,
             Self::NothingReady(_) => 6,
             Self::VmOpen(_) => 7,
@@ -167,7 +171,7 @@ impl CliError {
             Self::Execute(ExecuteError::Vm(_)) | Self::Vm(_) => 8,
             Self::Execute(ExecuteError::Measure(MeasureError::Backend { .. })) | Self::Dump { .. } => 9,
             Self::NotADump(_) => 15,
-            Self::Execute(ExecuteError::Measure(_) | ExecuteError::NoVenue { .. })
+            Self::Execute(ExecuteError::Measure(_) | ExecuteError::Sim(_) | ExecuteError::NoVenue { .. })
             | Self::Suspect { .. }
             | Self::Signals(_)
             | Self::Host(_)

@@ -7,11 +7,11 @@ use super::args::RunArgs;
 use super::report::{RUN_FILE, write_html};
 use super::{CliError, signals};
 use crate::report;
-use crate::result::{AssembleError, Manifest, Recorded, RunFile, SkippedCell, assemble_records, name, write_run_file};
+use crate::result::{AssembleError, BackendKind, Manifest, Recorded, RunFile, SkippedCell, assemble_records, name, write_run_file};
 use crate::run::execute::execute;
 use crate::run::manifest;
 use crate::run::offer;
-use crate::run::plan::Plan;
+use crate::run::plan::{Plan, Setup};
 use crate::run::progress::Progress;
 use crate::run::record::Record;
 use crate::run::scenario::Scenario;
@@ -52,7 +52,9 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode, CliError> {
 /// Every setup's workload must fit before the first is programmed.
 pub(super) fn check_workloads(plan: &Plan) -> Result<(), CliError> {
     let visits = plan.batches.iter().flat_map(|batch| &batch.visits);
-    let mut setups: Vec<_> = visits.map(|visit| visit.setup).collect();
+    // Whatever the backend, the same services: they are generated once.
+    let alike = |setup: Setup| Setup { backend: BackendKind::Direct, ..setup };
+    let mut setups: Vec<_> = visits.map(|visit| alike(visit.setup)).collect();
     setups.sort_unstable();
     setups.dedup();
     for setup in setups {

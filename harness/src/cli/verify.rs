@@ -34,6 +34,10 @@ pub(super) fn verify(args: &VerifyArgs) -> Result<ExitCode, CliError> {
 
 /// Dumps to program on the host and in the vm. Inputs of kube-proxy's are compared with rendered text and need no kernel.
 fn split(dumps: Vec<Dump>, venue: VenueChoice) -> Result<(Vec<Dump>, Vec<Dump>), CliError> {
+    if venue == VenueChoice::Sim {
+        let reason = "a model holds nothing of a kernel's to compare with a dump: --venue host or vm";
+        return Err(CliError::NothingReady(vec![reason.to_owned()]));
+    }
     let obstacles = match venue {
         VenueChoice::Vm => Vec::new(),
         _ if !host::is_root() => Vec::new(),

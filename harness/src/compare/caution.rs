@@ -26,6 +26,13 @@ pub enum Caution {
         /// Seed of B.
         b: u64,
     },
+    /// Steps of a model, one seed a side.
+    Model {
+        /// Seed of A.
+        a: u64,
+        /// Seed of B.
+        b: u64,
+    },
     /// The machine was too noisy for the times of one side.
     TooNoisy {
         /// The side.
@@ -75,6 +82,11 @@ impl fmt::Display for Caution {
                      holds a change against several seeds"
                 )
             }
+            Self::Model { a, b } => write!(
+                f,
+                "steps: counted by a model, not measured (seed {a} in A, {b} in B); a change here means that the ranges of both sides' \
+                 trials do not meet, not a test, and nothing of any kernel"
+            ),
             Self::TooNoisy { side, score } => {
                 write!(f, "the machine was too noisy to conclude from the times of {side} (preflight {score} of 100)")
             }
@@ -96,6 +108,9 @@ pub(super) fn cautions(a: &Side<'_>, b: &Side<'_>, pairs: &[Pair<'_>]) -> Vec<Ca
     let mut cautions = Vec::new();
     if compared().any(|key| key.unit == Unit::Instructions) {
         cautions.push(Caution::OneSeed { a: a.run.plan.seed, b: b.run.plan.seed });
+    }
+    if compared().any(|key| key.unit == Unit::Steps) {
+        cautions.push(Caution::Model { a: a.run.plan.seed, b: b.run.plan.seed });
     }
     let noisy = |letter, side: &Side<'_>| {
         let score = side

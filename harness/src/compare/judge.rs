@@ -9,7 +9,6 @@ use curve_stats::{RatioEstimate, Spread, StatsError, holm, mann_whitney, ratio, 
 use super::pairing::Pair;
 use super::side::Entry;
 use super::verdict::{Letter, Reason, Verdict};
-use crate::result::Unit;
 
 /// Chance of even one false finding among the tested cells of two sides that are alike.
 pub const ALPHA: f64 = 0.05;
@@ -61,7 +60,7 @@ fn look(pair: &Pair<'_>) -> Result<First, Reason> {
     let (values_a, values_b) = (&a.point.values, &b.point.values);
     let failed = |error: StatsError| Reason::Statistics { error: error.to_string() };
     let estimate = ratio(values_a, values_b).map_err(failed)?;
-    if a.key.unit == Unit::Instructions {
+    if a.key.unit.is_counted() {
         let spread = range(values_a, values_b);
         let apart = spread.low() > 1.0 || spread.high() < 1.0;
         return Ok(First::Ranges { estimate: RatioEstimate { spread, ..estimate }, apart });

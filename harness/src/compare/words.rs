@@ -37,7 +37,7 @@ pub(super) fn summary(comparison: &Comparison) -> String {
 /// What the numbers are and when a cell counts as changed.
 pub(super) fn method(comparison: &Comparison) -> String {
     let timed = comparison.rows.iter().filter(|row| row.p.is_some()).count();
-    let ranged = comparison.rows.iter().any(|row| row.ratio.is_some() && row.place.unit == Unit::Instructions);
+    let ranged = |unit| comparison.rows.iter().any(|row| row.ratio.is_some() && row.place.unit == unit);
     let floor = number::significant(comparison.floor * 100.0, 3, MEDIUM);
     let mut text = String::from("Ratios are B / A of the median over trials of p50; above 1, B costs more. ");
     if timed > 0 {
@@ -45,9 +45,11 @@ pub(super) fn method(comparison: &Comparison) -> String {
         text += &format!("Changed: Mann-Whitney p at most {} after Holm over {cells}", comparison.alpha);
         text += &format!(", and ratio beyond the floor of {floor}%. ");
     }
-    if ranged {
-        text +=
-            &format!("Instructions changed: the trials' ranges do not meet, and ratio beyond the floor of {floor}%. ");
+    for (unit, counted) in [(Unit::Instructions, "Instructions"), (Unit::Steps, "Steps")] {
+        if ranged(unit) {
+            text +=
+                &format!("{counted} changed: the trials' ranges do not meet, and ratio beyond the floor of {floor}%. ");
+        }
     }
     text + "Intervals in brackets reach 95% or more; ranges in parentheses have no level."
 }

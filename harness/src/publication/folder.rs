@@ -2,7 +2,8 @@
 
 use crate::result::{RunFile, VenueKind};
 
-/// `<date>-<kernels>`: the day the run ended, and the versions of its vm kernels (without any, the host's), ascending.
+/// `<date>-<kernels>`: the day the run ended, and the versions of its vm kernels (without any, the host's; without a kernel, `sim`),
+/// ascending.
 #[must_use]
 pub fn folder(run: &RunFile) -> String {
     let day = run.environment.date.get(..10).unwrap_or(&run.environment.date);
@@ -10,6 +11,9 @@ pub fn folder(run: &RunFile) -> String {
     let mut releases: Vec<&str> = of(VenueKind::Vm).map(|kernel| kernel.release.as_str()).collect();
     if releases.is_empty() {
         releases = of(VenueKind::Host).map(|kernel| kernel.release.as_str()).collect();
+    }
+    if releases.is_empty() {
+        return format!("{day}-sim");
     }
     let short = versions(&releases, 2);
     // Two kernels of one series need their third number to be told apart.

@@ -58,7 +58,11 @@ fn headline(run: &RunFile) -> String {
         let curves = curves.iter().filter(|curve| Subject::of(curve) == *subject);
         let mut classes: Vec<(String, Vec<String>)> = Vec::new();
         for curve in curves {
-            let venue = if curve.key.venue == VenueKind::Host { "host " } else { "" };
+            let venue = match curve.key.venue {
+                VenueKind::Host => "host ",
+                VenueKind::Sim => "sim ",
+                VenueKind::Vm => "",
+            };
             let place = format!("{venue}{}", curve.key.kernel);
             match classes.iter_mut().find(|(found, _)| *found == class(curve)) {
                 Some((_, places)) => places.push(place),

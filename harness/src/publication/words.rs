@@ -36,6 +36,7 @@ impl Place<'_> {
         let venue = match self.venue {
             VenueKind::Vm => "in the vm",
             VenueKind::Host => "on the host",
+            VenueKind::Sim => "in user space",
         };
         let protocol = name(&self.protocol).to_uppercase();
         format!("Kernel {} {venue}, {protocol}, M = {}, in {}", self.kernel, self.endpoints, self.unit)

@@ -36,7 +36,7 @@ impl Medium {
 #[must_use]
 pub fn value(value: f64, unit: Unit, medium: Medium) -> String {
     match unit {
-        Unit::Instructions if (100.0..1e15).contains(&value.abs()) => fixed(value, 0, medium),
+        unit if unit.is_counted() && (100.0..1e15).contains(&value.abs()) => fixed(value, 0, medium),
         _ => significant(value, 4, medium),
     }
 }
@@ -94,10 +94,10 @@ pub fn share(part: f64, whole: f64) -> String {
     if percent.is_finite() { format!("{percent:.0}%") } else { NONE.to_owned() }
 }
 
-/// A duration: instructions in full, nanoseconds in the largest of s, ms, us that leaves at least 1.
+/// A duration: instructions and steps in full, nanoseconds in the largest of s, ms, us that leaves at least 1.
 #[must_use]
 pub fn duration(total: f64, unit: Unit, medium: Medium) -> String {
-    if unit == Unit::Instructions {
+    if unit.is_counted() {
         return value(total, unit, medium);
     }
     let (divisor, suffix) = match total.abs() {
@@ -209,7 +209,7 @@ mod tests {
         #[test]
         fn every_number_has_a_text(bits in any::<f64>(), low in any::<f64>(), high in any::<f64>()) {
             for medium in [Medium::Html, Medium::Terminal] {
-                for unit in [Unit::Ns, Unit::Instructions] {
+                for unit in [Unit::Ns, Unit::Instructions, Unit::Steps] {
                     prop_assert!(!value(bits, unit, medium).is_empty());
                     prop_assert!(!duration(bits, unit, medium).contains("NaN"));
                 }

@@ -253,10 +253,10 @@ fn added(trials: &[&TrialRecord]) -> (Samples, Vec<Warning>) {
 }
 
 /// What trials of a unit do not show of a traversal's error. Identical trials of the deterministic vm hide that another seed, memory size or
-/// kernel command line moves it. Of what is `added` it is a share of the two traversals, not of their difference.
+/// kernel command line moves it, and those of a model that another key of its hash tables does. Of what is `added` it is a share of the two traversals, not of their difference.
 pub fn noise_floor(unit: Unit) -> NoiseFloor {
     match unit {
-        Unit::Instructions => NoiseFloor(0.005),
+        Unit::Instructions | Unit::Steps => NoiseFloor(0.005),
         Unit::Ns => NoiseFloor::NONE,
     }
 }

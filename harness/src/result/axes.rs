@@ -88,6 +88,8 @@ pub enum VenueKind {
     Host,
     /// A stock kernel in QEMU.
     Vm,
+    /// No kernel: models of its datapaths in user space.
+    Sim,
 }
 
 /// Whether the lookup happens.
@@ -161,6 +163,19 @@ pub enum Unit {
     Ns,
     /// Retired guest instructions (deterministic vm); never a latency.
     Instructions,
+    /// Counted steps of a model (`datapath_sim::Steps`); never a latency.
+    Steps,
+}
+
+impl Unit {
+    /// Whether it is counted and not timed: trials of one seed repeat each other, and what they say is no time.
+    #[must_use]
+    pub fn is_counted(self) -> bool {
+        match self {
+            Self::Ns => false,
+            Self::Instructions | Self::Steps => true,
+        }
+    }
 }
 
 /// What a curve shows.
@@ -211,6 +226,7 @@ impl fmt::Display for Unit {
         f.pad(match self {
             Self::Ns => "ns",
             Self::Instructions => "instructions",
+            Self::Steps => "steps",
         })
     }
 }

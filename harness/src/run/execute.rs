@@ -1,5 +1,5 @@
-//! Executes a plan: vm batches side by side, then host batches alone, so that the one's load is not the other's noise. The
-//! machine is probed between the two: what stands in the report is how it was when host trials began.
+//! Executes a plan: models first, vm batches side by side, then host batches alone, so that the one's load is not the other's
+//! noise. The machine is probed before the last: what stands in the report is how it was when host trials began.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -14,6 +14,7 @@ use super::progress::Progress;
 use super::record::Record;
 use super::store::{Store, StoreError};
 use crate::result::{Preflight, VenueKind, name};
+use crate::venue::sim::{Model, SimError};
 use crate::venue::vm::{VmError, VmVenue};
 
 /// Why a run ended early. Whole batches are kept in every case.
@@ -28,6 +29,9 @@ pub enum ExecuteError {
     /// A visit on the host failed.
     #[error(transparent)]
     Measure(#[from] MeasureError),
+    /// A model could not be made or its counts not be recorded.
+    #[error(transparent)]
+    Sim(#[from] SimError),
     /// A boot failed.
     #[error(transparent)]
     Vm(#[from] VmError),
@@ -51,6 +55,8 @@ pub struct Venues {
     pub host: Option<Place>,
     /// The vm, one venue a kernel; none where the plan does not use it.
     pub vms: Vec<VmVenue>,
+    /// The models; none where the plan does not use them.
+    pub models: Vec<Model>,
 }
 
 impl Venues {
@@ -86,7 +92,9 @@ pub fn execute(
     // Before anything is measured, so that a damaged file is not found out after hours.
     let earlier = noise::earlier(plan, store)?;
     let todo: Vec<&Batch> = plan.batches.iter().filter(|batch| !store.is_done(batch.id)).collect();
+    let (in_models, todo): (Vec<_>, Vec<_>) = todo.into_iter().partition(|batch| batch.venue == VenueKind::Sim);
     let (in_vm, on_host): (Vec<_>, Vec<_>) = todo.into_iter().partition(|batch| batch.venue == VenueKind::Vm);
+    count_all(plan, &venues.models, in_models, store, progress, cancel)?;
     let in_vm = in_vm.into_iter().map(|batch| Ok((batch, venues.vm_of(batch)?)));
     let in_vm = in_vm.collect::<Result<VecDeque<_>, ExecuteError>>()?;
     if !in_vm.is_empty() {
@@ -98,6 +106,31 @@ pub fn execute(
     }
     store.finish(plan)?;
     Ok(preflight)
+}
+
+/// Counts every batch of the models.
+fn count_all(
+    plan: &Plan,
+    models: &[Model],
+    batches: Vec<&Batch>,
+    store: &mut Store,
+    progress: &mut Progress,
+    cancel: &AtomicBool,
+) -> Result<(), ExecuteError> {
+    for batch in batches {
+        if cancel.load(Ordering::Relaxed) {
+            return Err(ExecuteError::Interrupted);
+        }
+        let model = models.iter().find(|model| model.kernel() == batch.kernel).ok_or_else(|| batch.not_open())?;
+        let records = model.count(&plan.scenario, batch)?;
+        for record in records {
+            store.append(record)?;
+            progress.trial();
+        }
+        store.finish_batch(batch.id);
+        progress.batch(batch);
+    }
+    Ok(())
 }
 
 fn probe(earlier: Option<Preflight>, store: &Store, progress: &Progress) -> Result<Preflight, ExecuteError> {

@@ -13,6 +13,10 @@ const IPTABLES_NFT_SERVICES_VM: u32 = 2_000;
 
 /// Why a cell is left out unless slow cells are allowed; `None` where it may run.
 pub fn refusal(offer: &VenueOffer, backend: BackendKind, services: u32) -> Option<String> {
+    // A model programs nothing.
+    if offer.venue == VenueKind::Sim {
+        return None;
+    }
     let (most, why) = match (backend, offer.venue) {
         (BackendKind::Nftables, _) => (
             NFTABLES_SERVICES,

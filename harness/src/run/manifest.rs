@@ -134,7 +134,7 @@ fn kernels(venues: &Venues) -> Vec<KernelUnderTest> {
         version: uname().version().to_string_lossy().into_owned(),
         unit: Unit::Ns,
     });
-    vms.chain(host).collect()
+    vms.chain(host).chain(venues.models.iter().map(|model| model.under_test())).collect()
 }
 
 /// Value of the first line of a file that begins with `key`.

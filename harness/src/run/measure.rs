@@ -309,7 +309,7 @@ fn quantiles(sample: &Sample) -> Quantiles {
 }
 
 /// The addresses that a position's packets ask for.
-fn targets(workload: &Workload, position: Position) -> Vec<SocketAddrV4> {
+pub(crate) fn targets(workload: &Workload, position: Position) -> Vec<SocketAddrV4> {
     let services = &workload.services;
     let chosen = match position {
         Position::First => &services[..services.len().min(1)],

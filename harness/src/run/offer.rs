@@ -7,21 +7,25 @@ use super::plan::VenueOffer;
 use super::scenario::{Scenario, VenueChoice};
 use crate::chain::one_line;
 use crate::cli::CliError;
-use crate::result::{BackendKind, VenueKind};
+use crate::result::{BackendKind, VenueKind, name};
 use crate::venue::host;
+use crate::venue::sim::{self, Model};
 use crate::venue::vm::VmVenue;
 
 /// Opens the venues that a scenario asks for and asks them about its backends.
 ///
-/// `auto` is the host where it can run every asked backend, else the vm for all of them, and the host as well for those it can.
-/// Kernels that are named are measured in any case.
+/// `auto` is the host where it can run every asked backend, else the vm for all of them, and the host as well for those it can; where
+/// neither can run any, the models, and it says so. Kernels that are named are measured in any case.
 /// A venue that `auto` has to do without is an offer of nothing, with the reason.
 ///
 /// # Errors
-/// A venue that was asked for by name cannot be used, or neither can under `auto`.
+/// A venue that was asked for by name cannot be used, or a kernel that was.
 pub fn open(scenario: &Scenario, progress: &mut dyn FnMut(&str)) -> Result<(Vec<VenueOffer>, Venues), CliError> {
+    if scenario.venue == VenueChoice::Sim {
+        return Ok((sim::offers(scenario), Venues::of_models()));
+    }
     let host = match scenario.venue {
-        VenueChoice::Vm => None,
+        VenueChoice::Vm | VenueChoice::Sim => None,
         VenueChoice::Host => Some(host_offer(scenario)?),
         VenueChoice::Auto => host_offer(scenario).map(Some).or_else(without_root)?,
     };
@@ -30,11 +34,11 @@ pub fn open(scenario: &Scenario, progress: &mut dyn FnMut(&str)) -> Result<(Vec<
     let mut open_vms = || VmVenue::open_all(&scenario.kernels, scenario.deterministic, progress);
     let mut offers = Vec::new();
     let vms = match scenario.venue {
-        VenueChoice::Host => Vec::new(),
+        VenueChoice::Host | VenueChoice::Sim => Vec::new(),
         VenueChoice::Auto if whole => Vec::new(),
-        VenueChoice::Auto if host.is_some() && scenario.kernels.is_empty() => match open_vms() {
+        VenueChoice::Auto if scenario.kernels.is_empty() => match open_vms() {
             Ok(vms) => vms,
-            // The host measures what it can; the report says why the rest is missing.
+            // The host measures what it can, or the models do; the report says why the rest is missing.
             Err(error) => {
                 offers.push(closed(VenueKind::Vm, String::new(), scenario, &one_line(&error)));
                 Vec::new()
@@ -48,7 +52,29 @@ pub fn open(scenario: &Scenario, progress: &mut dyn FnMut(&str)) -> Result<(Vec<
     }
     let host_place = host.as_ref().map(|_| host::place());
     offers.extend(host);
-    Ok((offers, Venues { host: host_place, vms }))
+    if scenario.venue == VenueChoice::Auto && offers.iter().all(|offer| offer.backends.is_empty()) {
+        progress(&fallback(&offers));
+        offers.extend(sim::offers(scenario));
+        return Ok((offers, Venues::of_models()));
+    }
+    Ok((offers, Venues { host: host_place, vms, models: Vec::new() }))
+}
+
+/// What `auto` says when it counts in models.
+fn fallback(offers: &[VenueOffer]) -> String {
+    let reason = |offer: &VenueOffer| {
+        let (_, reason) = offer.unready.first()?;
+        Some(format!("{}: {reason}", name(&offer.venue)))
+    };
+    let reasons: Vec<_> = offers.iter().filter_map(reason).collect();
+    format!("no kernel can be measured ({}): models count steps instead, as --venue sim does", reasons.join("; "))
+}
+
+impl Venues {
+    /// No kernel, but every model.
+    fn of_models() -> Self {
+        Self { host: None, vms: Vec::new(), models: Model::ALL.to_vec() }
+    }
 }
 
 /// The offer of a venue that cannot be used at all.
@@ -68,7 +94,7 @@ fn closed(venue: VenueKind, kernel: String, scenario: &Scenario, reason: &str) -
 fn without_root(error: CliError) -> Result<Option<VenueOffer>, CliError> {
     match error {
         CliError::NeedsRoot => {
-            tracing::warn!("without root the host venue is left out; the vm venue measures everything");
+            tracing::warn!("without root the host venue is left out");
             Ok(None)
         }
         other => Err(other),

@@ -122,7 +122,7 @@ pub struct MeasuredBy {
     pub lbcurve: String,
     /// SHA-256 of the eBPF object, hexadecimal.
     pub ebpf_object_sha256: String,
-    /// Venues whose unit is instructions.
+    /// Venues that count: instructions in the vm, steps in the models.
     pub deterministic: Vec<VenueKind>,
     /// What each kernel of the plan (venue and release) is beyond its release: package and version, or the content of a file.
     pub kernels: BTreeMap<String, String>,
@@ -154,7 +154,7 @@ pub struct VenueOffer {
     pub backends: Vec<BackendKind>,
     /// Backends that are not, with the reason.
     pub unready: Vec<(BackendKind, String)>,
-    /// Whether the venue counts instructions.
+    /// Whether the venue counts instead of timing.
     pub deterministic: bool,
     /// Whether saturation can be measured: the host, with a second CPU.
     pub saturation: bool,

@@ -36,7 +36,7 @@ pub(super) fn expand(scenario: &Scenario, offers: &[VenueOffer]) -> (Vec<Batch>,
     for offer in offers {
         // Every guest meets the same packets, so that kernels differ in nothing else, and a kernel's trials do not depend on
         // which others were asked for. Guests share no connection table; the host's flows come after all of theirs.
-        planner.next_flow = if offer.venue == VenueKind::Vm { 0 } else { most_flows };
+        planner.next_flow = if offer.venue == VenueKind::Host { most_flows } else { 0 };
         planner.add_venue(offer);
         most_flows = most_flows.max(planner.next_flow);
     }
@@ -59,6 +59,7 @@ impl Planner<'_> {
         match offer.venue {
             VenueKind::Host => self.add_rounds(offer, &setups),
             VenueKind::Vm => self.add_boots(offer, &setups),
+            VenueKind::Sim => self.add_models(offer, &setups),
         }
     }
 
@@ -126,6 +127,18 @@ impl Planner<'_> {
         }
     }
 
+    /// Models: all backends of one workload together, which is then made once.
+    fn add_models(&mut self, offer: &VenueOffer, setups: &[Setup]) {
+        let effort = effort(self.scenario, offer);
+        let workload = |setup: &Setup| (setup.layout, setup.protocol, setup.endpoints, setup.services);
+        let mut order = setups.to_vec();
+        order.sort_by_key(|setup| (workload(setup), setup.backend));
+        for alike in order.chunk_by(|a, b| workload(a) == workload(b)) {
+            let visits = alike.iter().map(|setup| self.visit(offer, *setup, &effort, 0)).collect();
+            self.push(offer, visits);
+        }
+    }
+
     fn visit(&mut self, offer: &VenueOffer, setup: Setup, effort: &Effort, round: u32) -> Visit {
         let mut measures = Vec::new();
         let in_round =
@@ -189,6 +202,10 @@ fn kinds(scenario: &Scenario, offer: &VenueOffer, setup: &Setup) -> Vec<MeasureK
             kinds.push(MeasureKind::Traversal { flow, position });
         }
     }
+    // A model has no probe and is not programmed.
+    if offer.venue == VenueKind::Sim {
+        return kinds;
+    }
     if setup.backend == BackendKind::Direct {
         kinds.push(MeasureKind::Floor);
     }
@@ -235,7 +252,7 @@ fn effort(scenario: &Scenario, offer: &VenueOffer) -> Effort {
     };
     let packets = scenario.packets.unwrap_or(match (offer.deterministic, offer.venue) {
         (true, _) => 200,
-        (false, VenueKind::Vm) => 1_000,
+        (false, VenueKind::Vm | VenueKind::Sim) => 1_000,
         (false, VenueKind::Host) => 2_000,
     });
     let (rounds, trials_a_visit) = if offer.venue == VenueKind::Host { (trials, 1) } else { (1, trials) };

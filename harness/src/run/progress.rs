@@ -91,13 +91,17 @@ fn describe(batch: &Batch) -> String {
     let Some(first) = batch.visits.first() else { return String::new() };
     let mut services: Vec<_> = batch.visits.iter().map(|visit| visit.setup.services).collect();
     services.sort_unstable();
+    services.dedup();
     let services: Vec<_> = services.iter().map(u32::to_string).collect();
     let setup = first.setup;
+    // A model's batch has every backend of one workload.
+    let mut backends: Vec<_> = batch.visits.iter().map(|visit| name(&visit.setup.backend)).collect();
+    backends.dedup();
     format!(
         "{} {} {} {} {} N={} M={}",
         name(&batch.venue),
         batch.kernel,
-        name(&setup.backend),
+        backends.join(","),
         name(&setup.layout),
         name(&setup.protocol),
         services.join(","),

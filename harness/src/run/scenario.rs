@@ -27,13 +27,16 @@ pub enum Preset {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum VenueChoice {
-    /// The host where it can run every asked backend, else the vm for all of them and the host for those it can.
+    /// The host where it can run every asked backend, else the vm for all of them and the host for those it can; models where
+    /// neither can run any.
     #[default]
     Auto,
     /// This kernel.
     Host,
     /// A stock kernel in QEMU.
     Vm,
+    /// Models of the datapaths in user space: counted steps, no kernel, no root.
+    Sim,
 }
 
 /// Raw wishes: a TOML file or the command line. What is absent comes from the preset.
@@ -194,6 +197,12 @@ pub enum ScenarioError {
     /// Kernels are for the vm only.
     #[error("--kernel is for the vm, and --venue host measures this kernel only: use --venue vm or auto")]
     KernelOnHost,
+    /// Kernels are for the vm only.
+    #[error("--kernel is for the vm, and --venue sim counts in models, of all of them: use --venue vm")]
+    KernelInSim,
+    /// Models count, whatever is asked.
+    #[error("--deterministic is for the vm, and --venue sim always counts: leave it out")]
+    DeterministicInSim,
 }
 
 impl Wishes {
@@ -245,13 +254,20 @@ impl Wishes {
     ///
     /// # Errors
     /// [`ScenarioError::Empty`], [`ScenarioError::Zero`], [`ScenarioError::TooManyPackets`], [`ScenarioError::TooManyTrials`],
-    /// [`ScenarioError::TooManyDecisions`], [`ScenarioError::Kernels`], [`ScenarioError::KernelOnHost`].
+    /// [`ScenarioError::TooManyDecisions`], [`ScenarioError::Kernels`], [`ScenarioError::KernelOnHost`], [`ScenarioError::KernelInSim`],
+    /// [`ScenarioError::DeterministicInSim`].
     pub fn resolve(self) -> Result<Scenario, ScenarioError> {
         let preset = self.preset.unwrap_or_default();
         let kernels = pair_kernels(&self.kernel.unwrap_or_default(), &self.modules.unwrap_or_default())?;
         let venue = self.venue.unwrap_or_default();
         if venue == VenueChoice::Host && !kernels.is_empty() {
             return Err(ScenarioError::KernelOnHost);
+        }
+        if venue == VenueChoice::Sim && !kernels.is_empty() {
+            return Err(ScenarioError::KernelInSim);
+        }
+        if venue == VenueChoice::Sim && self.deterministic == Some(false) {
+            return Err(ScenarioError::DeterministicInSim);
         }
         if let Some(asked) = self.packets.filter(|asked| *asked > MOST_PACKETS) {
             return Err(ScenarioError::TooManyPackets { asked });

@@ -37,6 +37,7 @@ fn figure((venue, kernel, unit, op): Panel<'_>, records: &[&ProgrammingRecord]) 
 fn plot_unit(unit: Unit, records: &[&ProgrammingRecord]) -> (f64, &'static str) {
     match unit {
         Unit::Instructions => (1.0, "instructions"),
+        Unit::Steps => (1.0, "steps"),
         Unit::Ns if records.iter().any(|record| record.total >= 1_000_000_000) => (1e9, "s"),
         Unit::Ns => (1e6, "ms"),
     }

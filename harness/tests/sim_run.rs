@@ -1,0 +1,134 @@
+//! `--venue sim` end to end: any plan, no root, no kernel, the same bytes each time, and what follows from them.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::path::Path;
+
+use assert_cmd::Command;
+use lbcurve::claims::{Verdict, judge};
+use lbcurve::result::{BackendKind, Curve, Flow, Integrity, Metric, Position, RunFile, Unit, VenueKind, read_run_file};
+use lbcurve::workload::VipLayout;
+
+const FIXED: &str = "model-256";
+const RESIZABLE: &str = "model-resizable";
+
+fn lbcurve(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lbcurve"));
+    command.args(args);
+    command
+}
+
+fn run(out: &Path, args: &[&str]) -> RunFile {
+    lbcurve(&["run", "--venue", "sim", "--out"]).arg(out).args(args).assert().success();
+    read_run_file(&out.join("run.json")).unwrap()
+}
+
+/// The curve of `added` of new flows.
+fn added<'a>(run: &'a RunFile, kernel: &str, backend: BackendKind, layout: VipLayout, position: Position) -> &'a Curve {
+    let wanted = |curve: &&Curve| {
+        let key = &curve.key;
+        (key.metric, key.flow, key.kernel.as_str()) == (Metric::Added, Flow::New, kernel)
+            && (key.backend, key.layout, key.position) == (backend, layout, position)
+    };
+    run.curves.iter().find(wanted).unwrap()
+}
+
+#[test]
+fn any_plan_is_counted_and_the_models_grow_as_their_structures_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = run(
+        &dir.path().join("run"),
+        &["--services", "1,10,100,1000,10000,100000", "--layout", "sequential,stride-256", "--service-cidr", "10.0.0.0/9",
+          "--positions", "first,last,random,missing", "--protocol", "udp"],
+    );
+    assert!(run.environment.kernels.iter().all(|kernel| (kernel.venue, kernel.unit) == (VenueKind::Sim, Unit::Steps)));
+    assert!(run.curves.iter().all(|curve| curve.integrity == Integrity::default()), "no packet is lost in a model");
+    assert!(run.programming.is_empty() && run.throughput.is_empty());
+    let growth = |kernel, backend, layout, position| {
+        let curve = added(&run, kernel, backend, layout, position);
+        let (first, last) = (curve.points.first().unwrap(), curve.points.last().unwrap());
+        assert_eq!((first.services, last.services), (1, 100_000));
+        (curve.fit.label(), last.p50 - first.p50)
+    };
+    use BackendKind::{IptablesLegacy, IptablesNft, Ipvs, Nftables};
+    use VipLayout::{Sequential, Stride256};
+    for backend in [IptablesLegacy, IptablesNft] {
+        let (label, steps) = growth(FIXED, backend, Sequential, Position::Last);
+        assert_eq!(label, "linear");
+        // A rule a service, but histograms keep three digits.
+        assert!((99_900.0..100_100.0).contains(&steps), "{steps}");
+        assert_eq!(growth(FIXED, backend, Sequential, Position::First).1, 0.0);
+    }
+    for layout in [Sequential, Stride256] {
+        assert_eq!(growth(FIXED, Nftables, layout, Position::Last), ("constant".to_owned(), 0.0));
+        let (label, steps) = growth(RESIZABLE, Ipvs, layout, Position::First);
+        assert!(label == "constant" && steps.abs() < 8.0, "{label}, {steps}");
+    }
+    // 100,000 sequential VIPs in 256 buckets: 391 in the fullest, 390 in others.
+    assert!((380.0..400.0).contains(&growth(FIXED, Ipvs, Sequential, Position::First).1));
+    let (label, steps) = growth(FIXED, Ipvs, Stride256, Position::First);
+    assert!(label == "linear" && (99_900.0..100_100.0).contains(&steps), "{label}, {steps}");
+    assert!(growth(FIXED, Ipvs, Stride256, Position::Last).1.abs() < 8.0, "the last service stands first in its bucket");
+}
+
+#[test]
+fn two_runs_are_equal_byte_for_byte_and_a_resumed_one_as_well() {
+    let dir = tempfile::tempdir().unwrap();
+    let trials = |name: &str, seed: &str| {
+        let out = dir.path().join(name);
+        run(&out, &["--services", "1,100", "--seed", seed]);
+        std::fs::read(out.join("trials.jsonl")).unwrap()
+    };
+    let one = trials("one", "7");
+    assert_eq!(one, trials("two", "7"));
+    assert_ne!(one, trials("other", "8"));
+    let cut = &one[..one.len() / 2];
+    std::fs::write(dir.path().join("two/trials.jsonl"), cut).unwrap();
+    assert_eq!(one, trials("two", "7"));
+}
+
+#[test]
+fn claims_say_that_they_are_the_models() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("run");
+    let run = run(&out, &["--services", "1,10,100,1000,10000", "--layout", "sequential,stride-256"]);
+    let judgements = judge(&run);
+    let of = |claim: &str, kernel: &str| {
+        let here = |j: &&lbcurve::claims::Judgement| j.claim.id == claim && j.scope.as_ref().is_some_and(|s| s.kernel == kernel);
+        judgements.iter().find(here).unwrap()
+    };
+    for judgement in judgements.iter().filter(|judgement| judgement.scope.is_some()) {
+        assert!(judgement.reason.contains("the model's verdict"), "{}: {}", judgement.claim.id, judgement.reason);
+    }
+    assert_eq!(of("C1", FIXED).verdict, Verdict::Holds);
+    assert_eq!(of("C2", RESIZABLE).verdict, Verdict::Holds);
+    assert_ne!(of("C2", FIXED).verdict, Verdict::Holds, "one bucket of 256 grows");
+    let said = lbcurve(&["claims"]).arg(&out).assert().success();
+    assert!(String::from_utf8_lossy(&said.get_output().stdout).contains("sim model-256, steps"));
+}
+
+#[test]
+fn the_two_models_can_be_compared_within_a_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("run");
+    run(&out, &["--services", "1,1000", "--layout", "sequential,stride-256", "--positions", "first"]);
+    let said = lbcurve(&["compare", "--kernels", FIXED, RESIZABLE, "--floor", "1%"]).arg(&out).assert().success();
+    let text = String::from_utf8_lossy(&said.get_output().stdout).into_owned();
+    assert!(text.contains("improved") && text.contains("counted by a model"), "{text}");
+}
+
+#[test]
+fn a_model_needs_no_root_and_takes_no_kernel() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("run");
+    let refused = |args: &[&str], words: &str| {
+        let assert = lbcurve(&["run", "--venue", "sim", "--out"]).arg(&out).args(args).assert().code(3);
+        let said = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();
+        assert!(said.contains(words) && !out.exists(), "{said}");
+    };
+    refused(&["--kernel", "trixie"], "--venue vm");
+    refused(&["--deterministic=false"], "always counts");
+    let doctor = lbcurve(&["doctor"]).assert().success();
+    let table = String::from_utf8_lossy(&doctor.get_output().stdout).into_owned();
+    let ready = |kernel: &str| table.lines().any(|line| line.contains("sim") && line.contains(kernel) && line.contains("ready"));
+    assert!(ready(FIXED) && ready(RESIZABLE), "{table}");
+}
