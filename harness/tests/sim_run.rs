@@ -37,8 +37,18 @@ fn any_plan_is_counted_and_the_models_grow_as_their_structures_do() {
     let dir = tempfile::tempdir().unwrap();
     let run = run(
         &dir.path().join("run"),
-        &["--services", "1,10,100,1000,10000,100000", "--layout", "sequential,stride-256", "--service-cidr", "10.0.0.0/9",
-          "--positions", "first,last,random,missing", "--protocol", "udp"],
+        &[
+            "--services",
+            "1,10,100,1000,10000,100000",
+            "--layout",
+            "sequential,stride-256",
+            "--service-cidr",
+            "64.0.0.0/7",
+            "--positions",
+            "first,last,random,missing",
+            "--protocol",
+            "udp",
+        ],
     );
     assert!(run.environment.kernels.iter().all(|kernel| (kernel.venue, kernel.unit) == (VenueKind::Sim, Unit::Steps)));
     assert!(run.curves.iter().all(|curve| curve.integrity == Integrity::default()), "no packet is lost in a model");
@@ -67,7 +77,10 @@ fn any_plan_is_counted_and_the_models_grow_as_their_structures_do() {
     assert!((380.0..400.0).contains(&growth(FIXED, Ipvs, Sequential, Position::First).1));
     let (label, steps) = growth(FIXED, Ipvs, Stride256, Position::First);
     assert!(label == "linear" && (99_900.0..100_100.0).contains(&steps), "{label}, {steps}");
-    assert!(growth(FIXED, Ipvs, Stride256, Position::Last).1.abs() < 8.0, "the last service stands first in its bucket");
+    assert!(
+        growth(FIXED, Ipvs, Stride256, Position::Last).1.abs() < 8.0,
+        "the last service stands first in its bucket"
+    );
 }
 
 #[test]
@@ -93,7 +106,9 @@ fn claims_say_that_they_are_the_models() {
     let run = run(&out, &["--services", "1,10,100,1000,10000", "--layout", "sequential,stride-256"]);
     let judgements = judge(&run);
     let of = |claim: &str, kernel: &str| {
-        let here = |j: &&lbcurve::claims::Judgement| j.claim.id == claim && j.scope.as_ref().is_some_and(|s| s.kernel == kernel);
+        let here = |j: &&lbcurve::claims::Judgement| {
+            j.claim.id == claim && j.scope.as_ref().is_some_and(|s| s.kernel == kernel)
+        };
         judgements.iter().find(here).unwrap()
     };
     for judgement in judgements.iter().filter(|judgement| judgement.scope.is_some()) {
@@ -129,6 +144,8 @@ fn a_model_needs_no_root_and_takes_no_kernel() {
     refused(&["--deterministic=false"], "always counts");
     let doctor = lbcurve(&["doctor"]).assert().success();
     let table = String::from_utf8_lossy(&doctor.get_output().stdout).into_owned();
-    let ready = |kernel: &str| table.lines().any(|line| line.contains("sim") && line.contains(kernel) && line.contains("ready"));
+    let ready = |kernel: &str| {
+        table.lines().any(|line| line.contains("sim") && line.contains(kernel) && line.contains("ready"))
+    };
     assert!(ready(FIXED) && ready(RESIZABLE), "{table}");
 }

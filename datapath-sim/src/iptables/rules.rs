@@ -20,8 +20,8 @@ const NOBODY: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 enum Portal {
     /// That of a service, by its index.
     Service(u32),
-    /// Ballast, by its port.
-    Ballast(u16),
+    /// Ballast with its protocol, that of the service before, and its port.
+    Ballast(Protocol, u16),
 }
 
 /// The rules of a node in iptables mode.
@@ -60,7 +60,7 @@ impl RuleSet {
             portals += 1;
             if ballast.is_some_and(|services_a_rule| portals.is_multiple_of(services_a_rule.get())) {
                 ballasts = ballasts.wrapping_add(1).max(1);
-                rules.portals.push(Portal::Ballast(ballasts));
+                rules.portals.push(Portal::Ballast(service.protocol, ballasts));
             }
         }
         rules
@@ -80,10 +80,7 @@ impl RuleSet {
                 let service = &self.services[index as usize];
                 asks_for(service.address, service.protocol, Target::Jump(Chain::Service(index)))
             }
-            Portal::Ballast(port) => {
-                let protocol = self.services.first().map_or(Protocol::Tcp, |service| service.protocol);
-                asks_for(SocketAddrV4::new(NOBODY, port), protocol, Target::Return)
-            }
+            Portal::Ballast(protocol, port) => asks_for(SocketAddrV4::new(NOBODY, port), protocol, Target::Return),
         }
     }
 

@@ -54,7 +54,8 @@ fn without_comments(text: &str) -> String {
     while let Some(start) = rest.find(" -m comment --comment ").or_else(|| rest.find(" -m nfacct ")) {
         kept.push_str(&rest[..start]);
         let option = &rest[start..];
-        let words = if option.starts_with(" -m nfacct") { " -m nfacct --nfacct-name " } else { " -m comment --comment " };
+        let words =
+            if option.starts_with(" -m nfacct") { " -m nfacct --nfacct-name " } else { " -m comment --comment " };
         let value = &option[words.len()..];
         let end = match value.strip_prefix('"') {
             Some(quoted) => quoted.find('"').expect("a quote that is closed") + 2,
@@ -80,7 +81,7 @@ impl Names<'_> {
             Chain::Service(index) => return service_chain(&self.0.services[index as usize]),
             Chain::Endpoint(index, at) => {
                 let service = &self.0.services[index as usize];
-                return endpoint_chain(service, sorted_endpoints(service)[at as usize]);
+                return endpoint_chain(service, &sorted_endpoints(service)[at as usize]);
             }
         };
         builtin.to_owned()
@@ -110,7 +111,9 @@ fn assert_same_rules(kind: BackendKind, workload: &Workload, of_model: &dyn Fn(T
             let rules = of_model(table, names.chain(&chain.name));
             let line = |rule: &Rule| format!("-A {} {}\n", chain.name, rule.text(&|to| names.name(to)));
             let mut model = Ruleset::default();
-            model.restore(&format!("*{name}\n{}COMMIT\n", rules.iter().map(line).collect::<String>())).expect("readable");
+            model
+                .restore(&format!("*{name}\n{}COMMIT\n", rules.iter().map(line).collect::<String>()))
+                .expect("readable");
             let model = model.table(name).and_then(|table| table.chain(&chain.name));
             assert_eq!(model.map_or(&[][..], |chain| &chain.rules), chain.rules, "{kind:?} {name} {}", chain.name);
             compared += rules.len();

@@ -78,7 +78,8 @@ fn host_answer() -> Answer {
 
 /// A model needs nothing.
 fn model_answer(model: Model) -> Answer {
-    Answer { venue: VenueKind::Sim, kernel: model.kernel().to_owned(), states: vec![Ok(()); BACKENDS.len()] }
+    let states = BACKENDS.iter().map(|&backend| Model::obstacle(backend).map_or(Ok(()), Err)).collect();
+    Answer { venue: VenueKind::Sim, kernel: model.kernel().to_owned(), states }
 }
 
 fn vm_answer(source: &KernelSource) -> Answer {

@@ -9,7 +9,7 @@ use hdrhistogram::Histogram;
 
 use super::Model;
 use super::datapath::{Site, protocol};
-use crate::result::{Cell, Flow, HistogramError, Position, Quantiles, TrialKind, TrialRecord, encode_histogram};
+use crate::result::{Cell, Flow, HistogramError, Position, Quantiles, TrialKind, TrialRecord, encode_histogram, name};
 use crate::run::measure::{Place, targets};
 use crate::run::plan::{Batch, Measure, MeasureKind, Setup, Visit};
 use crate::run::record::Record;
@@ -37,6 +37,9 @@ pub enum SimError {
     /// The plan asks for what no model has.
     #[error("a model cannot take the measure {0:?}: it counts traversals only")]
     Measure(MeasureKind),
+    /// The plan asks for a backend without a model.
+    #[error("{0} has no model")]
+    NoModel(String),
     /// Packets of an established flow were not answered from their service.
     #[error(
         "{backend:?} at N={services}: an answer left from {left} and not from {service}: the model does not bring it back"
@@ -77,7 +80,8 @@ impl Model {
 
     fn visit(self, place: &Place, scenario: &Scenario, visit: &Visit, site: &Site) -> Result<Vec<Record>, SimError> {
         let setup = visit.setup;
-        let mut node = site.node(self, setup.backend, scenario.seed);
+        let node = site.node(self, setup.backend, scenario.seed);
+        let mut node = node.ok_or_else(|| SimError::NoModel(name(&setup.backend)))?;
         let take = |measure: &Measure| match measure.kind {
             MeasureKind::Traversal { flow, position } => {
                 let order = Order::new(scenario, &setup, site, measure, (flow, position));

@@ -24,18 +24,17 @@ impl Site {
         Self { services, addresses: addresses(&workload.addresses), workload }
     }
 
-    /// A node with these services. `seed` rules what a kernel would draw.
-    pub(super) fn node(&self, model: Model, backend: BackendKind, seed: u64) -> Box<dyn Datapath> {
+    /// A node with these services; none where the backend has no model. `seed` rules what a kernel would draw.
+    pub(super) fn node(&self, model: Model, backend: BackendKind, seed: u64) -> Option<Box<dyn Datapath>> {
         let (addresses, services) = (self.addresses, &self.services[..]);
-        match backend {
+        Some(match backend {
             BackendKind::Direct => Box::new(Direct),
             BackendKind::DirectConntrack => Box::new(DirectConntrack::default()),
-            BackendKind::IptablesLegacy | BackendKind::IptablesNft => {
-                Box::new(self.iptables(seed))
-            }
+            BackendKind::IptablesLegacy | BackendKind::IptablesNft => Box::new(self.iptables(seed)),
             BackendKind::Ipvs => Box::new(Ipvs::new(addresses, services, Scheduler::Rr, model.table(seed), seed)),
             BackendKind::Nftables => Box::new(Nftables::new(addresses, services, seed)),
-        }
+            BackendKind::EbpfTc | BackendKind::EbpfXdp => return None,
+        })
     }
 
     pub(crate) fn iptables(&self, seed: u64) -> Iptables {
