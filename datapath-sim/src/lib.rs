@@ -11,10 +11,12 @@
 //! | [`Iptables`] | kube-proxy 1.36's iptables mode | net/ipv4/netfilter/ip_tables.c, net/netfilter/xt_statistic.c, nf_nat_core.c |
 //! | [`Ipvs`] | its IPVS mode | net/netfilter/ipvs/ip_vs_{core,ctl,conn,rr,wrr,lc,wlc,sed,nq,sh,dh,mh}.c |
 //! | [`Nftables`] | its nftables mode | net/netfilter/{nf_tables_core,nft_set_hash,nft_numgen}.c |
+| [`Ebpf`] | lbcurve's own eBPF load balancer, from the same source | `datapath_common::balancer` |
 
 mod addresses;
 mod conntrack;
 mod direct;
+mod ebpf;
 mod hash;
 pub mod iptables;
 pub mod ipvs;
@@ -27,6 +29,7 @@ mod table;
 
 pub use addresses::{Addresses, Range};
 pub use direct::{Direct, DirectConntrack};
+pub use ebpf::{Ebpf, EndpointChoice};
 pub use iptables::Iptables;
 pub use ipvs::{Ipvs, Scheduler, Table};
 pub use nftables::Nftables;

@@ -1,6 +1,9 @@
 //! `--venue sim` end to end: any plan, no root, no kernel, the same bytes each time, and what follows from them.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+use std::fs::{Permissions, set_permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 
 use assert_cmd::Command;
@@ -48,6 +51,8 @@ fn any_plan_is_counted_and_the_models_grow_as_their_structures_do() {
             "first,last,random,missing",
             "--protocol",
             "udp",
+            "--backends",
+            "iptables-legacy,iptables-nft,ipvs,nftables,ebpf-tc,ebpf-xdp",
         ],
     );
     assert!(run.environment.kernels.iter().all(|kernel| (kernel.venue, kernel.unit) == (VenueKind::Sim, Unit::Steps)));
@@ -59,7 +64,7 @@ fn any_plan_is_counted_and_the_models_grow_as_their_structures_do() {
         assert_eq!((first.services, last.services), (1, 100_000));
         (curve.fit.label(), last.p50 - first.p50)
     };
-    use BackendKind::{IptablesLegacy, IptablesNft, Ipvs, Nftables};
+    use BackendKind::{EbpfTc, IptablesLegacy, IptablesNft, Ipvs, Nftables};
     use VipLayout::{Sequential, Stride256};
     for backend in [IptablesLegacy, IptablesNft] {
         let (label, steps) = growth(FIXED, backend, Sequential, Position::Last);
@@ -70,6 +75,7 @@ fn any_plan_is_counted_and_the_models_grow_as_their_structures_do() {
     }
     for layout in [Sequential, Stride256] {
         assert_eq!(growth(FIXED, Nftables, layout, Position::Last), ("constant".to_owned(), 0.0));
+        assert_eq!(growth(FIXED, EbpfTc, layout, Position::Last), ("constant".to_owned(), 0.0));
         let (label, steps) = growth(RESIZABLE, Ipvs, layout, Position::First);
         assert!(label == "constant" && steps.abs() < 8.0, "{label}, {steps}");
     }
@@ -148,4 +154,29 @@ fn a_model_needs_no_root_and_takes_no_kernel() {
         table.lines().any(|line| line.contains("sim") && line.contains(kernel) && line.contains("ready"))
     };
     assert!(ready(FIXED) && ready(RESIZABLE), "{table}");
+}
+
+/// As nobody, and without a place for the vm's cache: neither host nor vm can be used.
+#[test]
+fn auto_falls_back_to_the_models_and_says_so_in_one_line() {
+    let dir = tempfile::tempdir().unwrap();
+    set_permissions(dir.path(), Permissions::from_mode(0o777)).unwrap();
+    let program = dir.path().join("lbcurve");
+    std::fs::copy(env!("CARGO_BIN_EXE_lbcurve"), &program).unwrap();
+    let mut command = std::process::Command::new(&program);
+    command.env_clear().current_dir(dir.path());
+    if rustix::process::geteuid().is_root() {
+        command.uid(65534).gid(65534);
+    }
+    let out = dir.path().join("run");
+    let assert = Command::from_std(command).args(["run", "--services", "1,10", "--out"]).arg(&out).assert().success();
+    let said = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();
+    let lines: Vec<_> = said.lines().filter(|line| line.starts_with("no kernel can be measured (")).collect();
+    assert!(
+        matches!(lines[..], [line] if line.contains("vm: ") && line.contains("host: ") && line.contains("models count")),
+        "{said}"
+    );
+    let run = read_run_file(&out.join("run.json")).unwrap();
+    assert!(run.curves.iter().all(|curve| curve.key.venue == VenueKind::Sim));
+    assert!(run.skipped.iter().any(|skipped| skipped.cell.venue == VenueKind::Vm), "what is missing says why");
 }

@@ -7,7 +7,9 @@ use super::args::RunArgs;
 use super::report::{RUN_FILE, write_html};
 use super::{CliError, signals};
 use crate::report;
-use crate::result::{AssembleError, BackendKind, Manifest, Recorded, RunFile, SkippedCell, assemble_records, name, write_run_file};
+use crate::result::{
+    AssembleError, BackendKind, Bracket, Manifest, Recorded, RunFile, SkippedCell, assemble_records, name, write_run_file,
+};
 use crate::run::execute::execute;
 use crate::run::manifest;
 use crate::run::offer;
@@ -52,8 +54,8 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode, CliError> {
 /// Every setup's workload must fit before the first is programmed.
 pub(super) fn check_workloads(plan: &Plan) -> Result<(), CliError> {
     let visits = plan.batches.iter().flat_map(|batch| &batch.visits);
-    // Whatever the backend, the same services: they are generated once.
-    let alike = |setup: Setup| Setup { backend: BackendKind::Direct, ..setup };
+    // Whatever backend and bracket, the same services: they are generated once.
+    let alike = |setup: Setup| Setup { backend: BackendKind::Direct, bracket: Bracket::default(), ..setup };
     let mut setups: Vec<_> = visits.map(|visit| alike(visit.setup)).collect();
     setups.sort_unstable();
     setups.dedup();

@@ -9,7 +9,7 @@ use hdrhistogram::Histogram;
 
 use super::Model;
 use super::datapath::{Site, protocol};
-use crate::result::{Cell, Flow, HistogramError, Position, Quantiles, TrialKind, TrialRecord, encode_histogram, name};
+use crate::result::{Cell, Flow, HistogramError, Position, Quantiles, TrialKind, TrialRecord, encode_histogram};
 use crate::run::measure::{Place, targets};
 use crate::run::plan::{Batch, Measure, MeasureKind, Setup, Visit};
 use crate::run::record::Record;
@@ -37,9 +37,6 @@ pub enum SimError {
     /// The plan asks for what no model has.
     #[error("a model cannot take the measure {0:?}: it counts traversals only")]
     Measure(MeasureKind),
-    /// The plan asks for a backend without a model.
-    #[error("{0} has no model")]
-    NoModel(String),
     /// Packets of an established flow were not answered from their service.
     #[error(
         "{backend:?} at N={services}: an answer left from {left} and not from {service}: the model does not bring it back"
@@ -66,8 +63,8 @@ impl Model {
         let mut records = Vec::new();
         let mut site: Option<(Setup, Site)> = None;
         for visit in &batch.visits {
-            // A batch's visits share their workload, whatever the backend.
-            let alike = |known: &Setup| Setup { backend: visit.setup.backend, ..*known } == visit.setup;
+            // A batch's visits share their workload, whatever backend and bracket.
+            let alike = |known: &Setup| known.workload(scenario) == visit.setup.workload(scenario);
             let current = match site.take().filter(|(setup, _)| alike(setup)) {
                 Some((_, site)) => site,
                 None => generate(scenario, &visit.setup)?,
@@ -80,8 +77,7 @@ impl Model {
 
     fn visit(self, place: &Place, scenario: &Scenario, visit: &Visit, site: &Site) -> Result<Vec<Record>, SimError> {
         let setup = visit.setup;
-        let node = site.node(self, setup.backend, scenario.seed);
-        let mut node = node.ok_or_else(|| SimError::NoModel(name(&setup.backend)))?;
+        let mut node = site.node(self, setup.backend, scenario.seed);
         let take = |measure: &Measure| match measure.kind {
             MeasureKind::Traversal { flow, position } => {
                 let order = Order::new(scenario, &setup, site, measure, (flow, position));
@@ -105,6 +101,8 @@ fn cell(place: &Place, setup: &Setup, flow: Flow, position: Position) -> Cell {
         venue: place.venue,
         kernel: place.kernel.clone(),
         backend: setup.backend,
+        // A model has no hooks: it counts alike in both.
+        bracket: setup.bracket,
         layout: setup.layout,
         protocol: setup.protocol,
         services: setup.services,

@@ -3,8 +3,8 @@
 use std::net::SocketAddrV4;
 
 use datapath_sim::{
-    Addresses, Datapath, Direct, DirectConntrack, Endpoint, Iptables, Ipvs, Nftables, Protocol, Range, Scheduler,
-    Service,
+    Addresses, Datapath, Direct, DirectConntrack, Ebpf, Endpoint, EndpointChoice, Iptables, Ipvs, Nftables, Protocol,
+    Range, Scheduler, Service,
 };
 
 use super::Model;
@@ -24,17 +24,17 @@ impl Site {
         Self { services, addresses: addresses(&workload.addresses), workload }
     }
 
-    /// A node with these services; none where the backend has no model. `seed` rules what a kernel would draw.
-    pub(super) fn node(&self, model: Model, backend: BackendKind, seed: u64) -> Option<Box<dyn Datapath>> {
+    /// A node with these services. `seed` rules what a kernel would draw.
+    pub(super) fn node(&self, model: Model, backend: BackendKind, seed: u64) -> Box<dyn Datapath> {
         let (addresses, services) = (self.addresses, &self.services[..]);
-        Some(match backend {
+        match backend {
             BackendKind::Direct => Box::new(Direct),
             BackendKind::DirectConntrack => Box::new(DirectConntrack::default()),
             BackendKind::IptablesLegacy | BackendKind::IptablesNft => Box::new(self.iptables(seed)),
             BackendKind::Ipvs => Box::new(Ipvs::new(addresses, services, Scheduler::Rr, model.table(seed), seed)),
             BackendKind::Nftables => Box::new(Nftables::new(addresses, services, seed)),
-            BackendKind::EbpfTc | BackendKind::EbpfXdp => return None,
-        })
+            BackendKind::EbpfTc | BackendKind::EbpfXdp => Box::new(Ebpf::new(services, EndpointChoice::Random, seed)),
+        }
     }
 
     pub(crate) fn iptables(&self, seed: u64) -> Iptables {

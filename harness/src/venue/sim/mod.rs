@@ -11,7 +11,7 @@ pub(crate) use datapath::Site;
 
 use datapath_sim::Table;
 
-use crate::result::{BackendKind, KernelUnderTest, Unit, VenueKind};
+use crate::result::{KernelUnderTest, Unit, VenueKind};
 use crate::run::measure::Place;
 use crate::run::plan::VenueOffer;
 use crate::run::scenario::Scenario;
@@ -59,13 +59,6 @@ impl Model {
         KernelUnderTest { venue, release, version: self.identity(), unit }
     }
 
-    /// Why a backend cannot be counted; `None` where it has a model.
-    #[must_use]
-    pub fn obstacle(backend: BackendKind) -> Option<String> {
-        let absent = matches!(backend, BackendKind::EbpfTc | BackendKind::EbpfXdp);
-        absent.then(|| "the eBPF load balancer has no model yet".to_owned())
-    }
-
     fn table(self, seed: u64) -> Table {
         match self {
             Self::Fixed => Table::Fixed256,
@@ -74,22 +67,15 @@ impl Model {
     }
 }
 
-/// What both models can run, whatever the machine.
+/// What both models can run: everything, whatever the machine.
 #[must_use]
 pub fn offers(scenario: &Scenario) -> Vec<VenueOffer> {
-    let (mut ready, mut unready) = (Vec::new(), Vec::new());
-    for &backend in &scenario.backends {
-        match Model::obstacle(backend) {
-            None => ready.push(backend),
-            Some(reason) => unready.push((backend, reason)),
-        }
-    }
     let offer = |model: Model| VenueOffer {
         venue: VenueKind::Sim,
         kernel: model.kernel().to_owned(),
         identity: model.identity(),
-        backends: ready.clone(),
-        unready: unready.clone(),
+        backends: scenario.backends.clone(),
+        unready: Vec::new(),
         deterministic: true,
         saturation: false,
     };
