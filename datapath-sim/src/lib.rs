@@ -11,7 +11,7 @@
 //! | [`Iptables`] | kube-proxy 1.36's iptables mode | net/ipv4/netfilter/ip_tables.c, net/netfilter/xt_statistic.c, nf_nat_core.c |
 //! | [`Ipvs`] | its IPVS mode | net/netfilter/ipvs/ip_vs_{core,ctl,conn,rr,wrr,lc,wlc,sed,nq,sh,dh,mh}.c |
 //! | [`Nftables`] | its nftables mode | net/netfilter/{nf_tables_core,nft_set_hash,nft_numgen}.c |
-| [`Ebpf`] | lbcurve's own eBPF load balancer, from the same source | `datapath_common::balancer` |
+//! | [`Ebpf`] | lbcurve's own eBPF load balancer, from the same source | `datapath_common::balancer` |
 
 mod addresses;
 mod conntrack;

@@ -71,7 +71,8 @@ fn any_plan_is_counted_and_the_models_grow_as_their_structures_do() {
         assert_eq!(label, "linear");
         // A rule a service, but histograms keep three digits.
         assert!((99_900.0..100_100.0).contains(&steps), "{steps}");
-        assert_eq!(growth(FIXED, backend, Sequential, Position::First).1, 0.0);
+        // The second of two endpoints costs a rule more, and a median falls on either.
+        assert!(growth(FIXED, backend, Sequential, Position::First).1.abs() <= 1.0);
     }
     for layout in [Sequential, Stride256] {
         assert_eq!(growth(FIXED, Nftables, layout, Position::Last), ("constant".to_owned(), 0.0));

@@ -51,7 +51,8 @@ fn programmed(kind: BackendKind, workload: &Workload) -> Ruleset {
 fn without_comments(text: &str) -> String {
     let mut kept = String::new();
     let mut rest = text;
-    while let Some(start) = rest.find(" -m comment --comment ").or_else(|| rest.find(" -m nfacct ")) {
+    let next = |text: &str| [" -m comment --comment ", " -m nfacct "].iter().filter_map(|start| text.find(start)).min();
+    while let Some(start) = next(rest) {
         kept.push_str(&rest[..start]);
         let option = &rest[start..];
         let words =
