@@ -8,7 +8,10 @@ use std::path::Path;
 
 use assert_cmd::Command;
 use lbcurve::claims::{Verdict, judge};
-use lbcurve::result::{BackendKind, Curve, Flow, Integrity, Metric, Position, RunFile, Unit, VenueKind, read_run_file};
+use lbcurve::result::{
+    BackendKind, Curve, Flow, Integrity, Metric, Position, Reached, RunFile, Unit, VenueKind, read_run_file,
+};
+use lbcurve::run::record::Record;
 use lbcurve::workload::VipLayout;
 
 const FIXED: &str = "model-256";
@@ -88,6 +91,41 @@ fn any_plan_is_counted_and_the_models_grow_as_their_structures_do() {
         growth(FIXED, Ipvs, Stride256, Position::Last).1.abs() < 8.0,
         "the last service stands first in its bucket"
     );
+}
+
+#[test]
+fn decisions_are_those_of_the_scheduler() {
+    let dir = tempfile::tempdir().unwrap();
+    let reached = |scheduler: &str| {
+        let out = dir.path().join(scheduler);
+        let asked = [
+            "--backends",
+            "ipvs",
+            "--services",
+            "10",
+            "--endpoints",
+            "3",
+            "--positions",
+            "first",
+            "--layout",
+            "sequential",
+            "--decisions",
+            "9",
+        ];
+        run(&out, &[&asked[..], &["--protocol", "udp", "--scheduler", scheduler]].concat());
+        let text = std::fs::read_to_string(out.join("trials.jsonl")).unwrap();
+        let records = text.lines().map(|line| serde_json::from_str(line).unwrap());
+        let decisions = records.filter_map(|record| match record {
+            Record::Decisions(decisions) if decisions.cell.kernel == FIXED => Some(decisions.decode().unwrap()),
+            _ => None,
+        });
+        decisions.collect::<Vec<_>>()
+    };
+    let endpoints = |order: [u32; 9]| vec![order.map(Reached::Endpoint).to_vec()];
+    // The last endpoint that was added stands first; UDP connections never count as active.
+    assert_eq!(reached("rr"), endpoints([2, 1, 0, 2, 1, 0, 2, 1, 0]));
+    assert_eq!(reached("lc"), endpoints([2, 1, 0, 2, 1, 0, 2, 1, 0]));
+    assert_eq!(reached("nq"), endpoints([2; 9]));
 }
 
 #[test]

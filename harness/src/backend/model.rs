@@ -5,7 +5,7 @@ use std::net::SocketAddrV4;
 use std::num::NonZeroU32;
 
 use datapath_sim::netfilter::{Chain, Rule, TableName};
-use datapath_sim::{Datapath, Ipvs, Nftables, Packet, Protocol, Scheduler, Table};
+use datapath_sim::{Datapath, Nftables, Packet, Protocol, Table};
 
 use super::iptables::Ruleset;
 use super::names::{endpoint_chain, service_chain, sorted_endpoints};
@@ -138,7 +138,7 @@ fn the_models_iptables_rules_are_those_that_are_programmed() {
 fn the_models_ipvs_rules_are_those_that_are_programmed() {
     let workload = workload();
     let site = Site::of(workload.clone());
-    let model = Ipvs::new(site.addresses, &site.services, Scheduler::Rr, Table::Fixed256, 1);
+    let model = site.ipvs(Table::Fixed256, 1);
     assert_same_rules(BackendKind::Ipvs, &workload, &|table, chain| model.rules(table, chain).collect());
 }
 

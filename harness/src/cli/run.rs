@@ -8,7 +8,8 @@ use super::report::{RUN_FILE, write_html};
 use super::{CliError, signals};
 use crate::report;
 use crate::result::{
-    AssembleError, BackendKind, Bracket, Manifest, Recorded, RunFile, SkippedCell, assemble_records, name, write_run_file,
+    AssembleError, BackendKind, Bracket, Manifest, Recorded, RunFile, SkippedCell, assemble_records, name,
+    write_run_file,
 };
 use crate::run::execute::execute;
 use crate::run::manifest;

@@ -46,7 +46,7 @@ fn one(fate: Fate, asked: SocketAddrV4, endpoints: &Endpoints) -> Reached {
 ///
 /// # Errors
 /// Never in fact: see [`encode_reached`].
-pub(super) fn record(
+pub(crate) fn record(
     cell: Cell,
     trial: u32,
     order: &TrafficOrder,

@@ -202,8 +202,12 @@ fn kinds(scenario: &Scenario, offer: &VenueOffer, setup: &Setup) -> Vec<MeasureK
             kinds.push(MeasureKind::Traversal { flow, position });
         }
     }
+    let decisions = scenario.decisions.filter(|_| setup.backend.balances() && setup.bracket == setup.backend.bracket());
+    let decisions = decisions.map_or(&[][..], |_| &scenario.positions).iter();
+    let decisions = decisions.map(|&position| MeasureKind::Decisions { position });
     // A model has no probe and is not programmed.
     if offer.venue == VenueKind::Sim {
+        kinds.extend(decisions);
         return kinds;
     }
     if setup.backend == BackendKind::Direct {
@@ -217,9 +221,7 @@ fn kinds(scenario: &Scenario, offer: &VenueOffer, setup: &Setup) -> Vec<MeasureK
         kinds.extend(flows(scenario, setup.backend).iter().map(|&flow| MeasureKind::Saturation { flow, position }));
     }
     if setup.backend.balances() {
-        if scenario.decisions.is_some() {
-            kinds.extend(scenario.positions.iter().map(|&position| MeasureKind::Decisions { position }));
-        }
+        kinds.extend(decisions);
         kinds.push(MeasureKind::Programming);
     }
     kinds

@@ -9,12 +9,15 @@ use hdrhistogram::Histogram;
 
 use super::Model;
 use super::datapath::{Site, protocol};
-use crate::result::{Cell, Flow, HistogramError, Position, Quantiles, TrialKind, TrialRecord, encode_histogram};
+use crate::result::{
+    Cell, DecisionRecord, Flow, HistogramError, Position, Quantiles, TrialKind, TrialRecord, encode_histogram,
+};
+use crate::run::decide;
 use crate::run::measure::{Place, targets};
 use crate::run::plan::{Batch, Measure, MeasureKind, Setup, Visit};
 use crate::run::record::Record;
 use crate::run::scenario::Scenario;
-use crate::traffic::ESTABLISHED_FLOWS;
+use crate::traffic::{ESTABLISHED_FLOWS, Fate, TrafficOrder};
 use crate::workload::{Workload, WorkloadError};
 
 /// Why a batch cannot be counted.
@@ -34,8 +37,11 @@ pub enum SimError {
     /// A histogram could not be encoded.
     #[error(transparent)]
     Histogram(#[from] HistogramError),
+    /// Decisions could not be encoded.
+    #[error("cannot encode decisions: {0}")]
+    Decisions(#[source] std::io::Error),
     /// The plan asks for what no model has.
-    #[error("a model cannot take the measure {0:?}: it counts traversals only")]
+    #[error("a model cannot take the measure {0:?}: it counts traversals and decides only")]
     Measure(MeasureKind),
     /// Packets of an established flow were not answered from their service.
     #[error(
@@ -84,6 +90,10 @@ impl Model {
                 let tally = order.send(&mut *node, &setup)?;
                 tally.record(cell(place, &setup, flow, position), place, measure).map(Record::Trial)
             }
+            MeasureKind::Decisions { position } => {
+                let order = Order::new(scenario, &setup, site, measure, (Flow::New, position));
+                order.decide(&mut *node, cell(place, &setup, Flow::New, position)).map(Record::Decisions)
+            }
             other => Err(SimError::Measure(other)),
         };
         visit.measures.iter().map(take).collect()
@@ -93,6 +103,7 @@ impl Model {
 fn generate(scenario: &Scenario, setup: &Setup) -> Result<Site, SimError> {
     let mut workload = Workload::generate(&setup.workload(scenario))?;
     workload.ballast = scenario.self_test_ballast;
+    workload.scheduling.scheduler = scenario.scheduler.unwrap_or_default();
     Ok(Site::of(workload))
 }
 
@@ -120,6 +131,7 @@ struct Order<'a> {
     targets: Vec<SocketAddrV4>,
     seed: u64,
     protocol: datapath_sim::Protocol,
+    workload_protocol: crate::workload::Protocol,
     first_client: u32,
 }
 
@@ -139,6 +151,7 @@ impl<'a> Order<'a> {
             targets: targets(workload, position),
             seed: scenario.seed ^ measure.first_flow,
             protocol: protocol(setup.protocol),
+            workload_protocol: setup.protocol,
             first_client: u32::from(workload.addresses.client_range.network()) + 1,
         }
     }
@@ -170,6 +183,34 @@ impl<'a> Order<'a> {
             tally.add(node, &packet, self.site)?;
         }
         Ok(tally)
+    }
+}
+
+impl Order<'_> {
+    /// Where each flow of the order goes, judged as in the other venues.
+    fn decide(&self, node: &mut dyn Datapath, cell: Cell) -> Result<DecisionRecord, SimError> {
+        let flows = || (0..u64::from(self.measure.packets)).map(|at| self.measure.first_flow + at);
+        let fate = |flow| {
+            let outcome = node.process(&self.packet(flow)?);
+            Some(match outcome.decision {
+                Decision::Reject => Fate::Rejected,
+                Decision::Drop => Fate::Lost,
+                Decision::Endpoint(_) | Decision::Route => Fate::Left(outcome.packet.destination),
+            })
+        };
+        let fates: Vec<_> = flows().filter_map(fate).collect();
+        let workload = &self.site.workload;
+        let order = TrafficOrder {
+            flow: Flow::New,
+            protocol: self.workload_protocol,
+            targets: self.targets.clone(),
+            packets: self.measure.packets,
+            first_flow: self.measure.first_flow,
+            seed: self.seed,
+            clients: workload.addresses.client_range,
+        };
+        let reached = decide::reached(workload, &order, &fates);
+        decide::record(cell, self.measure.trial, &order, &reached).map_err(SimError::Decisions)
     }
 }
 

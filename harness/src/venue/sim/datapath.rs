@@ -4,7 +4,7 @@ use std::net::SocketAddrV4;
 
 use datapath_sim::{
     Addresses, Datapath, Direct, DirectConntrack, Ebpf, Endpoint, EndpointChoice, Iptables, Ipvs, Nftables, Protocol,
-    Range, Scheduler, Service,
+    Range, Scheduler, Service, Table,
 };
 
 use super::Model;
@@ -20,7 +20,8 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) fn of(workload: Workload) -> Self {
-        let services = workload.services.iter().map(service).collect();
+        let of_model = |one: &workload::Service| service(one, workload.scheduling);
+        let services = workload.services.iter().map(of_model).collect();
         Self { services, addresses: addresses(&workload.addresses), workload }
     }
 
@@ -31,14 +32,32 @@ impl Site {
             BackendKind::Direct => Box::new(Direct),
             BackendKind::DirectConntrack => Box::new(DirectConntrack::default()),
             BackendKind::IptablesLegacy | BackendKind::IptablesNft => Box::new(self.iptables(seed)),
-            BackendKind::Ipvs => Box::new(Ipvs::new(addresses, services, Scheduler::Rr, model.table(seed), seed)),
+            BackendKind::Ipvs => Box::new(self.ipvs(model.table(seed), seed)),
             BackendKind::Nftables => Box::new(Nftables::new(addresses, services, seed)),
             BackendKind::EbpfTc | BackendKind::EbpfXdp => Box::new(Ebpf::new(services, EndpointChoice::Random, seed)),
         }
     }
 
+    pub(crate) fn ipvs(&self, table: Table, seed: u64) -> Ipvs {
+        Ipvs::new(self.addresses, &self.services, scheduler(self.workload.scheduling.scheduler), table, seed)
+    }
+
     pub(crate) fn iptables(&self, seed: u64) -> Iptables {
         Iptables::with_ballast(self.addresses, &self.services, self.workload.ballast, seed)
+    }
+}
+
+fn scheduler(scheduler: workload::Scheduler) -> Scheduler {
+    match scheduler {
+        workload::Scheduler::Rr => Scheduler::Rr,
+        workload::Scheduler::Wrr => Scheduler::Wrr,
+        workload::Scheduler::Lc => Scheduler::Lc,
+        workload::Scheduler::Wlc => Scheduler::Wlc,
+        workload::Scheduler::Sed => Scheduler::Sed,
+        workload::Scheduler::Nq => Scheduler::Nq,
+        workload::Scheduler::Sh => Scheduler::Sh,
+        workload::Scheduler::Dh => Scheduler::Dh,
+        workload::Scheduler::Mh => Scheduler::Mh,
     }
 }
 
@@ -50,11 +69,10 @@ pub(super) fn protocol(protocol: workload::Protocol) -> Protocol {
     }
 }
 
-fn service(service: &workload::Service) -> Service {
+fn service(service: &workload::Service, scheduling: workload::Scheduling) -> Service {
     let endpoint = |endpoint: &workload::Endpoint| Endpoint {
         address: SocketAddrV4::new(endpoint.addr, endpoint.port),
-        // What kube-proxy gives every real server.
-        weight: 1,
+        weight: scheduling.weight(endpoint),
     };
     Service {
         address: SocketAddrV4::new(service.vip, service.port),
