@@ -2,7 +2,7 @@
 
 use lbcurve::backend::backend;
 use lbcurve::result::BackendKind;
-use lbcurve::workload::{AddressPlan, Protocol, VipLayout, Workload, WorkloadSpec};
+use lbcurve::workload::{AddressPlan, EndpointChoice, Protocol, VipLayout, Workload, WorkloadSpec};
 
 /// Three services: one with three endpoints, one over UDP with a named port, one without endpoints.
 fn workload() -> Workload {
@@ -46,6 +46,26 @@ fn rendered_nftables() {
 #[test]
 fn rendered_ipvs() {
     golden("ipvs", BackendKind::Ipvs);
+}
+
+#[test]
+fn rendered_ebpf_tc() {
+    golden("ebpf-tc", BackendKind::EbpfTc);
+}
+
+#[test]
+fn rendered_ebpf_xdp() {
+    golden("ebpf-xdp", BackendKind::EbpfXdp);
+}
+
+/// The text tells only of a Maglev table's whereabouts what the table's own tests do not.
+#[test]
+fn rendered_maglev_says_where_tables_stand() {
+    let workload = Workload { endpoint_choice: EndpointChoice::Maglev, ..workload() };
+    let text = backend(BackendKind::EbpfTc).render(&workload).to_text();
+    assert!(text.contains("endpoints 0 + 3, Maglev slots 0 + 509\n"), "{text}");
+    // The next table begins with an element of its own: four slots each.
+    assert!(text.contains("endpoints 3 + 1, Maglev slots 512 + 251\n"), "{text}");
 }
 
 #[test]

@@ -65,6 +65,9 @@ fn assert_whole(lines: &[String], spec: &GuestSpec) {
     for (tool, _) in lbcurve::venue::vm::image::TOOLS {
         assert!(lines.contains(&format!("{tool}: exit status: 0")), "{tool} failed: {lines:#?}");
     }
+    for balancer in ["ebpf-tc: ready", "ebpf-xdp: ready"] {
+        assert!(lines.contains(&balancer.to_owned()), "{lines:#?}");
+    }
     for save in ["iptables-legacy-save", "iptables-nft-save"] {
         let rule = format!("{save}: -A LBCURVE -p tcp -m tcp --dport 80 -j DNAT --to-destination 10.0.0.1:8080");
         assert!(lines.contains(&rule), "{lines:#?}");

@@ -3,7 +3,7 @@
 use core::mem::zeroed;
 
 use aya_ebpf::EbpfContext;
-use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS, XDP_TX};
+use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS};
 use aya_ebpf::bindings::{BPF_FIB_LKUP_RET_SUCCESS, bpf_fib_lookup as FibLookup};
 use aya_ebpf::helpers::{bpf_fib_lookup, bpf_redirect, bpf_xdp_adjust_head, bpf_xdp_adjust_tail};
 use aya_ebpf::macros::xdp;
@@ -161,7 +161,10 @@ fn reject(ctx: &XdpContext, headers: &Headers) -> Option<u32> {
     if !moved || data + HEADER_LEN > end {
         return None;
     }
-    // SAFETY: compared above.
-    unsafe { *(data as *mut [u16; HEADER_WORDS]) = rejection };
-    Some(XDP_TX)
+    // SAFETY: compared above; the helper takes any index. Not `XDP_TX`: a veth wakes its peer after that only where the peer has an
+    // XDP program of its own (drivers/net/veth.c, `veth_xdp_flush`).
+    unsafe {
+        *(data as *mut [u16; HEADER_WORDS]) = rejection;
+        Some(bpf_redirect(ctx.ingress_ifindex() as u32, 0) as u32)
+    }
 }

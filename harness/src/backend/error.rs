@@ -5,6 +5,7 @@ use std::io;
 use std::process::ExitStatus;
 
 use crate::net::NetError;
+use crate::probe::ProbeError;
 use crate::result::BackendKind;
 
 /// How many differences a message lists before it only counts them.
@@ -56,9 +57,31 @@ pub enum BackendError {
         /// What is wrong with it, with the offending text.
         reason: String,
     },
-    /// The backend cannot run here.
+    /// eBPF programs could not be loaded or attached.
     #[error(transparent)]
-    Unready(#[from] Unready),
+    Probe(#[from] ProbeError),
+    /// A map of the load balancer could not be written or read.
+    #[error("cannot access eBPF map \"{map}\": {source}")]
+    Map {
+        /// Map.
+        map: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// A map has no room for what is added: maps are made for twice the services that they are first filled with.
+    #[error("eBPF map \"{map}\" is full: it was made for {capacity} elements")]
+    MapFull {
+        /// Map.
+        map: &'static str,
+        /// Its elements.
+        capacity: u32,
+    },
+    /// A change of something that was not programmed.
+    #[error("{} has not been programmed yet", name(*.backend))]
+    NotApplied {
+        /// The datapath.
+        backend: BackendKind,
+    },
     /// The kernel holds something else than it was asked for.
     #[error("{} differs from the workload in {} places: {}", name(*.backend), .differences.len(), list(.differences))]
     Mismatch {

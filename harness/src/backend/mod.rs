@@ -8,7 +8,7 @@ mod cost;
 mod direct;
 mod direct_conntrack;
 pub mod dump;
-mod ebpf;
+pub mod ebpf;
 mod error;
 mod exec;
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::gate_args::{BaselineArgs, GateArgs};
 use crate::result::{BackendKind, Flow, Position};
 use crate::run::scenario::{Preset, ScenarioError, VenueChoice, Wishes};
 use crate::venue::vm::{KernelSource, pair_kernels};
-use crate::workload::{Protocol, Scheduler, VipLayout};
+use crate::workload::{EndpointChoice, Protocol, Scheduler, VipLayout};
 
 /// Measures how Kubernetes service load balancing scales on a Linux node.
 #[derive(Debug, Parser)]
@@ -114,6 +114,9 @@ pub struct RunArgs {
     /// Service CIDR, where the default is too narrow [default: 10.64.0.0/10].
     #[arg(long, value_name = "CIDR")]
     pub service_cidr: Option<ipnet::Ipv4Net>,
+    /// How the eBPF backends choose an endpoint for a new flow [default: random].
+    #[arg(long, value_name = "HOW")]
+    pub endpoint_choice: Option<EndpointChoice>,
     /// Self-test of the gate: program one rule that matches nothing per this many services (iptables modes).
     #[arg(long, value_name = "K", hide = true)]
     pub self_test_ballast: Option<NonZeroU32>,
@@ -270,6 +273,7 @@ impl RunArgs {
             service_cidr: self.service_cidr,
             scheduler: self.scheduler,
             decisions: self.decisions,
+            endpoint_choice: self.endpoint_choice,
             self_test_ballast: self.self_test_ballast,
         };
         Ok(line.or(file))

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::result::{self, BackendKind, CurveKey, Metric, Point, RunFile};
+use crate::workload::EndpointChoice;
 
 /// What the two sides differ in by intent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
@@ -174,8 +175,12 @@ impl<'a> Side<'a> {
 /// Name of a preset; a scenario of one's own has none. Rules put in for a self-test make it another.
 pub(super) fn preset(run: &RunFile) -> String {
     let preset = run.plan.preset.as_deref().unwrap_or("none");
+    let preset = match run.plan.endpoint_choice {
+        EndpointChoice::Random => preset.to_owned(),
+        EndpointChoice::Maglev => format!("{preset} with Maglev"),
+    };
     match run.plan.self_test_ballast {
-        None => preset.to_owned(),
+        None => preset,
         Some(services) => format!("{preset} with a self-test's rule per {services} services"),
     }
 }

@@ -12,7 +12,7 @@ mod topology;
 
 pub use netns::{NetNs, NetNsGuard};
 pub use rtnl::{Link, Rtnl};
-pub use topology::Topology;
+pub use topology::{NODE_BACKEND_DEVICE, NODE_CLIENT_DEVICE, Topology};
 
 use std::io;
 

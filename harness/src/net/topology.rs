@@ -10,11 +10,17 @@ use ipnet::Ipv4Net;
 
 use super::rtnl::VethEnd;
 use super::{Link, NetError, NetNs, Rtnl, write_sysctl};
+use crate::sys::ethtool::{self, Offload};
 use crate::workload::AddressPlan;
 
+/// The node's client-side device, in every topology.
+pub const NODE_CLIENT_DEVICE: &str = "eth0";
+/// The node's backend-side device.
+pub const NODE_BACKEND_DEVICE: &str = "pods0";
+
 const CLIENT: VethEnd<'static> = VethEnd { name: "client0", mac: [0x02, 0, 0, 0, 0, 0x01] };
-const NODE_CLIENT: VethEnd<'static> = VethEnd { name: "eth0", mac: [0x02, 0, 0, 0, 0, 0x02] };
-const NODE_BACKEND: VethEnd<'static> = VethEnd { name: "pods0", mac: [0x02, 0, 0, 0, 0, 0x03] };
+const NODE_CLIENT: VethEnd<'static> = VethEnd { name: NODE_CLIENT_DEVICE, mac: [0x02, 0, 0, 0, 0, 0x02] };
+const NODE_BACKEND: VethEnd<'static> = VethEnd { name: NODE_BACKEND_DEVICE, mac: [0x02, 0, 0, 0, 0, 0x03] };
 const BACKEND: VethEnd<'static> = VethEnd { name: "backend0", mac: [0x02, 0, 0, 0, 0, 0x04] };
 
 /// Link between node and backend namespace; apart from every range of an [`AddressPlan`].
@@ -122,12 +128,25 @@ fn configure_edge(
     let mut rtnl = Rtnl::open()?;
     let link = rtnl.link(end.name)?;
     let loopback = rtnl.link("lo")?;
+    set_offloads(&link)?;
     rtnl.set_up(link.index)?;
     rtnl.add_address(link.index, addr, LINK_PREFIX)?;
     rtnl.add_local_route(owned, loopback.index)?;
     rtnl.add_route(Ipv4Net::default(), node_addr, link.index)?;
     rtnl.add_neighbour(link.index, node_addr, node_mac)?;
     Ok(link)
+}
+
+/// Outer ends send packets whose checksums are whole, for a frame that XDP redirects has no place to note that one is missing, and
+/// poll, for only then does a veth take such frames. Both for every backend alike.
+fn set_offloads(link: &Link) -> Result<(), NetError> {
+    for (offload, on) in [(Offload::TransmitChecksum, false), (Offload::GenericReceive, true)] {
+        ethtool::set(&link.name, offload, on).map_err(|source| NetError::Request {
+            request: format!("turn {offload:?} {} on {}", if on { "on" } else { "off" }, link.name),
+            source,
+        })?;
+    }
+    Ok(())
 }
 
 /// Clients live inside the cluster CIDR, which the backend namespace owns whole: without this it would take their packets

@@ -10,14 +10,14 @@ use crate::net::{Link, NetNs};
 /// An attached classifier. Its link names a device by index, which means something in its namespace only: it must be dropped
 /// there and nowhere else.
 #[derive(Debug)]
-pub(super) struct Filter {
+pub(crate) struct Filter {
     namespace: NetNs,
     link: Option<SchedClassifierLink>,
 }
 
 impl Filter {
     /// Attaches `program` by netlink (not tcx, which older kernels do not have: every venue runs the same hooks).
-    pub(super) fn attach(
+    pub(crate) fn attach(
         ebpf: &mut Ebpf,
         program: &'static str,
         namespace: &NetNs,
@@ -61,7 +61,7 @@ fn add_clsact(device: &Link) -> Result<(), ProbeError> {
 }
 
 /// The loaded classifier of this name.
-pub(super) fn classifier<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut SchedClassifier, ProbeError> {
+pub(crate) fn classifier<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut SchedClassifier, ProbeError> {
     let program = ebpf.program_mut(name).ok_or(ProbeError::Missing { kind: "program", name })?;
     program.try_into().map_err(|source| ProbeError::Program { action: "use", program: name, source: Box::new(source) })
 }

@@ -16,6 +16,7 @@ use aya::programs::ProgramError;
 use aya::programs::tc::TcError;
 use ipnet::Ipv4Net;
 
+pub(crate) use filter::{Filter, classifier};
 pub(crate) use instrument::DECISIONS;
 pub(crate) use instrument::xdp;
 pub use instrument::{Instrument, OBJECT};

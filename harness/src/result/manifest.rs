@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BackendKind, Cell, Flow, Position, Preflight, Unit, VenueKind};
-use crate::workload::{Protocol, Scheduler, VipLayout};
+use crate::workload::{EndpointChoice, Protocol, Scheduler, VipLayout};
 
 /// A kernel that trials ran on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -102,6 +102,9 @@ pub struct Plan {
     /// Self-tests only: services per rule that matches nothing. Never compare such a run with a normal one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub self_test_ballast: Option<NonZeroU32>,
+    /// How the eBPF backends choose endpoints, where that is not at random.
+    #[serde(default, skip_serializing_if = "EndpointChoice::is_default")]
+    pub endpoint_choice: EndpointChoice,
     /// The cells.
     pub cells: Vec<PlannedCell>,
 }

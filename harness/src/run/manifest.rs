@@ -64,6 +64,7 @@ fn reported_plan(plan: &Plan, venues: &Venues) -> ReportedPlan {
         scheduler: scenario.scheduler,
         decisions: scenario.decisions,
         self_test_ballast: scenario.self_test_ballast,
+        endpoint_choice: scenario.endpoint_choice,
         cells: cells(plan),
     }
 }

@@ -84,6 +84,7 @@ pub fn visit(
     let mut workload = Workload::generate(&visit.setup.workload(scenario))?;
     workload.ballast = scenario.self_test_ballast;
     workload.scheduling.scheduler = scenario.scheduler.unwrap_or_default();
+    workload.endpoint_choice = scenario.endpoint_choice;
     let topology = Topology::create(&workload.addresses)?;
     let datapath = backend(visit.setup.backend);
     let from_nothing = program(&*datapath, &topology, &workload, &visit.setup)?;

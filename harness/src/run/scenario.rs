@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::result::{BackendKind, Flow, Position};
 use crate::venue::vm::{KernelPairError, KernelSource, pair_kernels};
-use crate::workload::{AddressPlan, Protocol, Scheduler, VipLayout};
+use crate::workload::{AddressPlan, EndpointChoice, Protocol, Scheduler, VipLayout};
 
 /// How much to measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
@@ -81,6 +81,8 @@ pub struct Wishes {
     pub scheduler: Option<Scheduler>,
     /// Flows of each cell whose endpoint is written down.
     pub decisions: Option<NonZeroU32>,
+    /// How the eBPF backends choose endpoints.
+    pub endpoint_choice: Option<EndpointChoice>,
     /// Self-test of the gate: a rule that matches nothing per so many services.
     pub self_test_ballast: Option<NonZeroU32>,
 }
@@ -129,6 +131,9 @@ pub struct Scenario {
     /// Flows of each cell of a load-balancing backend whose endpoint is written down; `None`: that is not measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decisions: Option<NonZeroU32>,
+    /// How the eBPF backends choose endpoints.
+    #[serde(default, skip_serializing_if = "EndpointChoice::is_default")]
+    pub endpoint_choice: EndpointChoice,
     /// Self-tests only: the iptables modes hold a rule that matches nothing per so many services. No normal run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub self_test_ballast: Option<NonZeroU32>,
@@ -246,6 +251,7 @@ impl Wishes {
             service_cidr: self.service_cidr.or(base.service_cidr),
             scheduler: self.scheduler.or(base.scheduler),
             decisions: self.decisions.or(base.decisions),
+            endpoint_choice: self.endpoint_choice.or(base.endpoint_choice),
             self_test_ballast: self.self_test_ballast.or(base.self_test_ballast),
         }
     }
@@ -303,6 +309,7 @@ impl Wishes {
             addresses,
             scheduler: self.scheduler,
             decisions: self.decisions,
+            endpoint_choice: self.endpoint_choice.unwrap_or_default(),
             self_test_ballast: self.self_test_ballast,
         })
     }
@@ -395,6 +402,20 @@ mod tests {
         let wishes = Wishes { backends: Some(vec![BackendKind::Ipvs]), ..Wishes::default() };
         let expected = [BackendKind::Direct, BackendKind::DirectConntrack, BackendKind::Ipvs];
         assert_eq!(wishes.resolve().unwrap().backends, expected);
+    }
+
+    /// A baseline's key is its scenario: what is usual must leave old ones as they are.
+    #[test]
+    fn only_an_unusual_choice_of_endpoints_is_written_down() {
+        let written = |choice| {
+            let wishes = Wishes { endpoint_choice: choice, ..Wishes::default() };
+            serde_json::to_string(&wishes.resolve().unwrap()).unwrap()
+        };
+        assert_eq!(written(None), written(Some(EndpointChoice::Random)));
+        assert!(!written(None).contains("endpoint_choice"));
+        assert!(written(Some(EndpointChoice::Maglev)).contains(r#""endpoint_choice":"maglev""#));
+        let file: Wishes = toml::from_str("endpoint-choice = 'maglev'").unwrap();
+        assert_eq!(file.resolve().unwrap().endpoint_choice, EndpointChoice::Maglev);
     }
 
     #[test]

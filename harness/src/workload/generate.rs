@@ -8,7 +8,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::addresses::last;
-use super::{AddressPlan, Endpoint, Scheduling, Service, VipLayout, Workload, WorkloadSpec};
+use super::{AddressPlan, Endpoint, EndpointChoice, Scheduling, Service, VipLayout, Workload, WorkloadSpec};
 
 /// VIPs start behind the addresses that a cluster keeps for itself (10.96.0.1 is the API server, 10.96.0.10 the first of ours).
 const FIRST_VIP: u64 = 10;
@@ -74,7 +74,13 @@ impl Workload {
         check_pods(spec)?;
         let vips = vips(spec)?;
         let services = (0..spec.services).zip(vips).map(|(index, vip)| service(spec, index, vip)).collect();
-        Ok(Self { addresses: spec.addresses, services, ballast: None, scheduling: Scheduling::DEFAULT })
+        Ok(Self {
+            addresses: spec.addresses,
+            services,
+            ballast: None,
+            scheduling: Scheduling::DEFAULT,
+            endpoint_choice: EndpointChoice::default(),
+        })
     }
 
     /// Endpoints of all services together.

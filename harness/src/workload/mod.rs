@@ -42,6 +42,39 @@ pub enum VipLayout {
     Stride256,
 }
 
+/// How the eBPF load balancer chooses an endpoint for a new flow.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    clap::ValueEnum,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum EndpointChoice {
+    /// A uniform draw.
+    #[default]
+    Random,
+    /// By the flow's hash in a Maglev table.
+    Maglev,
+}
+
+impl EndpointChoice {
+    /// Whether it is what runs choose where nothing is asked for, which they do not write down.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// A pod address and port behind a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Endpoint {
@@ -116,4 +149,7 @@ pub struct Workload {
     /// How flows are spread where the datapath leaves a choice (IPVS).
     #[serde(default)]
     pub scheduling: Scheduling,
+    /// How the eBPF load balancer chooses endpoints.
+    #[serde(default, skip_serializing_if = "EndpointChoice::is_default")]
+    pub endpoint_choice: EndpointChoice,
 }

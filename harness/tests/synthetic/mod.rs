@@ -16,7 +16,7 @@ use lbcurve::result::{
     NoiseVerdict, Plan, PlannedCell, Position, Preflight, ProgrammingOp, ProgrammingRecord, Quantiles, Readings,
     RunFile, SkippedCell, ThroughputRecord, TrialKind, TrialRecord, Unit, VenueKind, assemble, encode_histogram,
 };
-use lbcurve::workload::{Protocol, VipLayout};
+use lbcurve::workload::{EndpointChoice, Protocol, VipLayout};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -303,6 +303,7 @@ pub(crate) fn manifest(trials: &[TrialRecord]) -> Manifest {
         scheduler: None,
         decisions: None,
         self_test_ballast: None,
+        endpoint_choice: EndpointChoice::default(),
         cells,
     };
     Manifest { environment: environment(), plan }

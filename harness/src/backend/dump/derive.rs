@@ -9,7 +9,9 @@ use crate::backend::iptables::{self, Ruleset};
 use crate::backend::nftables::{self, RulesetListing};
 use crate::backend::{BackendError, ipvs};
 use crate::result::BackendKind;
-use crate::workload::{AddressPlan, Endpoint, Protocol, Scheduling, Service, VipLayout, Workload, WorkloadSpec};
+use crate::workload::{
+    AddressPlan, Endpoint, EndpointChoice, Protocol, Scheduling, Service, VipLayout, Workload, WorkloadSpec,
+};
 
 /// What has to be programmed for a dump to come out. Ranges that the dump does not name are those of
 /// [`AddressPlan::kube_proxy_dumps`]. The IPVS mode's iptables rules hold no services: one is made up for them.
@@ -37,7 +39,13 @@ pub fn workload(dump: &Dump) -> Result<Workload, BackendError> {
     if services.is_empty() {
         return Err(BackendError::Parse { what: dump.name.clone(), reason: "it holds no service".into() });
     }
-    Ok(Workload { addresses, services, ballast: None, scheduling: Scheduling::DEFAULT })
+    Ok(Workload {
+        addresses,
+        services,
+        ballast: None,
+        scheduling: Scheduling::DEFAULT,
+        endpoint_choice: EndpointChoice::default(),
+    })
 }
 
 fn iptables_services(dump: &Dump, addresses: &AddressPlan) -> Result<Vec<Service>, BackendError> {

@@ -1,31 +1,70 @@
-//! A load balancer in eBPF, as kube-proxy's replacements have one: hash maps of services and of connections.
+//! A load balancer in eBPF, as kube-proxy's replacements have one: hash maps of services and connections, at tc ingress or as XDP.
+//!
+//! The programs are `datapath-ebpf`'s, their decisions `datapath_common::balancer`'s. Here the maps are laid out, filled and read
+//! back. Programs, maps and XDP attachments live as long as this value, classifiers as long as their device.
 
-use super::{Backend, BackendError, ProgrammingCost, Rendered, Unready};
+mod again;
+mod compare;
+mod layout;
+mod loaded;
+mod render;
+mod test_run;
+
+pub use again::{Again, Behind};
+pub use loaded::OBJECT;
+pub use test_run::Ran;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use self::loaded::Loaded;
+use super::{Backend, BackendError, ProgrammingCost, Rendered, Unready, XdpPrograms};
+use crate::net::Topology;
 use crate::result::BackendKind;
-use crate::workload::{Service, Workload};
+use crate::workload::{AddressPlan, Protocol, Service, VipLayout, Workload, WorkloadSpec};
 
 /// Where the programs run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Hook {
+pub enum Hook {
     /// tc ingress.
     Tc,
     /// XDP.
     Xdp,
 }
 
+impl Hook {
+    /// The programs of the client-side and of the backend-side device.
+    #[must_use]
+    pub fn programs(self) -> [&'static str; 2] {
+        match self {
+            Self::Tc => ["balancer_tc", "balancer_tc_reverse"],
+            Self::Xdp => ["balancer_xdp", "balancer_xdp_reverse"],
+        }
+    }
+}
+
 /// The eBPF load balancer.
-pub(crate) struct Balancer {
+pub struct Balancer {
     hook: Hook,
+    loaded: Mutex<Option<Loaded>>,
 }
 
 impl Balancer {
-    pub(crate) fn new(hook: Hook) -> Self {
-        Self { hook }
+    /// A load balancer at this hook, not programmed yet.
+    #[must_use]
+    pub fn new(hook: Hook) -> Self {
+        Self { hook, loaded: Mutex::new(None) }
     }
 
-    fn unready(&self) -> Unready {
-        let reason = "its programs are not part of this lbcurve yet".to_owned();
-        Unready { backend: self.kind(), reason, remedy: "use a later one".into() }
+    fn loaded(&self) -> MutexGuard<'_, Option<Loaded>> {
+        // What a panic left behind is checked by `verify` like anything else.
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut Loaded) -> Result<T, BackendError>) -> Result<T, BackendError> {
+        match self.loaded().as_mut() {
+            Some(loaded) => work(loaded),
+            None => Err(BackendError::NotApplied { backend: self.kind() }),
+        }
     }
 }
 
@@ -37,31 +76,73 @@ impl Backend for Balancer {
         }
     }
 
-    fn render(&self, _: &Workload) -> Rendered {
-        Rendered::default()
+    fn render(&self, workload: &Workload) -> Rendered {
+        render::render(self.hook, workload)
     }
 
-    fn apply(&self, _: &Workload) -> Result<ProgrammingCost, BackendError> {
-        Err(self.unready().into())
+    fn apply(&self, workload: &Workload) -> Result<ProgrammingCost, BackendError> {
+        let (mut loaded, mut cost) = Loaded::load(self.hook, workload, 1)?;
+        cost += loaded.program(&workload.services)?;
+        cost += loaded.attach()?;
+        *self.loaded() = Some(loaded);
+        Ok(cost)
     }
 
-    fn add_service(&self, _: &Workload, _: &Service) -> Result<ProgrammingCost, BackendError> {
-        Err(self.unready().into())
+    fn add_service(&self, _: &Workload, added: &Service) -> Result<ProgrammingCost, BackendError> {
+        self.with(|loaded| loaded.program(std::slice::from_ref(added)))
     }
 
-    fn change_endpoint(&self, _: &Service, _: &Service, _: &Workload) -> Result<ProgrammingCost, BackendError> {
-        Err(self.unready().into())
+    fn change_endpoint(
+        &self,
+        before: &Service,
+        after: &Service,
+        _: &Workload,
+    ) -> Result<ProgrammingCost, BackendError> {
+        self.with(|loaded| loaded.change(before, after))
     }
 
-    fn verify(&self, _: &Workload) -> Result<(), BackendError> {
-        Err(self.unready().into())
+    fn verify(&self, workload: &Workload) -> Result<(), BackendError> {
+        let contents = self.with(|loaded| loaded.contents())?;
+        BackendError::unless_equal(self.kind(), compare::differences(&contents, workload))
     }
 
     fn clear(&self) -> Result<(), BackendError> {
+        *self.loaded() = None;
         Ok(())
     }
 
+    /// Needs the devices that the programs hang on, so it makes a topology of its own beside the caller's namespace.
     fn readiness(&self) -> Result<(), Unready> {
-        Err(self.unready())
+        let check = || -> Result<(), BackendError> {
+            let workload = smallest()?;
+            let topology = Topology::create(&workload.addresses)?;
+            let _inside = topology.node.enter()?;
+            self.apply(&workload)?;
+            self.verify(&workload)?;
+            self.clear()
+        };
+        check().map_err(|error| self.unready(&error))
     }
+
+    fn take_over_xdp(&self) -> Result<Option<XdpPrograms>, BackendError> {
+        match self.hook {
+            Hook::Tc => Ok(None),
+            Hook::Xdp => self.with(|loaded| loaded.take_over_xdp()).map(Some),
+        }
+    }
+}
+
+impl Balancer {
+    fn unready(&self, error: &BackendError) -> Unready {
+        let remedy = "run as root on a kernel with eBPF, veth and clsact (5.15 or later), or use the vm venue".into();
+        Unready { backend: self.kind(), reason: crate::chain::one_line(error), remedy }
+    }
+}
+
+fn smallest() -> Result<Workload, BackendError> {
+    let addresses = AddressPlan::default();
+    let (layout, protocol) = (VipLayout::Sequential, Protocol::Tcp);
+    let spec = WorkloadSpec { services: 1, endpoints: 2, layout, protocol, seed: 0, addresses };
+    Workload::generate(&spec)
+        .map_err(|error| BackendError::Parse { what: "the smallest workload".into(), reason: error.to_string() })
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::backend::names::{nftables_chain, protocol, service_port_name, sorted_endpoints};
-use crate::workload::{AddressPlan, Scheduling, Service, VipLayout, Workload, WorkloadSpec};
+use crate::workload::{AddressPlan, EndpointChoice, Scheduling, Service, VipLayout, Workload, WorkloadSpec};
 
 /// Base chains: name, type, hook, priority.
 const BASE_CHAINS: [(&str, &str, &str, i32); 8] = [
@@ -105,8 +105,13 @@ pub(crate) fn readiness_probe() -> String {
     let (layout, protocol) = (VipLayout::Sequential, crate::workload::Protocol::Tcp);
     let spec = WorkloadSpec { services: 1, endpoints: 2, layout, protocol, seed: 0, addresses };
     let services = Workload::generate(&spec).map(|workload| workload.services).unwrap_or_default();
-    full(&Workload { addresses, services, ballast: None, scheduling: Scheduling::DEFAULT })
-        + "delete table ip kube-proxy\n"
+    full(&Workload {
+        addresses,
+        services,
+        ballast: None,
+        scheduling: Scheduling::DEFAULT,
+        endpoint_choice: EndpointChoice::default(),
+    }) + "delete table ip kube-proxy\n"
 }
 
 fn line(text: &mut String, command: &str, rest: &str) {

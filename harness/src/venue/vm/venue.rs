@@ -135,9 +135,6 @@ impl VmVenue {
 
     /// Why a backend cannot run in the guest; `None` where its tools and modules are there.
     pub fn obstacle(&self, backend: BackendKind) -> Option<String> {
-        if matches!(backend, BackendKind::EbpfTc | BackendKind::EbpfXdp) {
-            return Some("its programs are not part of this lbcurve yet".into());
-        }
         let tools: &[&str] = match backend {
             BackendKind::Direct | BackendKind::EbpfTc | BackendKind::EbpfXdp => &[],
             BackendKind::DirectConntrack | BackendKind::Nftables => &["nft"],

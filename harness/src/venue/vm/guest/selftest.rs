@@ -8,6 +8,9 @@ use std::{fs, thread};
 
 use rustix::time::{ClockId, clock_gettime};
 
+use crate::backend::backend;
+use crate::result::{BackendKind, name};
+
 /// What the tools say about the kernel.
 const QUESTIONS: &[(&str, &[&str])] = &[
     ("iptables-legacy-save", &["-t", "nat"]),
@@ -35,6 +38,7 @@ pub fn self_test(out: &mut dyn Write) -> io::Result<()> {
     for restore in ["iptables-legacy-restore", "iptables-nft-restore"] {
         restore_rules(out, restore)?;
     }
+    load_balancers(out)?;
     for (tool, args) in QUESTIONS {
         ask(out, tool, args)?;
     }
@@ -80,6 +84,17 @@ fn restore_rules(out: &mut dyn Write, tool: &str) -> io::Result<()> {
     let rules = "/tmp/rules";
     fs::write(rules, RULES)?;
     ask(out, tool, &[rules])
+}
+
+/// The eBPF load balancers, which this kernel's verifier has to accept, filled, attached and read back.
+fn load_balancers(out: &mut dyn Write) -> io::Result<()> {
+    for kind in [BackendKind::EbpfTc, BackendKind::EbpfXdp] {
+        match backend(kind).readiness() {
+            Ok(()) => writeln!(out, "{}: ready", name(&kind))?,
+            Err(unready) => writeln!(out, "{unready}")?,
+        }
+    }
+    Ok(())
 }
 
 /// What `tool` says, a line each, and how it ended. A tool that is not in the image is said to be missing.

@@ -1,0 +1,316 @@
+//! Where services, endpoints and Maglev tables stand in the maps, and what has to be written when one changes. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use datapath_common::balancer::maglev::{self, SLOTS_AN_ELEMENT, Turn, build, size_for};
+use datapath_common::balancer::{Endpoint, Service as Entry, ServiceKey, V4};
+
+use crate::workload::{EndpointChoice, Protocol, Service, Workload};
+
+/// An element of the map `MAGLEV`.
+pub(super) type Slots = [u16; SLOTS_AN_ELEMENT as usize];
+
+/// Flows that are remembered, each in both directions: as many as a connection tracking table of Linux' default size has entries
+/// for on a machine of more than 4 GiB (net/netfilter/nf_conntrack_core.c, `nf_conntrack_init_start`).
+pub(super) const FLOWS: u32 = 262_144;
+/// Least capacity of each table, so that a small workload can grow too.
+const LEAST: u32 = 1024;
+
+/// Elements of every map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Sizes {
+    pub(super) services: u32,
+    pub(super) endpoints: u32,
+    pub(super) slots: u32,
+}
+
+/// A map is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Full {
+    pub(super) map: &'static str,
+    pub(super) capacity: u32,
+}
+
+/// Elements to be written, in this order: a service that appears finds its endpoints there.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Writes {
+    pub(super) endpoints: Vec<(u32, Endpoint<V4>)>,
+    pub(super) slots: Vec<(u32, Slots)>,
+    pub(super) services: Vec<(ServiceKey<V4>, Entry)>,
+}
+
+/// What stands where.
+#[derive(Debug)]
+pub(super) struct Layout {
+    choice: EndpointChoice,
+    endpoints: Space,
+    slots: Space,
+    entries: BTreeMap<ServiceKey<V4>, Entry>,
+    sizes: Sizes,
+}
+
+impl Sizes {
+    /// Room for `workload` and as much again.
+    pub(super) fn of(workload: &Workload) -> Self {
+        let count = |services: &mut dyn Iterator<Item = usize>| services.sum::<usize>();
+        let vips: BTreeSet<_> = workload.services.iter().map(|service| service.vip).collect();
+        let endpoints = count(&mut workload.services.iter().map(|service| service.endpoints.len()));
+        let elements =
+            |service: &Service| (slots_of(workload.endpoint_choice, service).div_ceil(SLOTS_AN_ELEMENT)) as usize;
+        let slots = count(&mut workload.services.iter().map(elements));
+        let twice = |wanted: usize| u32::try_from(wanted.saturating_mul(2)).unwrap_or(u32::MAX).max(LEAST);
+        Self {
+            services: twice(workload.services.len() + vips.len()),
+            endpoints: twice(endpoints),
+            slots: match workload.endpoint_choice {
+                EndpointChoice::Random => 1,
+                EndpointChoice::Maglev => twice(slots),
+            },
+        }
+    }
+}
+
+impl Layout {
+    pub(super) fn new(choice: EndpointChoice, sizes: Sizes) -> Self {
+        let (endpoints, slots) = (Space::new("ENDPOINTS", sizes.endpoints), Space::new("MAGLEV", sizes.slots));
+        Self { choice, endpoints, slots, entries: BTreeMap::new(), sizes }
+    }
+
+    /// Places a service that is not there yet.
+    pub(super) fn add(&mut self, service: &Service, writes: &mut Writes) -> Result<(), Full> {
+        let entry = self.place(service)?;
+        write_endpoints(&endpoints(service), None, entry.first, writes);
+        write_slots(&table(self.choice, service), None, entry.table, writes);
+        self.put(ServiceKey::wildcard(vip(service)), Entry::default(), writes)?;
+        self.put(key(service), entry, writes)
+    }
+
+    /// Turns a service into another with the same VIP, port and protocol. As many endpoints stay where they are, and only what
+    /// differs is written; others are placed anew, and the service then turns to them at once.
+    pub(super) fn change(&mut self, before: &Service, after: &Service, writes: &mut Writes) -> Result<(), Full> {
+        let Some(entry) = self.entries.get(&key(after)).copied() else {
+            return self.add(after, writes);
+        };
+        if before.endpoints.len() == after.endpoints.len() {
+            write_endpoints(&endpoints(after), Some(&endpoints(before)), entry.first, writes);
+            write_slots(&table(self.choice, after), Some(&table(self.choice, before)), entry.table, writes);
+            return Ok(());
+        }
+        self.endpoints.release(entry.first, entry.count);
+        self.slots.release(entry.table / SLOTS_AN_ELEMENT, entry.slots.div_ceil(SLOTS_AN_ELEMENT));
+        let placed = self.place(after)?;
+        write_endpoints(&endpoints(after), None, placed.first, writes);
+        write_slots(&table(self.choice, after), None, placed.table, writes);
+        self.put(key(after), placed, writes)
+    }
+
+    fn place(&mut self, service: &Service) -> Result<Entry, Full> {
+        let count = u32::try_from(service.endpoints.len()).unwrap_or(u32::MAX);
+        let slots = slots_of(self.choice, service);
+        let first = self.endpoints.take(count)?;
+        let table = self.slots.take(slots.div_ceil(SLOTS_AN_ELEMENT))? * SLOTS_AN_ELEMENT;
+        Ok(Entry { first, count, table, slots })
+    }
+
+    fn put(&mut self, key: ServiceKey<V4>, entry: Entry, writes: &mut Writes) -> Result<(), Full> {
+        if self.entries.insert(key, entry) == Some(entry) {
+            return Ok(());
+        }
+        writes.services.push((key, entry));
+        let capacity = self.sizes.services;
+        if self.entries.len() > capacity as usize { Err(Full { map: "SERVICES", capacity }) } else { Ok(()) }
+    }
+}
+
+/// Ranges of an array.
+#[derive(Debug)]
+struct Space {
+    map: &'static str,
+    capacity: u32,
+    next: u32,
+    /// Released ranges by length.
+    free: BTreeMap<u32, Vec<u32>>,
+}
+
+impl Space {
+    fn new(map: &'static str, capacity: u32) -> Self {
+        Self { map, capacity, next: 0, free: BTreeMap::new() }
+    }
+
+    fn take(&mut self, length: u32) -> Result<u32, Full> {
+        if length == 0 {
+            return Ok(0);
+        }
+        if let Some(first) = self.free.get_mut(&length).and_then(Vec::pop) {
+            return Ok(first);
+        }
+        let first = self.next;
+        match first.checked_add(length).filter(|end| *end <= self.capacity) {
+            Some(end) => {
+                self.next = end;
+                Ok(first)
+            }
+            None => Err(Full { map: self.map, capacity: self.capacity }),
+        }
+    }
+
+    fn release(&mut self, first: u32, length: u32) {
+        if length > 0 {
+            self.free.entry(length).or_default().push(first);
+        }
+    }
+}
+
+/// The key of a service.
+pub(super) fn key(service: &Service) -> ServiceKey<V4> {
+    let protocol = match service.protocol {
+        Protocol::Tcp => datapath_common::frame::IPPROTO_TCP,
+        Protocol::Udp => datapath_common::frame::IPPROTO_UDP,
+    };
+    ServiceKey::new(vip(service), service.port.to_be(), protocol)
+}
+
+/// Its address.
+pub(super) fn vip(service: &Service) -> V4 {
+    V4::new(service.vip.octets())
+}
+
+/// Its endpoints in order.
+pub(super) fn endpoints(service: &Service) -> Vec<Endpoint<V4>> {
+    service.endpoints.iter().map(|pod| Endpoint::new(V4::new(pod.addr.octets()), pod.port.to_be())).collect()
+}
+
+/// Slots of its Maglev table.
+pub(super) fn slots_of(choice: EndpointChoice, service: &Service) -> u32 {
+    match choice {
+        EndpointChoice::Maglev if !service.endpoints.is_empty() => {
+            size_for(u32::try_from(service.endpoints.len()).unwrap_or(u32::MAX))
+        }
+        _ => 0,
+    }
+}
+
+/// Its Maglev table in elements of the map; the last one is filled up with zeros.
+pub(super) fn table(choice: EndpointChoice, service: &Service) -> Vec<Slots> {
+    let size = slots_of(choice, service) as usize;
+    let mut slots = vec![0; size.next_multiple_of(SLOTS_AN_ELEMENT as usize)];
+    if size > 0 {
+        let endpoints = endpoints(service);
+        let mut turns = vec![Turn::default(); endpoints.len()];
+        // Only a service of more endpoints than any table has slots cannot have one; `Wishes` allows no such.
+        let built: Result<(), maglev::MaglevError> = build(&endpoints, &mut turns, &mut slots[..size]);
+        debug_assert_eq!(built, Ok(()));
+    }
+    slots.chunks_exact(SLOTS_AN_ELEMENT as usize).map(|chunk| [chunk[0], chunk[1], chunk[2], chunk[3]]).collect()
+}
+
+fn write_endpoints(new: &[Endpoint<V4>], old: Option<&[Endpoint<V4>]>, first: u32, writes: &mut Writes) {
+    writes.endpoints.extend(changed(new, old, first));
+}
+
+fn write_slots(new: &[Slots], old: Option<&[Slots]>, first_slot: u32, writes: &mut Writes) {
+    writes.slots.extend(changed(new, old, first_slot / SLOTS_AN_ELEMENT));
+}
+
+fn changed<'a, T: Copy + PartialEq>(
+    new: &'a [T],
+    old: Option<&'a [T]>,
+    first: u32,
+) -> impl Iterator<Item = (u32, T)> + 'a {
+    let is_new = move |(index, value): &(usize, &T)| old.and_then(|old| old.get(*index)) != Some(*value);
+    new.iter().enumerate().filter(is_new).map(move |(index, value)| (first + index as u32, *value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workload::{Endpoint as Pod, VipLayout, WorkloadSpec};
+
+    fn workload(services: u32, endpoints: u32, choice: EndpointChoice) -> Workload {
+        let addresses = crate::workload::AddressPlan::default();
+        let (layout, protocol) = (VipLayout::Sequential, Protocol::Tcp);
+        let spec = WorkloadSpec { services, endpoints, layout, protocol, seed: 0, addresses };
+        Workload { endpoint_choice: choice, ..Workload::generate(&spec).expect("fits") }
+    }
+
+    fn laid_out(workload: &Workload) -> (Layout, Writes) {
+        let mut layout = Layout::new(workload.endpoint_choice, Sizes::of(workload));
+        let mut writes = Writes::default();
+        for service in &workload.services {
+            layout.add(service, &mut writes).expect("fits");
+        }
+        (layout, writes)
+    }
+
+    #[test]
+    fn everything_is_written_once_and_apart() {
+        for choice in [EndpointChoice::Random, EndpointChoice::Maglev] {
+            let workload = workload(700, 3, choice);
+            let (_, writes) = laid_out(&workload);
+            let indices: BTreeSet<_> = writes.endpoints.iter().map(|(index, _)| *index).collect();
+            assert_eq!((writes.endpoints.len(), indices.len()), (2100, 2100));
+            // Every service and, under every VIP, the wildcard.
+            assert_eq!(writes.services.len(), 1400);
+            let elements = if choice == EndpointChoice::Maglev { 700 * 509_usize.div_ceil(4) } else { 0 };
+            let slots: BTreeSet<_> = writes.slots.iter().map(|(index, _)| *index).collect();
+            assert_eq!((writes.slots.len(), slots.len()), (elements, elements));
+        }
+    }
+
+    #[test]
+    fn another_endpoint_in_its_place_touches_nothing_else() {
+        let workload = workload(3, 3, EndpointChoice::Random);
+        let (mut layout, _) = laid_out(&workload);
+        let before = &workload.services[1];
+        let mut after = before.clone();
+        after.endpoints[2] = Pod { addr: [10, 200, 0, 1].into(), port: 9 };
+        let mut writes = Writes::default();
+        layout.change(before, &after, &mut writes).expect("fits");
+        assert_eq!(writes.endpoints, [(5, Endpoint::new(V4::new([10, 200, 0, 1]), 9_u16.to_be()))]);
+        assert!(writes.services.is_empty() && writes.slots.is_empty());
+    }
+
+    #[test]
+    fn another_endpoint_of_a_maglev_service_rewrites_a_part_of_its_table() {
+        let workload = workload(3, 10, EndpointChoice::Maglev);
+        let (mut layout, _) = laid_out(&workload);
+        let before = &workload.services[1];
+        let mut after = before.clone();
+        after.endpoints[2] = Pod { addr: [10, 200, 0, 1].into(), port: 9 };
+        let mut writes = Writes::default();
+        layout.change(before, &after, &mut writes).expect("fits");
+        assert!((1..256).contains(&writes.slots.len()), "{}", writes.slots.len());
+        assert_eq!((writes.endpoints.len(), writes.services.len()), (1, 0));
+    }
+
+    #[test]
+    fn more_endpoints_are_placed_anew_and_what_was_is_used_again() {
+        let workload = workload(2, 2, EndpointChoice::Maglev);
+        let (mut layout, _) = laid_out(&workload);
+        let before = workload.services[0].clone();
+        let mut more = before.clone();
+        more.endpoints.push(Pod { addr: [10, 200, 0, 1].into(), port: 9 });
+        let mut writes = Writes::default();
+        layout.change(&before, &more, &mut writes).expect("fits");
+        let indices: Vec<_> = writes.endpoints.iter().map(|(index, _)| *index).collect();
+        assert_eq!(indices, [4, 5, 6]);
+        assert_eq!(
+            writes.services.iter().map(|(key, entry)| (*key, entry.count)).collect::<Vec<_>>(),
+            [(key(&more), 3)]
+        );
+        let mut writes = Writes::default();
+        layout.change(&more, &before, &mut writes).expect("fits");
+        assert_eq!(writes.endpoints.iter().map(|(index, _)| *index).collect::<Vec<_>>(), [0, 1]);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_said() {
+        let workload = workload(1, 2, EndpointChoice::Random);
+        let mut layout = Layout::new(EndpointChoice::Random, Sizes { services: 9, endpoints: 1, slots: 1 });
+        let full = layout.add(&workload.services[0], &mut Writes::default()).expect_err("full");
+        assert_eq!(full, Full { map: "ENDPOINTS", capacity: 1 });
+        let mut layout = Layout::new(EndpointChoice::Random, Sizes { services: 1, endpoints: 9, slots: 1 });
+        let full = layout.add(&workload.services[0], &mut Writes::default()).expect_err("full");
+        assert_eq!(full, Full { map: "SERVICES", capacity: 1 });
+    }
+}
