@@ -1,10 +1,11 @@
-//! The repository's own commands: `cargo xtask bench`, `test`, `baseline`, `ebpf`, `fuzz` and `publish`.
+//! The repository's own commands: `cargo xtask bench`, `test`, `baseline`, `ebpf`, `fuzz`, `mutants` and `publish`.
 
 mod bench;
 mod deny;
 mod ebpf;
 mod fuzz;
 mod gate;
+mod mutants;
 mod packages;
 mod publish;
 mod steps;
@@ -42,6 +43,8 @@ enum Command {
     Ebpf(ebpf::Args),
     /// Measure every kernel that the distribution offers, and publish the run in results/.
     Publish(publish::Args),
+    /// Break the simulated datapaths in every way of a list, and see that the conformance suites notice.
+    Mutants(mutants::Args),
     /// Fuzz the readers of files.
     Fuzz(fuzz::Args),
 }
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Command::Test => test::test().map(|()| ExitCode::SUCCESS),
         Command::Publish(args) => publish::publish(&args),
         Command::Fuzz(args) => fuzz::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Mutants(args) => mutants::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Ebpf(args) => ebpf::run(&args).map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {

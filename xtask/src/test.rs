@@ -20,7 +20,13 @@ pub(crate) fn test() -> anyhow::Result<()> {
     steps::run(&mut steps::cargo(["fmt", "--all", "--check"]))?;
     steps::run(&mut steps::cargo(["clippy", "--all-targets", "--", "-D", "warnings"]))?;
     // A workspace of its own, which the line above does not reach.
-    steps::run(&mut steps::cargo(["check", "--manifest-path", "fuzz/Cargo.toml", "--target-dir", "target/fuzz-check"]))?;
+    steps::run(&mut steps::cargo([
+        "check",
+        "--manifest-path",
+        "fuzz/Cargo.toml",
+        "--target-dir",
+        "target/fuzz-check",
+    ]))?;
     steps::run(steps::cargo(["doc", "--no-deps", "--document-private-items"]).env("RUSTDOCFLAGS", "-D warnings"))?;
     ebpf::run(&ebpf::Args { check: true })?;
     deny::check()?;

@@ -44,6 +44,8 @@ pub enum Command {
     Baseline(BaselineArgs),
     /// Hold the claims about iptables and IPVS to a run: a verdict each, with the figures behind it.
     Claims(ClaimsArgs),
+    /// Print what a step that the models count costs in a run's instructions.
+    Model(ModelArgs),
     /// Make the visits that `lbcurve gate` asks for on standard input.
     #[command(hide = true)]
     Visit,
@@ -195,6 +197,13 @@ pub struct ClaimsArgs {
     /// What to write on standard output.
     #[arg(long, default_value = "table")]
     pub format: ClaimsFormat,
+}
+
+/// Arguments of `lbcurve model`.
+#[derive(Debug, Args)]
+pub struct ModelArgs {
+    /// Directory of the run, or its run.json.
+    pub run: PathBuf,
 }
 
 /// Formats of `lbcurve claims`.

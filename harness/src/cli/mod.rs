@@ -14,6 +14,7 @@ mod error;
 mod fetch;
 mod gate;
 pub mod gate_args;
+mod model;
 mod publish;
 mod report;
 mod run;
@@ -58,6 +59,7 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
         Command::Gate(args) => gate::gate(&args),
         Command::Baseline(args) => baseline::baseline(&args),
         Command::Claims(args) => claims::claims(&args),
+        Command::Model(args) => model::model(&args),
         Command::Visit => visit::visit(),
         Command::Clean => clean::clean(),
     }

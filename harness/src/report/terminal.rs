@@ -82,7 +82,7 @@ fn order(metric: Metric) -> u8 {
     }
 }
 
-fn new_table(head: Vec<String>, numeric_from: usize) -> Table {
+pub(super) fn new_table(head: Vec<String>, numeric_from: usize) -> Table {
     let mut table = Table::new();
     table.load_style(STYLE).set_content_arrangement(ContentArrangement::Disabled).set_header(head);
     for column in table.column_iter_mut().skip(numeric_from) {

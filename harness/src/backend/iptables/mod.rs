@@ -26,8 +26,8 @@ use render::{Counter, Scope, sync};
 const ROUTE_LOCALNET: &str = "net.ipv4.conf.all.route_localnet";
 /// How kube-proxy calls `iptables-restore`.
 const RESTORE: [&str; 4] = ["-w", "5", "--noflush", "--counters"];
-/// Every table emptied; without `--noflush` the chains go as well.
-const EMPTY: &str = "*nat\nCOMMIT\n*mangle\nCOMMIT\n*filter\nCOMMIT\n";
+/// The tables that the iptables mode uses.
+const TABLES: [&str; 3] = ["nat", "mangle", "filter"];
 
 /// Which kernel interface the iptables tools use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,9 +62,10 @@ impl Flavour {
         Ok(exec::run(self.restore_tool(), &RESTORE, text)?.cost)
     }
 
-    /// Empties the tables nat, mangle and filter.
-    pub(crate) fn empty(self) -> Result<(), BackendError> {
-        exec::run(self.restore_tool(), &["-w", "5"], EMPTY).map(drop)
+    /// Empties tables: without `--noflush` the chains go as well. One that was not there before is hooked in from then on.
+    pub(crate) fn empty(self, tables: &[&str]) -> Result<(), BackendError> {
+        let text: String = tables.iter().map(|table| format!("*{table}\nCOMMIT\n")).collect();
+        exec::run(self.restore_tool(), &["-w", "5"], &text).map(drop)
     }
 
     /// The command that [`restore`](Self::restore) runs, for documents.
@@ -174,7 +175,7 @@ impl Backend for Iptables {
     }
 
     fn clear(&self) -> Result<(), BackendError> {
-        self.flavour.empty()?;
+        self.flavour.empty(&TABLES)?;
         nfacct::remove()?;
         Ok(write_sysctl(ROUTE_LOCALNET, "0")?)
     }
@@ -184,7 +185,7 @@ impl Backend for Iptables {
             self.ensure_counter()?;
             let probe = render::readiness_probe(self.counter());
             self.flavour.restore(&probe)?;
-            self.flavour.empty()
+            self.flavour.empty(&TABLES)
         };
         let result = check();
         let removed = nfacct::remove().map_err(BackendError::from);

@@ -21,6 +21,8 @@ use crate::workload::{Endpoint, Service, Workload};
 
 /// kube-proxy's dumps of this mode come from iptables-legacy.
 const FLAVOUR: Flavour = Flavour::Legacy;
+/// The tables that the mode uses: no rule of it stands in mangle.
+const TABLES: [&str; 2] = ["nat", "filter"];
 /// Sysctls of the namespace, set to 1. The first three exist once ip_vs is loaded.
 const SYSCTLS: [&str; 4] = [
     "net.ipv4.vs.conntrack",
@@ -90,7 +92,7 @@ impl Backend for Ipvs {
     }
 
     fn clear(&self) -> Result<(), BackendError> {
-        FLAVOUR.empty()?;
+        FLAVOUR.empty(&TABLES)?;
         exec::run("ipset", &["restore", "-exist"], &sets::destroy())?;
         Connection::open()?.flush()?;
         match Addresses::open()?.delete_link(DEVICE) {

@@ -1,6 +1,8 @@
 //! Virtual services and their addresses: the part of the IPVS mode that grows with the number of services.
 
+use std::collections::HashSet;
 use std::fmt::Write;
+use std::net::Ipv4Addr;
 use std::time::Instant;
 
 use super::has_errno;
@@ -35,10 +37,16 @@ pub fn program(services: &[Service], scheduling: Scheduling) -> Result<Programmi
     // Addresses first: IPVS refuses endpoints (EINVAL) in a namespace whose local routing table is still missing.
     let mut addresses = Addresses::open()?;
     let index = addresses.index_of(DEVICE)?;
-    addresses.add(index, services.iter().map(|service| service.vip))?;
+    addresses.add(index, vips(services).into_iter())?;
     let mut ipvs = Ipvs::open()?;
     ipvs.add_services(services, scheduling)?;
     Ok(since(start, ipvs.kernel_time() + addresses.kernel_time()))
+}
+
+/// Every VIP once, in order of programming: services of several ports share theirs.
+fn vips(services: &[Service]) -> Vec<Ipv4Addr> {
+    let mut seen = HashSet::with_capacity(services.len());
+    services.iter().map(|service| service.vip).filter(|vip| seen.insert(*vip)).collect()
 }
 
 /// Adds and removes endpoints of a service.
@@ -64,8 +72,8 @@ pub(super) fn in_words(workload: &Workload) -> String {
     let Workload { services, scheduling, .. } = workload;
     let mut text = String::new();
     let _ = writeln!(text, "link add {DEVICE} type dummy");
-    for service in services {
-        let _ = writeln!(text, "addr add {}/32 dev {DEVICE}", service.vip);
+    for vip in vips(services) {
+        let _ = writeln!(text, "addr add {vip}/32 dev {DEVICE}");
     }
     for service in services {
         let option = match service.protocol {
