@@ -166,3 +166,12 @@ fn claims_are_judged_in_the_tc_bracket() {
     let verdicts = |run: &RunFile| lbcurve::claims::json(&lbcurve::claims::judge(run)).unwrap();
     assert_eq!(verdicts(&RUN), verdicts(&alone));
 }
+
+#[test]
+fn what_is_timed_in_the_xdp_bracket_says_so() {
+    let page = html(&RUN).unwrap();
+    let hero = between(&page, "<section class=\"hero\">", "</section>");
+    assert!(between(hero, "<b>ebpf-xdp</b>", "</li>").contains("service last, XDP bracket"));
+    assert!(!between(hero, "<b>ebpf-tc</b>", "</li>").contains("XDP bracket"));
+    assert!(hero.contains("<small>last, sequential, XDP bracket</small>"));
+}

@@ -52,6 +52,11 @@ pub(super) fn main_panels<'a>(panels: &[Panel<'a>]) -> Vec<Panel<'a>> {
     sorted
 }
 
+/// What is said of a curve of a backend whose own bracket is not the one that a reader takes for granted.
+pub(super) fn bracket_note(key: &CurveKey) -> &'static str {
+    if key.bracket == Bracket::Xdp && key.backend.bracket() == Bracket::Xdp { ", XDP bracket" } else { "" }
+}
+
 /// `New` or `Established`, to open a title.
 pub(super) fn flow_title(flow: Flow) -> &'static str {
     match flow {

@@ -4,7 +4,7 @@ use super::table::{Cell, Table};
 use crate::report::fit;
 use crate::report::number::{self, Medium};
 use crate::report::plot::{Across, Chart, Drawing, Mark, STYLES, Series, render};
-use crate::report::select::sizes;
+use crate::report::select::{bracket_note, sizes};
 use crate::result::{BackendKind, Curve, Metric, Point, name};
 use crate::workload::VipLayout;
 
@@ -123,7 +123,7 @@ fn table(lines: &[Line<'_>]) -> Option<Table> {
 
 fn row(line: &Line<'_>, sizes: &[u32]) -> Vec<Cell> {
     let (curve, key) = (line.curve, &line.curve.key);
-    let place = format!("{}, {}", name(&key.position), name(&key.layout));
+    let place = format!("{}, {}{}", name(&key.position), name(&key.layout), bracket_note(key));
     let class = Cell::text(fit::label(&curve.fit)).with_detail(number::slope(&curve.fit, MEDIUM));
     let mut cells = vec![Cell::text(key.subject()).with_detail(place), class];
     cells.extend(sizes.iter().map(|services| {

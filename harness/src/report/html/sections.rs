@@ -88,7 +88,8 @@ fn sections(run: &RunFile, added: Vec<Figure>) -> Vec<Section> {
             "throughput",
             "Throughput at saturation",
             "Packets a second that leave towards the backends while more are offered than one CPU can forward. Mark: median \
-             of the trials; band: lowest to highest.",
+             of the trials; band: lowest to highest. Packets that are counted at the exit of the XDP bracket have been taken from \
+             the peer's ring by the same CPU: those rates are not to be compared with the others.",
             throughput::figures(run),
         ),
         section(

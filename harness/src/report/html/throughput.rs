@@ -9,11 +9,11 @@ use super::table::{Cell, Table};
 use crate::report::number::{Medium, count, significant};
 use crate::report::plot::{Across, Chart, Mark, Series, render};
 use crate::report::select::flow_title;
-use crate::result::{BackendKind, Flow, Position, RunFile, ThroughputRecord, VenueKind, name};
+use crate::result::{BackendKind, Bracket, Flow, Position, RunFile, ThroughputRecord, VenueKind, name};
 use crate::workload::{Protocol, VipLayout};
 
 /// What rates must share to be drawn in one plot.
-type Panel<'a> = (VenueKind, &'a str, Protocol, u32, Flow);
+type Panel<'a> = (Bracket, VenueKind, &'a str, Protocol, u32, Flow);
 
 /// What one line's rates share.
 type LineKey = (BackendKind, VipLayout, Position);
@@ -21,22 +21,27 @@ type LineKey = (BackendKind, VipLayout, Position);
 /// The trials of each line, by N.
 type Lines<'a> = BTreeMap<LineKey, BTreeMap<u32, Vec<&'a ThroughputRecord>>>;
 
-/// One figure a venue, kernel, protocol, M and flow.
+/// One figure a bracket, venue, kernel, protocol, M and flow: at the exit of the XDP bracket the same CPU has done more for a packet.
 pub(super) fn figures(run: &RunFile) -> Vec<Figure> {
     let mut panels = BTreeMap::<Panel<'_>, Lines<'_>>::new();
     for record in &run.throughput {
         let cell = &record.cell;
-        let lines = panels.entry((cell.venue, &cell.kernel, cell.protocol, cell.endpoints, cell.flow)).or_default();
+        let panel = (cell.bracket, cell.venue, &*cell.kernel, cell.protocol, cell.endpoints, cell.flow);
+        let lines = panels.entry(panel).or_default();
         let line = lines.entry((cell.backend, cell.layout, cell.position)).or_default();
         line.entry(cell.services).or_default().push(record);
     }
     panels.into_iter().filter_map(|(panel, lines)| figure(panel, &lines)).collect()
 }
 
-fn figure((venue, kernel, protocol, endpoints, flow): Panel<'_>, lines: &Lines<'_>) -> Option<Figure> {
+fn figure((bracket, venue, kernel, protocol, endpoints, flow): Panel<'_>, lines: &Lines<'_>) -> Option<Figure> {
     let protocol = name(&protocol).to_uppercase();
-    let title =
-        format!("{} flows, {}, kernel {kernel}, {protocol}, M\u{a0}=\u{a0}{endpoints}", flow_title(flow), name(&venue));
+    let bracket = if bracket.is_tc() { "" } else { ", counted at the exit of the XDP bracket" };
+    let title = format!(
+        "{} flows, {}, kernel {kernel}, {protocol}, M\u{a0}=\u{a0}{endpoints}{bracket}",
+        flow_title(flow),
+        name(&venue)
+    );
     let axis = "forwarded, packets/s".to_owned();
     let description = format!("{axis} over the number of services: {title}. The table below holds the values.");
     let several = |backend| lines.keys().filter(|key| key.0 == backend).count() > 1;

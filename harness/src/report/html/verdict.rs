@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::report::fit;
 use crate::report::number::{self, Medium};
-use crate::report::select::{Panel, panels, verdict_curves};
+use crate::report::select::{Panel, bracket_note, panels, verdict_curves};
 use crate::result::{BackendKind, Curve, CurveKey, Flow, Metric, Point, RunFile, name};
 use crate::workload::VipLayout;
 
@@ -110,7 +110,7 @@ fn verdict(traversal: &Curve, added: Option<&Curve>) -> Verdict {
         backend: key.backend,
         is_sequential: key.layout == VipLayout::Sequential,
         subject: format!("{}{layout}", name(&key.backend)),
-        values: format!("{} {}, service {}", key.metric, ends(shown), name(&key.position)),
+        values: format!("{} {}, service {}{}", key.metric, ends(shown), name(&key.position), bracket_note(key)),
         class: fit::label(&shown.fit),
         tone: tone(shown),
         rest,
