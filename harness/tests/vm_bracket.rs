@@ -2,9 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::sync::atomic::AtomicBool;
 
-use lbcurve::result::{BackendKind, Bracket, Flow, Position, TrialKind, TrialRecord, VenueKind};
+use lbcurve::result::{
+    BackendKind, Bracket, Flow, Metric, Position, RunFile, TrialKind, TrialRecord, VenueKind, read_run_file,
+};
 use lbcurve::run::plan::{Batch, Measure, MeasureKind, Setup, Visit};
 use lbcurve::run::record::Record;
 use lbcurve::run::scenario::Wishes;
@@ -78,4 +81,33 @@ fn every_packet_of_the_xdp_bracket_is_timed_and_counts_repeat() {
         assert!(plain(Bracket::Tc) < plain(Bracket::Xdp), "the XDP bracket holds more");
     }
     assert_eq!(measured(&venue), trials, "two boots");
+}
+
+/// Median at one N of a backend in its own bracket.
+fn p50(run: &RunFile, backend: BackendKind, metric: Metric, services: u32) -> f64 {
+    let wanted = |key: &lbcurve::result::CurveKey| {
+        (key.backend, key.bracket, key.metric) == (backend, backend.bracket(), metric)
+    };
+    let curve = run.curves.iter().find(|curve| wanted(&curve.key)).unwrap();
+    curve.points.iter().find(|point| point.services == services).unwrap().p50
+}
+
+#[test]
+fn the_ebpf_backends_do_not_see_n_and_add_less_than_half_of_nftables() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("run");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lbcurve"));
+    command.args(["run", "--venue", "vm", "--deterministic", "--backends", "nftables,ebpf-tc,ebpf-xdp"]);
+    command.args(["--services", "1,1000,10000", "--flows", "new", "--positions", "last"]);
+    command.args(["--trials", "1", "--packets", "100", "--out"]).arg(&out);
+    assert!(command.stdout(Stdio::null()).status().unwrap().success());
+    let run = read_run_file(&out.join("run.json")).unwrap();
+    assert!(run.warnings.is_empty(), "{:?}", run.warnings);
+    let nftables = p50(&run, BackendKind::Nftables, Metric::Added, 1_000);
+    for backend in [BackendKind::EbpfTc, BackendKind::EbpfXdp] {
+        let [one, most] = [1, 10_000].map(|services| p50(&run, backend, Metric::Traversal, services));
+        assert!((most / one - 1.0).abs() < 0.15, "{backend:?}: {one} at N = 1, {most} at N = 10,000");
+        let added = p50(&run, backend, Metric::Added, 1_000);
+        assert!(added <= nftables / 2.0, "{backend:?} adds {added}, nftables {nftables}");
+    }
 }

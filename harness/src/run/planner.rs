@@ -465,8 +465,9 @@ mod tests {
             let decisions = decisions.and_then(std::num::NonZeroU32::new);
             let scenario = Wishes { decisions, ..Wishes::default() }.resolve().unwrap();
             let plan = Plan::new(&scenario, &[offer(VenueKind::Vm, &scenario.backends)]);
-            let visits =
-                plan.batches.into_iter().flat_map(|batch| batch.visits).filter(|visit| visit.setup.backend.balances());
+            // Once a backend: in its own bracket.
+            let decides = |setup: &Setup| setup.backend.balances() && setup.bracket == setup.backend.bracket();
+            let visits = plan.batches.into_iter().flat_map(|batch| batch.visits).filter(|visit| decides(&visit.setup));
             visits.map(|visit| visit.measures).collect::<Vec<_>>()
         };
         let is_decision = |measure: &Measure| matches!(measure.kind, MeasureKind::Decisions { .. });

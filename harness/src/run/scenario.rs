@@ -326,8 +326,8 @@ const DEFAULT_SEED: u64 = 42;
 
 impl Preset {
     fn backends(self) -> Vec<BackendKind> {
-        use BackendKind::{IptablesLegacy, IptablesNft, Ipvs, Nftables};
-        vec![IptablesLegacy, IptablesNft, Ipvs, Nftables]
+        use BackendKind::{EbpfTc, EbpfXdp, IptablesLegacy, IptablesNft, Ipvs, Nftables};
+        vec![IptablesLegacy, IptablesNft, Ipvs, Nftables, EbpfTc, EbpfXdp]
     }
 
     fn services(self) -> Vec<u32> {
