@@ -45,13 +45,13 @@ fn any_plan_is_counted_and_the_models_grow_as_their_structures_do() {
         &dir.path().join("run"),
         &[
             "--services",
-            "1,10,100,1000,10000,100000",
+            "1,100,10000,100000",
             "--layout",
             "sequential,stride-256",
             "--service-cidr",
             "64.0.0.0/7",
             "--positions",
-            "first,last,random,missing",
+            "first,last",
             "--protocol",
             "udp",
             "--backends",
@@ -133,7 +133,20 @@ fn two_runs_are_equal_byte_for_byte_and_a_resumed_one_as_well() {
     let dir = tempfile::tempdir().unwrap();
     let trials = |name: &str, seed: &str| {
         let out = dir.path().join(name);
-        run(&out, &["--services", "1,100", "--seed", seed]);
+        let run = run(
+            &out,
+            &[
+                "--services",
+                "1,100",
+                "--endpoints",
+                "1,3",
+                "--positions",
+                "first,middle,last,random,missing",
+                "--seed",
+                seed,
+            ],
+        );
+        assert!(run.curves.iter().all(|curve| curve.integrity == Integrity::default()));
         std::fs::read(out.join("trials.jsonl")).unwrap()
     };
     let one = trials("one", "7");
