@@ -104,6 +104,7 @@ fn generate(scenario: &Scenario, setup: &Setup) -> Result<Site, SimError> {
     let mut workload = Workload::generate(&setup.workload(scenario))?;
     workload.ballast = scenario.self_test_ballast;
     workload.scheduling.scheduler = scenario.scheduler.unwrap_or_default();
+    workload.endpoint_choice = scenario.endpoint_choice;
     Ok(Site::of(workload))
 }
 

@@ -34,7 +34,9 @@ impl Site {
             BackendKind::IptablesLegacy | BackendKind::IptablesNft => Box::new(self.iptables(seed)),
             BackendKind::Ipvs => Box::new(self.ipvs(model.table(seed), seed)),
             BackendKind::Nftables => Box::new(Nftables::new(addresses, services, seed)),
-            BackendKind::EbpfTc | BackendKind::EbpfXdp => Box::new(Ebpf::new(services, EndpointChoice::Random, seed)),
+            BackendKind::EbpfTc | BackendKind::EbpfXdp => {
+                Box::new(Ebpf::new(services, choice(self.workload.endpoint_choice), seed))
+            }
         }
     }
 
@@ -44,6 +46,13 @@ impl Site {
 
     pub(crate) fn iptables(&self, seed: u64) -> Iptables {
         Iptables::with_ballast(self.addresses, &self.services, self.workload.ballast, seed)
+    }
+}
+
+fn choice(choice: workload::EndpointChoice) -> EndpointChoice {
+    match choice {
+        workload::EndpointChoice::Random => EndpointChoice::Random,
+        workload::EndpointChoice::Maglev => EndpointChoice::Maglev,
     }
 }
 
