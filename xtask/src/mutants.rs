@@ -14,8 +14,16 @@ use list::{BLIND, MUTANTS, Mutant};
 /// What the judge needs of the workspace.
 const CRATES: [&str; 4] = ["conformance", "curve-stats", "datapath-common", "datapath-sim"];
 /// The kernels' answers and instructions, as the suites write them.
-const RECORDINGS: [&str; 5] =
-    ["iptables-legacy.jsonl", "iptables-nft.jsonl", "nftables.jsonl", "ipvs.jsonl", "steps.jsonl"];
+const RECORDINGS: [&str; 8] = [
+    "iptables-legacy.jsonl",
+    "iptables-nft.jsonl",
+    "nftables.jsonl",
+    "ebpf-tc.jsonl",
+    "ebpf-tc-maglev.jsonl",
+    "ebpf-xdp.jsonl",
+    "ipvs.jsonl",
+    "steps.jsonl",
+];
 
 /// Options of `cargo xtask mutants`.
 #[derive(Debug, clap::Args)]

@@ -5,7 +5,7 @@
 pub(super) struct Mutant {
     /// What is wrong then.
     pub(super) what: &'static str,
-    /// File below `datapath-sim/src`.
+    /// File, seen from `datapath-sim/src`.
     pub(super) file: &'static str,
     /// Text that stands there once.
     pub(super) from: &'static str,
@@ -26,6 +26,9 @@ const ROUND: &str = "ipvs/scheduler/round_robin.rs";
 const RULES: &str = "iptables/rules.rs";
 const WALK: &str = "netfilter/walk.rs";
 const NFTABLES: &str = "nftables.rs";
+const CHOOSE: &str = "../../datapath-common/src/balancer/choose.rs";
+const LOOKUP: &str = "../../datapath-common/src/balancer/lookup.rs";
+const TABLES: &str = "../../datapath-common/src/balancer/maglev.rs";
 
 /// All that must be caught.
 pub(super) const MUTANTS: &[Mutant] = &[
@@ -166,6 +169,31 @@ pub(super) const MUTANTS: &[Mutant] = &[
         NFTABLES,
         "self.rule(0);\n                return Verdict::Reject;",
         "self.rule(0);\n                return Verdict::Drop;",
+    ),
+    mutant(
+        "eBPF's draw reaches the first half only",
+        CHOOSE,
+        "((draw as u64 * count as u64) >> 32) as u32",
+        "((draw as u64 * count as u64) >> 33) as u32",
+    ),
+    mutant(
+        "eBPF's flow hash has another seed",
+        CHOOSE,
+        "const SEED: u32 = 0x6c62_6375;",
+        "const SEED: u32 = 0x6c62_6376;",
+    ),
+    mutant("eBPF lets other ports of a VIP pass", LOOKUP, "Some(_) => Decision::Reject,", "Some(_) => Decision::Pass,"),
+    mutant(
+        "eBPF drops services without endpoints",
+        LOOKUP,
+        "if service.count == 0 {\n        return Decision::Reject;",
+        "if service.count == 0 {\n        return Decision::Drop;",
+    ),
+    mutant(
+        "Maglev's endpoints begin one slot further",
+        TABLES,
+        "next: named(OFFSET_SEED) % size,",
+        "next: (named(OFFSET_SEED) + 1) % size,",
     ),
 ];
 
