@@ -19,7 +19,7 @@ mod publish;
 mod report;
 mod run;
 mod seeds;
-mod signals;
+pub mod signals;
 mod verify;
 mod visit;
 

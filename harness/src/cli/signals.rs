@@ -11,7 +11,7 @@ use super::CliError;
 ///
 /// # Errors
 /// [`CliError::Signals`].
-pub(super) fn cancel_flag() -> Result<Arc<AtomicBool>, CliError> {
+pub fn cancel_flag() -> Result<Arc<AtomicBool>, CliError> {
     let flag = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         // Registered first, so that it finds the flag still unset at the first signal.

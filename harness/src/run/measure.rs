@@ -81,23 +81,58 @@ pub fn visit(
     cancel: &AtomicBool,
     emit: &mut Emit<'_>,
 ) -> Result<(), MeasureError> {
-    let mut workload = Workload::generate(&visit.setup.workload(scenario))?;
-    workload.ballast = scenario.self_test_ballast;
-    workload.scheduling.scheduler = scenario.scheduler.unwrap_or_default();
-    workload.endpoint_choice = scenario.endpoint_choice;
-    let topology = Topology::create(&workload.addresses)?;
-    let datapath = backend(visit.setup.backend);
-    let from_nothing = program(&*datapath, &topology, &workload, &visit.setup)?;
-    let mut site = Site { place, scenario, setup: visit.setup, workload, topology, datapath };
-    let mut instrument = site.attach(&visit.measures)?;
+    let mut session = Session::open(place, scenario, visit)?;
     for measure in &visit.measures {
         if cancel.load(Ordering::Relaxed) {
             return Err(MeasureError::Interrupted);
         }
-        site.take(&mut instrument, measure, from_nothing, emit)?;
+        session.take(measure, emit)?;
     }
-    drop(instrument);
-    site.clear()
+    session.close()
+}
+
+/// A setup in fresh namespaces, programmed and ready to be measured: a visit in parts. Dropping it takes the namespaces away.
+#[derive(Debug)]
+pub struct Session<'a> {
+    instrument: Instrument,
+    site: Site<'a>,
+    from_nothing: ProgrammingCost,
+}
+
+impl<'a> Session<'a> {
+    /// Programs what `visit` asks for.
+    ///
+    /// # Errors
+    /// [`MeasureError`].
+    pub fn open(place: &'a Place, scenario: &'a Scenario, visit: &Visit) -> Result<Self, MeasureError> {
+        let mut workload = Workload::generate(&visit.setup.workload(scenario))?;
+        workload.ballast = scenario.self_test_ballast;
+        workload.scheduling.scheduler = scenario.scheduler.unwrap_or_default();
+        workload.endpoint_choice = scenario.endpoint_choice;
+        let topology = Topology::create(&workload.addresses)?;
+        let datapath = backend(visit.setup.backend);
+        let from_nothing = program(&*datapath, &topology, &workload, &visit.setup)?;
+        let site = Site { place, scenario, setup: visit.setup, workload, topology, datapath };
+        let instrument = site.attach(&visit.measures)?;
+        Ok(Self { instrument, site, from_nothing })
+    }
+
+    /// Takes one measure, and emits one record (three for programming).
+    ///
+    /// # Errors
+    /// [`MeasureError`].
+    pub fn take(&mut self, measure: &Measure, emit: &mut Emit<'_>) -> Result<(), MeasureError> {
+        self.site.take(&mut self.instrument, measure, self.from_nothing, emit)
+    }
+
+    /// Empties the node, see `Site::clear`.
+    ///
+    /// # Errors
+    /// [`MeasureError`].
+    pub fn close(self) -> Result<(), MeasureError> {
+        drop(self.instrument);
+        self.site.clear()
+    }
 }
 
 fn program(
@@ -111,6 +146,12 @@ fn program(
     let cost = datapath.apply(workload).map_err(named)?;
     datapath.verify(workload).map_err(named)?;
     Ok(cost)
+}
+
+impl std::fmt::Debug for Site<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Site").field("place", self.place).field("setup", &self.setup).finish_non_exhaustive()
+    }
 }
 
 /// A programmed topology.
