@@ -1,7 +1,10 @@
-//! A large run: 100,000 trials become a run file, and the file is read again.
+//! A large run: its trials become a run file, and the file is read again. `cargo bench -p lbcurve --bench report_scale` does the same
+//! with 100,000 trials and all formats, whole processes, and holds them to limits.
 #![expect(clippy::unwrap_used, reason = "a bench whose trials do not assemble has nothing to measure")]
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use std::time::Duration;
+
+use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use hdrhistogram::Histogram;
 use lbcurve::result::{
     BackendKind, Bracket, Cell, Flow, Manifest, Position, Quantiles, TrialKind, TrialRecord, Unit, VenueKind, assemble,
@@ -9,9 +12,9 @@ use lbcurve::result::{
 };
 use lbcurve::workload::{Protocol, VipLayout};
 
-/// 1,000 cells of 100 trials.
-const CELLS: u32 = 1_000;
-const TRIALS: u32 = 100;
+/// 200 cells of 50 trials.
+const CELLS: u32 = 200;
+const TRIALS: u32 = 50;
 
 /// That of the fuzzer's empty run.
 fn manifest() -> Manifest {
@@ -19,7 +22,7 @@ fn manifest() -> Manifest {
     Manifest { environment: run.environment, plan: run.plan }
 }
 
-/// 100 curves of 10 sizes.
+/// 20 curves of 10 sizes.
 fn trials() -> Vec<TrialRecord> {
     (0..CELLS).flat_map(|cell| (0..TRIALS).map(move |index| trial(cell, index))).collect()
 }
@@ -64,8 +67,10 @@ fn trial(number: u32, index: u32) -> TrialRecord {
 
 fn large_run(criterion: &mut Criterion) {
     let (manifest, trials) = (manifest(), trials());
-    let mut group = criterion.benchmark_group("large run");
-    group.sample_size(10);
+    let mut group = criterion.benchmark_group("assemble: a run of 10,000 trials");
+    group.sampling_mode(SamplingMode::Flat).sample_size(10).nresamples(10_000);
+    group.measurement_time(Duration::from_millis(500)).warm_up_time(Duration::from_millis(200));
+    group.throughput(Throughput::Elements(trials.len() as u64));
     let run = assemble(manifest.clone(), &trials, &[], &[], &[]).unwrap();
     group.bench_function("assemble", |bencher| {
         bencher.iter(|| assemble(manifest.clone(), &trials, &[], &[], &[]));

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use digest::Stamp;
+pub(crate) use digest::closure as lock_closure;
 use object::{OBJECTS, Object};
 use toolchain::Toolchain;
 

@@ -21,15 +21,18 @@ pub(crate) fn gate(lbcurve: &Path) -> anyhow::Result<()> {
     let dir = steps::root().join("results/baselines");
     let baselines = files(&dir)?;
     let Some(release) = offered_release()? else {
-        return not_run("apt offers no kernel package here");
+        not_run("GATE", "apt offers no kernel package here");
+        return Ok(());
     };
     let own: Vec<_> = baselines.iter().filter(|path| is_of(path, &release)).collect();
     if own.is_empty() {
         let names: Vec<_> = baselines.iter().filter_map(|path| path.file_name()?.to_str()).collect();
-        return not_run(&format!(
+        let reason = format!(
             "apt offers kernel {release}, and results/baselines has {}; `lbcurve baseline update` measures this kernel",
             if names.is_empty() { "no baseline".to_owned() } else { format!("only {}", names.join(", ")) }
-        ));
+        );
+        not_run("GATE", &reason);
+        return Ok(());
     }
     own.into_iter().try_for_each(|baseline| run(lbcurve, baseline))
 }
@@ -49,11 +52,11 @@ fn run(lbcurve: &Path, baseline: &Path) -> anyhow::Result<()> {
     }
 }
 
-fn not_run(reason: &str) -> anyhow::Result<()> {
+/// Says, so that it is seen, that a gate has judged nothing.
+pub(crate) fn not_run(gate: &str, reason: &str) {
     eprintln!("==================================================================");
-    eprintln!("GATE NOT RUN: {reason}");
+    eprintln!("{gate} NOT RUN: {reason}");
     eprintln!("==================================================================");
-    Ok(())
 }
 
 fn files(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
@@ -62,9 +65,14 @@ fn files(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
     }
     let entries = std::fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))?;
     let mut files: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "json") && is_of_a_kernel(path));
     files.sort();
     Ok(files)
+}
+
+/// The counts of [`crate::instructions`] lie beside the kernels' baselines.
+fn is_of_a_kernel(path: &Path) -> bool {
+    path.file_stem().is_some_and(|stem| stem != "instructions")
 }
 
 /// `RELEASE-PLAN.json`, where a plan's key has no hyphen.

@@ -1,10 +1,11 @@
-//! The repository's own commands: `cargo xtask bench`, `test`, `baseline`, `ebpf`, `fuzz`, `mutants` and `publish`.
+//! The repository's own commands: `cargo xtask bench`, `bench-instructions`, `test`, `baseline`, `ebpf`, `fuzz`, `mutants` and `publish`.
 
 mod bench;
 mod deny;
 mod ebpf;
 mod fuzz;
 mod gate;
+mod instructions;
 mod mutants;
 mod packages;
 mod publish;
@@ -31,6 +32,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
+    /// Set up, count the instructions of the pure code, and compare with the committed baseline.
+    BenchInstructions(instructions::Args),
     /// Set up and run every check and test.
     Test,
     /// Set up, build, and measure the baseline that `test` gates on. Options go to `lbcurve baseline update`.
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Bench { options } => bench::lbcurve(&["run"], &options),
         Command::Baseline { options } => bench::lbcurve(&["baseline", "update"], &options),
+        Command::BenchInstructions(args) => instructions::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Test => test::test().map(|()| ExitCode::SUCCESS),
         Command::Publish(args) => publish::publish(&args),
         Command::Fuzz(args) => fuzz::run(&args).map(|()| ExitCode::SUCCESS),

@@ -25,6 +25,9 @@ pub(crate) const FOR_RUNS: &[Needed] = &[
 pub(crate) const FOR_TESTS: &[Needed] =
     &[Needed { program: "ipvsadm", package: "ipvsadm" }, Needed { program: "chromium", package: "chromium" }];
 
+/// What counts instructions.
+pub(crate) const FOR_INSTRUCTIONS: &[Needed] = &[Needed { program: "valgrind", package: "valgrind" }];
+
 /// Installs what is missing of `needed`.
 ///
 /// # Errors

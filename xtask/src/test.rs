@@ -4,14 +4,14 @@ use std::process::Command;
 
 use anyhow::bail;
 
-use crate::{deny, ebpf, gate, packages, steps};
+use crate::{deny, ebpf, gate, instructions, packages, steps};
 
 /// Runs every check and test; the first failure ends it.
 ///
 /// # Errors
 /// A check or test failed, or something that it needs is missing.
 pub(crate) fn test() -> anyhow::Result<()> {
-    packages::ensure(&[packages::FOR_RUNS, packages::FOR_TESTS])?;
+    packages::ensure(&[packages::FOR_RUNS, packages::FOR_TESTS, packages::FOR_INSTRUCTIONS])?;
     if !packages::is_root()? {
         bail!(
             "the tests program this kernel inside namespaces of their own, which needs root: run `sudo -E cargo xtask test`"
@@ -33,6 +33,7 @@ pub(crate) fn test() -> anyhow::Result<()> {
     let lbcurve = steps::build_lbcurve()?;
     steps::run(&mut steps::cargo(["test"]))?;
     verify_dumps(&lbcurve)?;
+    instructions::gate()?;
     gate::gate(&lbcurve)
 }
 

@@ -96,7 +96,7 @@ fn collect(path: &Path, files: &mut BTreeSet<PathBuf>) -> Result<()> {
 }
 
 /// The lock file's entries of `roots` and everything that they depend on, in order of name.
-fn closure<'a>(lock: &'a str, roots: &[&'a str]) -> Result<BTreeSet<&'a str>> {
+pub(crate) fn closure<'a>(lock: &'a str, roots: &[&'a str]) -> Result<BTreeSet<&'a str>> {
     let packages = packages(lock);
     let mut entries = BTreeSet::new();
     let mut open: Vec<&str> = roots.to_vec();
