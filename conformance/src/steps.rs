@@ -74,7 +74,7 @@ pub enum StepsError {
 /// Fits one line a target. Where all its cells have the same steps the prediction is their mean.
 ///
 /// # Errors
-/// [`StepsError`].
+/// `StepsError`.
 pub fn fit_steps(recording: &StepsRecording) -> Result<Vec<Fit>, StepsError> {
     let mut targets: Vec<_> = recording.cells.iter().map(|cell| cell.target.clone()).collect();
     targets.sort();
