@@ -184,6 +184,14 @@ pub enum ScenarioError {
         /// Asked for.
         asked: u32,
     },
+    /// More endpoints than a Maglev table can name.
+    #[error(
+        "endpoints must be at most {MOST_MAGLEV_ENDPOINTS} with --endpoint-choice maglev, not {asked}: a slot of its table names no more"
+    )]
+    TooManyMaglevEndpoints {
+        /// Asked for.
+        asked: u32,
+    },
     /// More trials than a plan can hold: each is an entry of it before the first packet.
     #[error("trials must be at most {MOST_TRIALS} a cell, not {asked}")]
     TooManyTrials {
@@ -260,7 +268,7 @@ impl Wishes {
     ///
     /// # Errors
     /// [`ScenarioError::Empty`], [`ScenarioError::Zero`], [`ScenarioError::TooManyPackets`], [`ScenarioError::TooManyTrials`],
-    /// [`ScenarioError::TooManyDecisions`], [`ScenarioError::Kernels`], [`ScenarioError::KernelOnHost`], [`ScenarioError::KernelInSim`],
+    /// [`ScenarioError::TooManyDecisions`], [`ScenarioError::TooManyMaglevEndpoints`], [`ScenarioError::Kernels`], [`ScenarioError::KernelOnHost`], [`ScenarioError::KernelInSim`],
     /// [`ScenarioError::DeterministicInSim`].
     pub fn resolve(self) -> Result<Scenario, ScenarioError> {
         let preset = self.preset.unwrap_or_default();
@@ -288,6 +296,14 @@ impl Wishes {
         if let Some(cidr) = self.service_cidr {
             addresses.service_cidr = cidr;
         }
+        let endpoint_choice = self.endpoint_choice.unwrap_or_default();
+        let endpoints =
+            positive("endpoints", axis("endpoints", self.endpoints.unwrap_or_else(|| preset.endpoints()))?)?;
+        if endpoint_choice == EndpointChoice::Maglev
+            && let Some(&asked) = endpoints.iter().find(|asked| **asked > MOST_MAGLEV_ENDPOINTS)
+        {
+            return Err(ScenarioError::TooManyMaglevEndpoints { asked });
+        }
         let narrow_layouts = self.layout.is_none() && preset != Preset::Full;
         Ok(Scenario {
             preset,
@@ -295,7 +311,7 @@ impl Wishes {
             venue,
             backends: axis("backends", with_baselines(self.backends.unwrap_or_else(|| preset.backends())))?,
             services: positive("services", axis("services", self.services.unwrap_or_else(|| preset.services()))?)?,
-            endpoints: positive("endpoints", axis("endpoints", self.endpoints.unwrap_or_else(|| preset.endpoints()))?)?,
+            endpoints,
             layouts: axis("layout", self.layout.unwrap_or_else(|| preset.layouts()))?,
             protocols: axis("protocol", self.protocol.unwrap_or_else(|| vec![Protocol::Tcp]))?,
             flows: axis("flows", self.flows.unwrap_or_else(|| vec![Flow::New, Flow::Established]))?,
@@ -309,11 +325,15 @@ impl Wishes {
             addresses,
             scheduler: self.scheduler,
             decisions: self.decisions,
-            endpoint_choice: self.endpoint_choice.unwrap_or_default(),
+            endpoint_choice,
             self_test_ballast: self.self_test_ballast,
         })
     }
 }
+
+/// Most endpoints of a service whose Maglev table has a slot for each (`datapath_common::balancer::maglev`: 16 bits a slot, one value of
+/// which is the empty slot).
+pub const MOST_MAGLEV_ENDPOINTS: u32 = 65_535;
 
 /// Most packets of a trial: each takes an entry of a conntrack table of 262,144.
 pub const MOST_PACKETS: u32 = 100_000;
@@ -387,6 +407,17 @@ fn at_least_one(axis: &'static str, value: Option<u32>) -> Result<Option<u32>, S
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_maglev_table_names_every_endpoint() {
+        let asked = |endpoints, choice| {
+            Wishes { endpoints: Some(vec![2, endpoints]), endpoint_choice: Some(choice), ..Wishes::default() }.resolve()
+        };
+        assert!(asked(MOST_MAGLEV_ENDPOINTS, EndpointChoice::Maglev).is_ok());
+        assert!(asked(MOST_MAGLEV_ENDPOINTS + 1, EndpointChoice::Random).is_ok());
+        let refused = asked(MOST_MAGLEV_ENDPOINTS + 1, EndpointChoice::Maglev).unwrap_err();
+        assert!(matches!(refused, ScenarioError::TooManyMaglevEndpoints { asked: 65_536 }), "{refused}");
+    }
 
     #[test]
     fn command_line_overrides_file_overrides_preset() {
