@@ -187,7 +187,7 @@ fn seeds_move_a_cell_no_more_than_the_noise_floor() {
     let NoiseFloor(floor) = noise_floor(Unit::Instructions);
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../results/baselines");
     let files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    let mut beyond_a_share_of_added = 0;
+    assert!(!files.is_empty(), "a baseline is committed");
     for cells in files
         .iter()
         .filter(|path| path.extension().is_some_and(|e| e == "json"))
@@ -199,8 +199,6 @@ fn seeds_move_a_cell_no_more_than_the_noise_floor() {
             let trial = Observation::difference(added.cell.services, own.p50[0], plain);
             let moved = deviation(&added.p50);
             assert!(moved <= floor * trial.scale.unwrap(), "{:?} moves by {moved}", added.cell);
-            beyond_a_share_of_added += usize::from(moved > floor * trial.value);
         }
     }
-    assert!(beyond_a_share_of_added > 0, "a share of the difference would do");
 }
