@@ -65,14 +65,9 @@ fn files(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
     }
     let entries = std::fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))?;
     let mut files: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "json") && is_of_a_kernel(path));
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
     files.sort();
     Ok(files)
-}
-
-/// The counts of [`crate::instructions`] lie beside the kernels' baselines.
-fn is_of_a_kernel(path: &Path) -> bool {
-    path.file_stem().is_some_and(|stem| stem != "instructions")
 }
 
 /// `RELEASE-PLAN.json`, where a plan's key has no hyphen.

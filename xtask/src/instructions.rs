@@ -14,7 +14,7 @@ use baseline::{Baseline, Build};
 
 /// That of the library in Cargo.toml. Installed under `target/tools`, so that nothing of the user's changes.
 const VERSION: &str = "0.20.0";
-const BASELINE: &str = "results/baselines/instructions.json";
+const BASELINE: &str = "benches/instructions.json";
 
 /// Options of `cargo xtask bench-instructions`.
 #[derive(Debug, clap::Args)]
@@ -50,7 +50,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 /// As [`run`].
 pub(crate) fn gate() -> anyhow::Result<()> {
     let (path, build) = (steps::root().join(BASELINE), Build::of(&steps::root())?);
-    if let Some(reason) = Baseline::read(&path)?.and_then(|baseline| baseline.build.differs_from(&build)) {
+    let reason = match Baseline::read(&path)? {
+        None => Some(format!("there is no {BASELINE}")),
+        Some(baseline) => baseline.build.differs_from(&build),
+    };
+    if let Some(reason) = reason {
         gate::not_run("INSTRUCTIONS", &reason);
         return Ok(());
     }
