@@ -30,7 +30,7 @@ pub(super) fn slower(counts: &Counts, baseline: &Counts) -> Vec<String> {
 }
 
 fn change(before: u64, now: u64) -> f64 {
-    100.0 * (now as f64 / before.max(1) as f64 - 1.0)
+    100.0 * (now as f64 - before as f64) / before.max(1) as f64
 }
 
 #[cfg(test)]
