@@ -9,7 +9,7 @@ use crate::steps;
 const VERSION: &str = "0.13.2";
 
 /// Every target, the longest first, and which part of the time it gets.
-const TARGETS: [(&str, u32); 3] = [("run_file", 1), ("jsonl", 5), ("scenario", 5)];
+const TARGETS: [(&str, u32); 4] = [("run_file", 1), ("jsonl", 5), ("scenario", 5), ("cluster", 5)];
 
 /// Most bytes of an input: the seeds are smaller.
 const LONGEST: u32 = 1 << 17;

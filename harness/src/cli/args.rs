@@ -101,7 +101,8 @@ pub struct RunArgs {
     /// Also write down which endpoint each of so many flows reaches, a cell [default: none].
     #[arg(long, value_name = "FLOWS")]
     pub decisions: Option<NonZeroU32>,
-    /// Directory of the run; the same command with the same directory resumes it [default: runs/PRESET].
+    /// Directory of the run; the same command with the same directory resumes it [default: runs/PRESET, or
+    /// runs/ and the name of the cluster's file].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Run cells whose programming holds a CPU in the kernel for more than a minute.
@@ -119,6 +120,13 @@ pub struct RunArgs {
     /// How the eBPF backends choose an endpoint for a new flow [default: random].
     #[arg(long, value_name = "HOW")]
     pub endpoint_choice: Option<EndpointChoice>,
+    /// Import the services from a file, in place of N services x M endpoints: `kubectl get services,endpointslices -A -o json`
+    /// (or yaml), or plain manifests.
+    #[arg(long, value_name = "FILE")]
+    pub cluster: Option<PathBuf>,
+    /// Repeat the imported services so many times, e.g. 1,10 [default: 1].
+    #[arg(long, value_delimiter = ',', value_name = "K")]
+    pub scale: Option<Vec<u32>>,
     /// Self-test of the gate: program one rule that matches nothing per this many services (iptables modes).
     #[arg(long, value_name = "K", hide = true)]
     pub self_test_ballast: Option<NonZeroU32>,
@@ -283,6 +291,8 @@ impl RunArgs {
             scheduler: self.scheduler,
             decisions: self.decisions,
             endpoint_choice: self.endpoint_choice,
+            cluster: self.cluster,
+            scale: self.scale,
             self_test_ballast: self.self_test_ballast,
         };
         Ok(line.or(file))

@@ -12,6 +12,7 @@ use crate::result::{
     write_run_file,
 };
 use crate::run::execute::execute;
+use crate::run::import;
 use crate::run::manifest;
 use crate::run::offer;
 use crate::run::plan::{Plan, Setup};
@@ -21,7 +22,7 @@ use crate::run::scenario::Scenario;
 use crate::run::store::Store;
 use crate::stdout::say;
 use crate::venue::vm::work::remove_stale;
-use crate::workload::{Workload, WorkloadSpec};
+use crate::workload::cluster::Cluster;
 
 pub(super) fn run(args: RunArgs) -> Result<ExitCode, CliError> {
     let cancel = signals::cancel_flag()?;
@@ -31,8 +32,10 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode, CliError> {
         }
     }
     let out = args.out.clone();
-    let scenario = args.wishes()?.resolve()?;
-    let out = out.unwrap_or_else(|| Path::new("runs").join(name(&scenario.preset)));
+    let wishes = args.wishes()?;
+    let cluster = wishes.cluster.as_deref().map(import::read).transpose()?;
+    let scenario = wishes.resolve_with(cluster)?;
+    let out = out.unwrap_or_else(|| Path::new("runs").join(directory(&scenario)));
     let (offers, venues) = offer::open(&scenario, &mut |line| eprintln!("{line}"))?;
     let plan = Plan::new(&scenario, &offers);
     check_workloads(&plan)?;
@@ -52,6 +55,12 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode, CliError> {
     conclude(manifest, &manifest::skipped(&plan), store.records(), &out)
 }
 
+/// Name of a run's directory where none is asked for: the preset, or the cluster's file without its ending.
+fn directory(scenario: &Scenario) -> String {
+    let stem = |cluster: &Cluster| Path::new(&cluster.origin.file).file_stem()?.to_str().map(str::to_owned);
+    scenario.cluster.as_ref().and_then(stem).unwrap_or_else(|| name(&scenario.preset))
+}
+
 /// Every setup's workload must fit before the first is programmed.
 pub(super) fn check_workloads(plan: &Plan) -> Result<(), CliError> {
     let visits = plan.batches.iter().flat_map(|batch| &batch.visits);
@@ -61,10 +70,8 @@ pub(super) fn check_workloads(plan: &Plan) -> Result<(), CliError> {
     setups.sort_unstable();
     setups.dedup();
     for setup in setups {
-        Workload::generate(&setup.workload(&plan.scenario))?;
-        // A service more and pods for another are what the programming measure adds.
-        let spec = setup.workload(&plan.scenario);
-        Workload::generate(&WorkloadSpec { services: spec.services + 2, ..spec })?;
+        setup.services(&plan.scenario)?;
+        setup.spare(&plan.scenario)?;
     }
     Ok(())
 }

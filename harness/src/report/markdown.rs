@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use super::fit;
 use super::number::{self, Medium};
 use super::select::{Panel, main_panels, panels, sizes, verdict_curves};
+use super::{cluster, fit};
 use crate::result::{Curve, Metric, RunFile, name};
 use crate::workload::VipLayout;
 
@@ -29,6 +29,7 @@ pub fn markdown(run: &RunFile) -> String {
     if main.is_empty() {
         text.push_str("\nThe run has no curve of what a backend adds.\n");
     }
+    expected(&mut text, run);
     cautions(&mut text, run);
     let _ = writeln!(text, "\nReproduce: {}", code(&run.environment.command));
     text
@@ -55,6 +56,19 @@ fn table(text: &mut String, panel: &Panel<'_>, curves: &[&Curve]) {
         let (backend, position, class) = (name(&key.backend), name(&key.position), fit::label(&curve.fit));
         let slope = number::slope(&curve.fit, MEDIUM);
         let _ = writeln!(text, "| {backend}{layout} | {position} | **{class}** | {slope} |{values}");
+    }
+}
+
+/// What a first packet of an imported cluster costs.
+fn expected(text: &mut String, run: &RunFile) {
+    let Some(origin) = &run.plan.cluster else { return };
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "\n**Expected cost of a first packet, {}**: {}\n", plain(&origin.file), cluster::EXPECTED);
+    let columns = cluster::columns();
+    let _ = writeln!(text, "| {} |\n|{}", columns.join(" | "), "---|".repeat(columns.len()));
+    for cost in &run.expected {
+        let cells: Vec<_> = cluster::row(cost, MEDIUM).iter().map(|cell| plain(cell)).collect();
+        let _ = writeln!(text, "| {} |", cells.join(" | "));
     }
 }
 

@@ -2,6 +2,7 @@
 //! from trials, to text.
 
 mod bmf;
+mod cluster;
 mod csv;
 mod decisions;
 mod fit;

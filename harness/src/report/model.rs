@@ -74,7 +74,7 @@ fn modelled(run: &RunFile, curve: &Curve) -> Option<(Target, u32)> {
     let stride = match key.layout {
         VipLayout::Sequential => 1,
         VipLayout::Stride256 => 256,
-        VipLayout::Random => return None,
+        VipLayout::Random | VipLayout::Imported => return None,
     };
     let target = match key.backend {
         BackendKind::IptablesLegacy => Target::IptablesLegacy,

@@ -5,11 +5,11 @@ use std::fmt::Write;
 
 use comfy_table::{CellAlignment, ContentArrangement, ContentLineStyle, LineStyle, Table, TableStyle};
 
-use super::decisions;
 use super::number::{self, Medium};
 use super::programming;
 use super::select::sizes;
 use super::skipped::grouped;
+use super::{cluster, decisions};
 use crate::result::{Curve, Metric, ProgrammingRecord, RunFile, Unit, VenueKind, name};
 
 const MEDIUM: Medium = Medium::Terminal;
@@ -24,6 +24,10 @@ const STYLE: TableStyle = TableStyle::new()
 #[must_use]
 pub fn table(run: &RunFile) -> String {
     let mut text = String::new();
+    if let Some(cluster) = &run.plan.cluster {
+        list(&mut text, "Cluster", cluster::sentences(cluster, run, MEDIUM));
+        section(&mut text, &format!("Expected cost of a first packet. {}", cluster::EXPECTED), &expected_table(run));
+    }
     for (place, curves) in by_place(run) {
         section(&mut text, &format!("{place}: median (p50)"), &curve_table(&curves));
     }
@@ -157,6 +161,14 @@ fn programming_table(records: &[&ProgrammingRecord]) -> Table {
             row.extend(sizes.iter().map(|services| cost(services).unwrap_or_default()));
             table.add_row(row);
         }
+    }
+    table
+}
+
+fn expected_table(run: &RunFile) -> Table {
+    let mut table = new_table(cluster::columns().map(str::to_owned).into(), cluster::WORDS);
+    for cost in &run.expected {
+        table.add_row(cluster::row(cost, MEDIUM));
     }
     table
 }

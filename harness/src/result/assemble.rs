@@ -6,13 +6,14 @@ use curve_stats::{NoiseFloor, StatsError, fit};
 
 use super::decisions::summarise;
 use super::distribution::distributions;
+use super::expected::expected;
 use super::sample::{Sample, point, suspect};
 use super::screen::screened;
 use super::seal::seal;
 use super::{
-    BackendKind, Bracket, Cell, Curve, CurveKey, DecisionRecord, DecisionSummary, Flow, Integrity, Manifest,
-    MergeError, Metric, NoiseVerdict, PlannedCell, Preflight, ProgrammingRecord, RUN_SCHEMA_VERSION, ReachedError,
-    RunFile, SkippedCell, ThroughputRecord, TrialKind, TrialRecord, Unit, VenueKind, Warning,
+    BackendKind, Bracket, Cell, Curve, CurveKey, DecisionRecord, DecisionSummary, ExpectedKey, Flow, Integrity,
+    Manifest, MergeError, Metric, NoiseVerdict, PlannedCell, Preflight, ProgrammingRecord, RUN_SCHEMA_VERSION,
+    ReachedError, RunFile, SkippedCell, ThroughputRecord, TrialKind, TrialRecord, Unit, VenueKind, Warning, name,
 };
 use crate::workload::{Protocol, VipLayout};
 
@@ -36,6 +37,15 @@ pub enum AssembleError {
         /// Why.
         #[source]
         source: MergeError,
+    },
+    /// An expected cost whose trials no statistic can be computed from.
+    #[error("cannot tell the expected cost of {} at N = {} on {}", name(&.key.backend), .key.services, .key.kernel)]
+    Expected {
+        /// Which.
+        key: Box<ExpectedKey>,
+        /// Why.
+        #[source]
+        source: StatsError,
     },
     /// A cell whose decisions cannot be read.
     #[error("cannot read the decisions of {cell}")]
@@ -112,6 +122,7 @@ pub fn assemble_records(
     let curves =
         samples.into_iter().map(|(key, by_services)| curve(key, &by_services)).collect::<Result<Vec<_>, _>>()?;
     warnings.extend(screened(&curves));
+    let expected = manifest.plan.cluster.as_ref().map(|cluster| expected(cluster, &trials)).transpose()?;
     let mut run = RunFile {
         schema_version: RUN_SCHEMA_VERSION,
         environment: manifest.environment,
@@ -121,6 +132,7 @@ pub fn assemble_records(
         }),
         throughput: sorted(throughput, |r| (r.cell.clone(), r.trial)),
         decisions,
+        expected: expected.unwrap_or_default(),
         curves,
         distributions: distributions(&trials)?,
         skipped: sorted(skipped, Clone::clone),
@@ -214,10 +226,10 @@ fn pairing(trial: &TrialRecord) -> Pairing<'_> {
 }
 
 /// `direct-conntrack` trials by what they pair on, then by layout and M.
-struct Baselines<'a>(BTreeMap<Pairing<'a>, BTreeMap<(VipLayout, u32), &'a TrialRecord>>);
+pub(super) struct Baselines<'a>(BTreeMap<Pairing<'a>, BTreeMap<(VipLayout, u32), &'a TrialRecord>>);
 
 impl<'a> Baselines<'a> {
-    fn of(trials: &[&'a TrialRecord]) -> Self {
+    pub(super) fn of(trials: &[&'a TrialRecord]) -> Self {
         let mut baselines = Self(BTreeMap::new());
         for trial in trials.iter().filter(|trial| trial.cell.backend == BackendKind::DirectConntrack) {
             baselines.0.entry(pairing(trial)).or_default().insert((trial.cell.layout, trial.cell.endpoints), trial);
@@ -225,7 +237,7 @@ impl<'a> Baselines<'a> {
         baselines
     }
 
-    fn partner(&self, trial: &'a TrialRecord) -> Option<&'a TrialRecord> {
+    pub(super) fn partner(&self, trial: &'a TrialRecord) -> Option<&'a TrialRecord> {
         let candidates = self.0.get(&pairing(trial))?;
         candidates.get(&(trial.cell.layout, trial.cell.endpoints)).or_else(|| candidates.values().next()).copied()
     }

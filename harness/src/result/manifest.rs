@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BackendKind, Cell, Flow, Position, Preflight, Unit, VenueKind};
+use crate::workload::cluster::ClusterOrigin;
 use crate::workload::{EndpointChoice, Protocol, Scheduler, VipLayout};
 
 /// A kernel that trials ran on.
@@ -105,6 +106,10 @@ pub struct Plan {
     /// How the eBPF backends choose endpoints, where that is not at random.
     #[serde(default, skip_serializing_if = "EndpointChoice::is_default")]
     pub endpoint_choice: EndpointChoice,
+    /// Where the services were imported from; none where they were generated. N is then a multiple of its service ports, and M their
+    /// endpoints in the mean, rounded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<ClusterOrigin>,
     /// The cells.
     pub cells: Vec<PlannedCell>,
 }

@@ -5,6 +5,7 @@ mod axes;
 mod curve;
 mod decisions;
 mod distribution;
+mod expected;
 mod histogram;
 mod jsonl;
 mod manifest;
@@ -24,6 +25,7 @@ pub use axes::{BackendKind, Bracket, Cell, Flow, Metric, Position, Unit, VenueKi
 pub use curve::{Curve, CurveKey, Integrity, Point, subject};
 pub use decisions::{DecisionRecord, DecisionSummary, Reached, ReachedError, count, encode_reached, summarise};
 pub use distribution::{Distribution, QuantileValue};
+pub use expected::{ExpectedCost, ExpectedKey};
 pub use histogram::{HistogramError, decode_histogram, encode_histogram};
 pub use jsonl::{JsonlError, JsonlWriter, Lines, RecordStream, Records, parse_jsonl, read_jsonl, stream_jsonl};
 pub use manifest::{Environment, KernelUnderTest, Manifest, Plan, PlannedCell, SkippedCell};

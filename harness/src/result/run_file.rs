@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Cell, Curve, CurveKey, DecisionSummary, Distribution, Environment, Plan, ProgrammingRecord, SkippedCell,
-    ThroughputRecord, TrialKind, name,
+    Cell, Curve, CurveKey, DecisionSummary, Distribution, Environment, ExpectedCost, Plan, ProgrammingRecord,
+    SkippedCell, ThroughputRecord, TrialKind, name,
 };
 
 /// Version of the layout of `run.json`; a reader refuses every other.
@@ -29,6 +29,9 @@ pub struct RunFile {
     /// Which endpoints the flows of each cell reached, where that was asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub decisions: Vec<DecisionSummary>,
+    /// What a first packet of an imported cluster is expected to cost.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expected: Vec<ExpectedCost>,
     /// Every metric of every backend over N.
     pub curves: Vec<Curve>,
     /// All trials of each cell as one distribution.

@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use curve_stats::{StatsError, median};
+use curve_stats::{Spread, StatsError, median};
 
-use super::{Cell, Curve, CurveKey, DecisionSummary, Distribution, Metric, Point, RunFile, TrialKind, Unit};
+use super::{
+    Cell, Curve, CurveKey, DecisionSummary, Distribution, ExpectedCost, ExpectedKey, Metric, Point, RunFile, TrialKind,
+    Unit, name,
+};
 
 /// Members of a run file that cannot all be true.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +54,14 @@ pub enum Contradiction {
         cell: Box<Cell>,
         /// What is wrong.
         what: DecisionFault,
+    },
+    /// An expected cost that is not its values', or is there twice.
+    #[error("{what} in the expected cost of {} at N = {} on {}", name(&.key.backend), .key.services, .key.kernel)]
+    Expected {
+        /// Which.
+        key: Box<ExpectedKey>,
+        /// What is wrong.
+        what: ExpectedFault,
     },
     /// A rate that none can be.
     #[error("a rate of {rate} packets a second in trial {trial} of {cell}")]
@@ -127,6 +138,20 @@ pub enum DecisionFault {
     Test,
 }
 
+/// What is wrong with an expected cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ExpectedFault {
+    /// The same is there before, or no cluster was imported.
+    #[error("another, or no cluster, is there")]
+    Twice,
+    /// NaN, infinite, or another than the values'.
+    #[error("the median is not that of the values")]
+    Median,
+    /// The spread does not hold the median, or has no level.
+    #[error("the spread does not hold the median")]
+    Spread,
+}
+
 /// Checks a run against itself.
 ///
 /// # Errors
@@ -141,6 +166,7 @@ pub(super) fn validate(run: &RunFile) -> Result<(), Contradiction> {
     }
     check_distributions(run)?;
     check_decisions(&run.decisions)?;
+    check_expected(run)?;
     for trial in &run.throughput {
         let odd = [trial.offered_pps, trial.forwarded_pps].into_iter().find(|rate| !(rate.is_finite() && *rate >= 0.0));
         if let Some(rate) = odd {
@@ -169,6 +195,30 @@ fn check_summary(summary: &DecisionSummary) -> Result<(), DecisionFault> {
         return Err(DecisionFault::Sum);
     }
     if summary.test() == *equal_shares { Ok(()) } else { Err(DecisionFault::Test) }
+}
+
+fn check_expected(run: &RunFile) -> Result<(), Contradiction> {
+    let mut keys = BTreeSet::new();
+    for cost in &run.expected {
+        let is_new = run.plan.cluster.is_some() && keys.insert(&cost.key);
+        let fault = if is_new { check_cost(cost) } else { Err(ExpectedFault::Twice) };
+        fault.map_err(|what| Contradiction::Expected { key: Box::new(cost.key.clone()), what })?;
+    }
+    Ok(())
+}
+
+fn check_cost(cost: &ExpectedCost) -> Result<(), ExpectedFault> {
+    let is_median = median(&cost.values).is_ok_and(|middle| (middle - cost.added).abs() <= 1e-9 * cost.added.abs());
+    if !is_median || !cost.traversal.is_finite() {
+        return Err(ExpectedFault::Median);
+    }
+    if holds(&cost.spread, cost.added) { Ok(()) } else { Err(ExpectedFault::Spread) }
+}
+
+/// Whether a spread holds its median and has a level. A NaN is in no range.
+fn holds(spread: &Spread, middle: f64) -> bool {
+    let is_level = |level: f64| (0.0..=1.0).contains(&level);
+    spread.low() <= middle && middle <= spread.high() && spread.level().is_none_or(is_level)
 }
 
 fn check_curve(curve: &Curve) -> Result<(), Contradiction> {
@@ -207,10 +257,7 @@ fn check_point(curve: &Curve, point: &Point) -> Result<(), PointFault> {
         Ok(middle) if (middle - point.p50).abs() <= 1e-9 * point.p50.abs() => {}
         _ => return Err(PointFault::Median),
     }
-    let spread = &point.spread;
-    let holds = spread.low() <= point.p50 && point.p50 <= spread.high();
-    // A NaN is in no range, so it fails here too.
-    if !holds || !spread.level().is_none_or(|level| (0.0..=1.0).contains(&level)) {
+    if !holds(&point.spread, point.p50) {
         return Err(PointFault::Spread);
     }
     // Differences of quantiles need not ascend.

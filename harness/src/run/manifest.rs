@@ -65,6 +65,7 @@ fn reported_plan(plan: &Plan, venues: &Venues) -> ReportedPlan {
         decisions: scenario.decisions,
         self_test_ballast: scenario.self_test_ballast,
         endpoint_choice: scenario.endpoint_choice,
+        cluster: scenario.cluster.as_ref().map(|cluster| cluster.origin.clone()),
         cells: cells(plan),
     }
 }

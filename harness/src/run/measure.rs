@@ -18,7 +18,7 @@ use crate::result::{
     TrialRecord, Unit, VenueKind, encode_histogram,
 };
 use crate::traffic::{Limit, TrafficError, TrafficOrder};
-use crate::workload::{Workload, WorkloadError};
+use crate::workload::{Protocol, Service, Workload, WorkloadError};
 
 /// What the records say of the place they were measured in.
 #[derive(Debug, Clone)]
@@ -105,10 +105,7 @@ impl<'a> Session<'a> {
     /// # Errors
     /// [`MeasureError`].
     pub fn open(place: &'a Place, scenario: &'a Scenario, visit: &Visit) -> Result<Self, MeasureError> {
-        let mut workload = Workload::generate(&visit.setup.workload(scenario))?;
-        workload.ballast = scenario.self_test_ballast;
-        workload.scheduling.scheduler = scenario.scheduler.unwrap_or_default();
-        workload.endpoint_choice = scenario.endpoint_choice;
+        let workload = visit.setup.services(scenario)?;
         let topology = Topology::create(&workload.addresses)?;
         let datapath = backend(visit.setup.backend);
         let from_nothing = program(&*datapath, &topology, &workload, &visit.setup)?;
@@ -238,7 +235,7 @@ impl Site<'_> {
         TrafficOrder {
             flow,
             protocol: self.setup.protocol,
-            targets: targets(&self.workload, position),
+            targets: targets(&self.workload, self.setup.protocol, position),
             packets: measure.packets,
             first_flow: measure.first_flow,
             seed: self.scenario.seed ^ measure.first_flow,
@@ -253,10 +250,8 @@ impl Site<'_> {
         from_nothing: ProgrammingCost,
         emit: &mut Emit<'_>,
     ) -> Result<(), MeasureError> {
-        let mut wider = self.setup.workload(self.scenario);
-        wider.services += 2;
-        let mut spare = Workload::generate(&wider)?.services.into_iter().skip(self.workload.services.len());
-        let (Some(added), Some(donor)) = (spare.next(), spare.next()) else {
+        let answered = self.workload.services.iter().position(|service| !service.endpoints.is_empty());
+        let (Some((added, endpoint)), Some(answered)) = (self.setup.spare(self.scenario)?, answered) else {
             return Ok(());
         };
         let _inside = self.topology.node.enter()?;
@@ -267,10 +262,10 @@ impl Site<'_> {
         let add = self.datapath.add_service(&self.workload, &added).map_err(named)?;
         self.datapath.verify(&self.workload).map_err(named)?;
 
-        let before = self.workload.services[0].clone();
+        let before = self.workload.services[answered].clone();
         let mut after = before.clone();
-        after.endpoints[0] = donor.endpoints[0];
-        self.workload.services[0] = after.clone();
+        after.endpoints[0] = endpoint;
+        self.workload.services[answered] = after.clone();
         let change = self.datapath.change_endpoint(&before, &after, &self.workload).map_err(named)?;
         self.datapath.verify(&self.workload).map_err(named)?;
 
@@ -281,7 +276,7 @@ impl Site<'_> {
 
     fn destinations(&self) -> Destinations {
         let port =
-            self.workload.services.first().and_then(|service| service.endpoints.first()).map_or(0, |pod| pod.port);
+            self.workload.services.iter().flat_map(|service| &service.endpoints).next().map_or(0, |pod| pod.port);
         Destinations { pods: self.workload.addresses.cluster_cidr, port }
     }
 
@@ -350,18 +345,21 @@ fn quantiles(sample: &Sample) -> Quantiles {
     Quantiles { min: sample.min, p10: at(0.1), p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999) }
 }
 
-/// The addresses that a position's packets ask for.
-pub(crate) fn targets(workload: &Workload, position: Position) -> Vec<SocketAddrV4> {
-    let services = &workload.services;
+/// The addresses that a position's packets ask for, among the services of their protocol that have endpoints: packets to the others
+/// do not leave the node, so there is nothing to time.
+pub(crate) fn targets(workload: &Workload, protocol: Protocol, position: Position) -> Vec<SocketAddrV4> {
+    let is_answered = |service: &&Service| service.protocol == protocol && !service.endpoints.is_empty();
+    let services: Vec<_> = workload.services.iter().filter(is_answered).collect();
     let chosen = match position {
-        Position::First => &services[..services.len().min(1)],
-        Position::Middle => &services[services.len() / 2..][..1],
-        Position::Last => &services[services.len().saturating_sub(1)..],
-        Position::Random => &services[..],
+        Position::First => services.get(..services.len().min(1)),
+        Position::Middle => services.get(services.len() / 2..).and_then(|rest| rest.get(..1)),
+        Position::Last => services.get(services.len().saturating_sub(1)..),
+        Position::Random => Some(&services[..]),
         Position::Missing => {
             let pods = services.iter().flat_map(|service| &service.endpoints).take(1);
             return pods.map(|pod| SocketAddrV4::new(pod.addr, pod.port)).collect();
         }
     };
-    chosen.iter().map(|service| SocketAddrV4::new(service.vip, service.port)).collect()
+    let chosen = chosen.unwrap_or_default().iter();
+    chosen.map(|service| SocketAddrV4::new(service.vip, service.port)).collect()
 }

@@ -3,6 +3,7 @@
 pub mod decide;
 pub mod execute;
 pub mod guard;
+pub mod import;
 pub mod manifest;
 pub mod measure;
 pub mod noise;

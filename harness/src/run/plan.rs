@@ -16,7 +16,7 @@ use super::planner;
 use super::scenario::Scenario;
 use crate::probe::OBJECT;
 use crate::result::{BackendKind, Bracket, Flow, Position, VenueKind, name};
-use crate::workload::{Protocol, VipLayout, WorkloadSpec};
+use crate::workload::{Endpoint, Protocol, Service, VipLayout, Workload, WorkloadError, WorkloadSpec};
 
 /// What is programmed before anything is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -193,7 +193,7 @@ impl Batch {
 }
 
 impl Setup {
-    /// The workload of this setup.
+    /// The specification of this setup's workload.
     pub fn workload(&self, scenario: &Scenario) -> WorkloadSpec {
         WorkloadSpec {
             services: self.services,
@@ -203,5 +203,38 @@ impl Setup {
             seed: scenario.seed,
             addresses: scenario.addresses,
         }
+    }
+
+    /// The services to program, generated or imported, with what the scenario says of all of them.
+    ///
+    /// # Errors
+    /// [`WorkloadError`] where the address ranges are too small.
+    pub fn services(&self, scenario: &Scenario) -> Result<Workload, WorkloadError> {
+        let mut workload = self.more(scenario, 0)?;
+        workload.ballast = scenario.self_test_ballast;
+        workload.scheduling.scheduler = scenario.scheduler.unwrap_or_default();
+        workload.endpoint_choice = scenario.endpoint_choice;
+        Ok(workload)
+    }
+
+    /// A service beyond those of [`Setup::services`], and an endpoint of yet another: what the programming measure adds. `None` where
+    /// services have no endpoints.
+    ///
+    /// # Errors
+    /// [`WorkloadError`] where they do not fit the address ranges.
+    pub fn spare(&self, scenario: &Scenario) -> Result<Option<(Service, Endpoint)>, WorkloadError> {
+        // Every repetition of a cluster has a service with endpoints.
+        let more = scenario.cluster.as_ref().map_or(1, |cluster| cluster.ports.len());
+        let wider = self.more(scenario, u32::try_from(2 * more).unwrap_or(u32::MAX))?;
+        let beyond = wider.services.into_iter().skip(self.services as usize);
+        let mut answered = beyond.filter(|service| !service.endpoints.is_empty());
+        let added = answered.next();
+        Ok(added.zip(answered.next().and_then(|donor| donor.endpoints.first().copied())))
+    }
+
+    fn more(&self, scenario: &Scenario, services: u32) -> Result<Workload, WorkloadError> {
+        let spec = self.workload(scenario);
+        let spec = WorkloadSpec { services: spec.services.saturating_add(services), ..spec };
+        scenario.cluster.as_ref().map_or_else(|| Workload::generate(&spec), |cluster| Workload::import(cluster, &spec))
     }
 }

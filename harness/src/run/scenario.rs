@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::import;
 use crate::result::{BackendKind, Flow, Position};
 use crate::venue::vm::{KernelPairError, KernelSource, pair_kernels};
+use crate::workload::cluster::{Cluster, ClusterError};
 use crate::workload::{AddressPlan, EndpointChoice, Protocol, Scheduler, VipLayout};
 
 /// How much to measure.
@@ -83,6 +85,10 @@ pub struct Wishes {
     pub decisions: Option<NonZeroU32>,
     /// How the eBPF backends choose endpoints.
     pub endpoint_choice: Option<EndpointChoice>,
+    /// File to import the services from, in place of N services x M endpoints.
+    pub cluster: Option<PathBuf>,
+    /// How many times to repeat them.
+    pub scale: Option<Vec<u32>>,
     /// Self-test of the gate: a rule that matches nothing per so many services.
     pub self_test_ballast: Option<NonZeroU32>,
 }
@@ -134,6 +140,9 @@ pub struct Scenario {
     /// How the eBPF backends choose endpoints.
     #[serde(default, skip_serializing_if = "EndpointChoice::is_default")]
     pub endpoint_choice: EndpointChoice,
+    /// Imported services, which N repeats: a multiple of its service ports. M, layout and protocols are then the cluster's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<Cluster>,
     /// Self-tests only: the iptables modes hold a rule that matches nothing per so many services. No normal run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub self_test_ballast: Option<NonZeroU32>,
@@ -213,6 +222,49 @@ pub enum ScenarioError {
     /// Kernels are for the vm only.
     #[error("--kernel is for the vm, and --venue sim counts in models, of all of them: use --venue vm")]
     KernelInSim,
+    /// The cluster's file could not be read.
+    #[error("cannot read the cluster {path}: {source}")]
+    ReadCluster {
+        /// File.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The cluster's file is not one.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// A cluster says itself what a wish asks for.
+    #[error("--cluster says what {wish} are: leave --{wish} out")]
+    ClusterSays {
+        /// What was asked for.
+        wish: &'static str,
+    },
+    /// Endpoints are counted by their index within a service, and imported services have different numbers of them.
+    #[error(
+        "--decisions counts endpoints of services that have as many each, which those of --cluster have not: leave one out"
+    )]
+    ClusterDecisions,
+    /// Only a run imports a cluster.
+    #[error("only `lbcurve run` imports a cluster: leave `cluster` out of the scenario")]
+    ClusterNotHere,
+    /// What only an imported cluster has.
+    #[error("{wish} is for imported services: name their file with --cluster")]
+    NoCluster {
+        /// What was asked for.
+        wish: &'static str,
+    },
+    /// More service ports than a run has targets for.
+    #[error(
+        "{services} service ports, {ports} of the cluster at scale {scale}, are more than the {MOST_SERVICES} of a run"
+    )]
+    TooLargeScale {
+        /// N.
+        services: u64,
+        /// Service ports of the cluster.
+        ports: usize,
+        /// The scale.
+        scale: u32,
+    },
     /// Models count, whatever is asked.
     #[error("--deterministic is for the vm, and --venue sim always counts: leave it out")]
     DeterministicInSim,
@@ -260,17 +312,32 @@ impl Wishes {
             scheduler: self.scheduler.or(base.scheduler),
             decisions: self.decisions.or(base.decisions),
             endpoint_choice: self.endpoint_choice.or(base.endpoint_choice),
+            cluster: self.cluster.or(base.cluster),
+            scale: self.scale.or(base.scale),
             self_test_ballast: self.self_test_ballast.or(base.self_test_ballast),
         }
     }
 
-    /// Fills the gaps from the preset and checks the result.
+    /// [`Wishes::resolve_with`] of services that are generated.
+    ///
+    /// # Errors
+    /// As there, and [`ScenarioError::ClusterNotHere`].
+    pub fn resolve(self) -> Result<Scenario, ScenarioError> {
+        if self.cluster.is_some() { Err(ScenarioError::ClusterNotHere) } else { self.resolve_with(None) }
+    }
+
+    /// Fills the gaps from the preset and checks the result. `cluster` is what the file of [`Wishes::cluster`] holds.
     ///
     /// # Errors
     /// [`ScenarioError::Empty`], [`ScenarioError::Zero`], [`ScenarioError::TooManyPackets`], [`ScenarioError::TooManyTrials`],
     /// [`ScenarioError::TooManyDecisions`], [`ScenarioError::TooManyMaglevEndpoints`], [`ScenarioError::Kernels`], [`ScenarioError::KernelOnHost`], [`ScenarioError::KernelInSim`],
-    /// [`ScenarioError::DeterministicInSim`].
-    pub fn resolve(self) -> Result<Scenario, ScenarioError> {
+    /// [`ScenarioError::DeterministicInSim`], and with a cluster those of [`super::import::of_cluster`].
+    pub fn resolve_with(mut self, cluster: Option<Cluster>) -> Result<Scenario, ScenarioError> {
+        if let Some(cluster) = &cluster {
+            self = import::of_cluster(self, cluster)?;
+        } else {
+            import::check_none(&self)?;
+        }
         let preset = self.preset.unwrap_or_default();
         let kernels = pair_kernels(&self.kernel.unwrap_or_default(), &self.modules.unwrap_or_default())?;
         let venue = self.venue.unwrap_or_default();
@@ -326,6 +393,7 @@ impl Wishes {
             scheduler: self.scheduler,
             decisions: self.decisions,
             endpoint_choice,
+            cluster,
             self_test_ballast: self.self_test_ballast,
         })
     }
@@ -334,6 +402,9 @@ impl Wishes {
 /// Most endpoints of a service whose Maglev table has a slot for each (`datapath_common::balancer::maglev`: 16 bits a slot, one value of
 /// which is the empty slot).
 pub const MOST_MAGLEV_ENDPOINTS: u32 = 65_535;
+
+/// Most services of an imported workload: as many as the generator has targets for.
+pub const MOST_SERVICES: u32 = datapath_common::traffic::MAX_TARGETS;
 
 /// Most packets of a trial: each takes an entry of a conntrack table of 262,144.
 pub const MOST_PACKETS: u32 = 100_000;

@@ -54,6 +54,11 @@ pub(super) fn last(range: Ipv4Net) -> u64 {
     u64::from(u32::from(range.broadcast()))
 }
 
+/// What an address keeps when it moves into a range: the bits that its prefix leaves.
+pub(super) fn host_bits(range: Ipv4Net, address: Ipv4Addr) -> u64 {
+    u64::from(u32::from(address) & u32::from(range.hostmask()))
+}
+
 fn net(a: u8, b: u8, c: u8, d: u8, prefix: u8) -> Ipv4Net {
     Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), prefix)
 }

@@ -43,6 +43,23 @@ pub enum WorkloadError {
         /// Pods that fit.
         capacity: u64,
     },
+    /// The pods of imported services do not fit in front of the clients.
+    #[error(
+        "{services} imported service ports have {pods} endpoints, but {cluster_cidr} holds {capacity} pods beside the clients of \
+         {client_range}: ask for a smaller --scale"
+    )]
+    TooManyImportedPods {
+        /// N.
+        services: u32,
+        /// Endpoints of all of them.
+        pods: u64,
+        /// Range of the pods.
+        cluster_cidr: Ipv4Net,
+        /// Range of the clients inside it.
+        client_range: Ipv4Net,
+        /// Pods that fit.
+        capacity: u64,
+    },
     /// N VIPs do not fit.
     #[error(
         "{services} services in the {layout} layout do not fit {service_cidr}: it holds {capacity}; ask for fewer services or widen \
@@ -106,7 +123,7 @@ fn check_pods(spec: &WorkloadSpec) -> Result<(), WorkloadError> {
 
 fn service(spec: &WorkloadSpec, index: u32, vip: Ipv4Addr) -> Service {
     let first = u64::from(index) * u64::from(spec.endpoints);
-    let endpoints = (first..first + u64::from(spec.endpoints)).map(|pod| pod_endpoint(&spec.addresses, pod)).collect();
+    let endpoints = (first..first + u64::from(spec.endpoints)).map(|pod| nth_pod(&spec.addresses, pod)).collect();
     Service {
         namespace: "default".into(),
         name: format!("svc-{index}"),
@@ -118,7 +135,8 @@ fn service(spec: &WorkloadSpec, index: u32, vip: Ipv4Addr) -> Service {
     }
 }
 
-fn pod_endpoint(addresses: &AddressPlan, pod: u64) -> Endpoint {
+/// The endpoint on a pod, counted from 0.
+pub(super) fn nth_pod(addresses: &AddressPlan, pod: u64) -> Endpoint {
     Endpoint { addr: address(addresses.first_pod() + pod), port: POD_PORT }
 }
 
@@ -132,35 +150,39 @@ fn vips(spec: &WorkloadSpec) -> Result<Vec<Ipv4Addr>, WorkloadError> {
             capacity,
         });
     }
-    let base = u64::from(u32::from(spec.addresses.service_cidr.network()));
     let offsets: Vec<u64> = match spec.layout {
         VipLayout::Sequential => (0..u64::from(spec.services)).map(|i| FIRST_VIP + i).collect(),
         VipLayout::Stride256 => (0..u64::from(spec.services)).map(|i| FIRST_VIP + STRIDE * i).collect(),
-        VipLayout::Random => draw(spec.seed, spec.services, capacity).collect(),
+        VipLayout::Random | VipLayout::Imported => {
+            draw(spec.seed, capacity, HashSet::new()).take(spec.services as usize).collect()
+        }
     };
-    Ok(offsets.into_iter().map(|offset| address(base + offset)).collect())
+    Ok(offsets.into_iter().map(|offset| nth_vip(spec, offset)).collect())
+}
+
+/// The VIP so many addresses behind the service range's first.
+pub(super) fn nth_vip(spec: &WorkloadSpec, offset: u64) -> Ipv4Addr {
+    address(u64::from(u32::from(spec.addresses.service_cidr.network())) + offset)
 }
 
 /// VIPs that a layout finds in the service range, its network and broadcast addresses left out.
-fn vip_capacity(spec: &WorkloadSpec) -> u64 {
+pub(super) fn vip_capacity(spec: &WorkloadSpec) -> u64 {
     let range = spec.addresses.service_cidr;
     let broadcast = last(range) - u64::from(u32::from(range.network()));
     match spec.layout {
         VipLayout::Sequential => broadcast.saturating_sub(FIRST_VIP),
         VipLayout::Stride256 => broadcast.saturating_sub(FIRST_VIP).div_ceil(STRIDE),
-        VipLayout::Random => broadcast.saturating_sub(1),
+        VipLayout::Random | VipLayout::Imported => broadcast.saturating_sub(1),
     }
 }
 
-/// `count` different numbers of 1..=`capacity`. Rejection from the seed's own stream rather than a library's sampler, so that a
-/// seed keeps its meaning when that library changes.
-fn draw(seed: u64, count: u32, capacity: u64) -> impl Iterator<Item = u64> {
+/// Different numbers of 1..=`capacity`, none of them `seen`: no more than there are may be asked for. Rejection from the seed's own
+/// stream rather than a library's sampler, so that a seed keeps its meaning when that library changes.
+pub(super) fn draw(seed: u64, capacity: u64, mut seen: HashSet<u64>) -> impl Iterator<Item = u64> {
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
     let mask = capacity.next_power_of_two().wrapping_mul(2).wrapping_sub(1);
-    let mut seen = HashSet::with_capacity(count as usize);
     std::iter::repeat_with(move || u64::from(rng.next_u32()) & mask)
         .filter(move |offset| (1..=capacity).contains(offset) && seen.insert(*offset))
-        .take(count as usize)
 }
 
 /// Addresses are computed inside ranges whose ends were checked, so the upper half is empty.
@@ -173,6 +195,7 @@ fn layout_name(layout: VipLayout) -> &'static str {
         VipLayout::Sequential => "sequential",
         VipLayout::Random => "random",
         VipLayout::Stride256 => "stride-256",
+        VipLayout::Imported => "imported",
     }
 }
 

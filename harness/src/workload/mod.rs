@@ -1,6 +1,7 @@
-//! The workload: N services x M endpoints, generated from a seed.
+//! The workload: N services x M endpoints, generated from a seed or imported from a cluster.
 
 mod addresses;
+pub mod cluster;
 mod generate;
 mod scheduling;
 
@@ -40,6 +41,9 @@ pub enum VipLayout {
     #[serde(rename = "stride-256")]
     #[value(name = "stride-256")]
     Stride256,
+    /// An imported cluster's own, or what its API server would draw.
+    #[value(hide = true)]
+    Imported,
 }
 
 /// How the eBPF load balancer chooses an endpoint for a new flow.

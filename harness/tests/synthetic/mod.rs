@@ -304,6 +304,7 @@ pub(crate) fn manifest(trials: &[TrialRecord]) -> Manifest {
         decisions: None,
         self_test_ballast: None,
         endpoint_choice: EndpointChoice::default(),
+        cluster: None,
         cells,
     };
     Manifest { environment: environment(), plan }

@@ -1,6 +1,7 @@
 //! The self-contained page: no script, no external request, every plot with its table.
 
 mod claims;
+mod cluster;
 mod curves;
 mod decisions;
 mod endpoints;
@@ -21,6 +22,7 @@ pub use picture::svg;
 use super::skipped::grouped;
 use crate::result::{Metric, RunFile, name};
 use claims::ClaimView;
+use cluster::ClusterView;
 use sections::{Hero, Section};
 use table::{Cell, Table};
 use verdict::VerdictGroup;
@@ -43,6 +45,7 @@ struct Page<'a> {
     warnings: Vec<String>,
     more_warnings: Vec<String>,
     claims: Vec<ClaimView>,
+    cluster: Option<ClusterView>,
     sections: Vec<Section>,
     decisions: Option<Table>,
     floor: Option<Table>,
@@ -70,6 +73,7 @@ pub fn html(run: &RunFile) -> Result<String, ReportError> {
         warnings,
         more_warnings,
         claims: claims::claims(run),
+        cluster: cluster::view(run),
         sections,
         decisions: decisions::table(run),
         floor: curves::points_table(run, |metric| metric == Metric::Floor),

@@ -7,7 +7,7 @@ use super::table::{Cell, Table};
 use crate::report::number::{self, Medium};
 use crate::report::plot::{Across, Chart, Mark, Series, render};
 use crate::report::select::flow_title;
-use crate::result::{BackendKind, Bracket, Distribution, Flow, RunFile, TrialKind, Unit, VenueKind, name};
+use crate::result::{BackendKind, Bracket, Distribution, Flow, Position, RunFile, TrialKind, Unit, VenueKind, name};
 use crate::workload::{Protocol, VipLayout};
 
 const MEDIUM: Medium = Medium::Html;
@@ -41,9 +41,12 @@ pub(super) fn figures(run: &RunFile) -> Vec<Figure> {
 
 fn is_shown(distribution: &Distribution) -> bool {
     let cell = &distribution.cell;
+    // An imported cluster is asked over all its services.
+    let is_over_all = cell.layout == VipLayout::Imported && cell.backend.balances();
+    let position = if is_over_all { Position::Random } else { cell.backend.worst_position() };
     distribution.kind == TrialKind::Traversal
-        && cell.layout == VipLayout::Sequential
-        && cell.position == cell.backend.worst_position()
+        && matches!(cell.layout, VipLayout::Sequential | VipLayout::Imported)
+        && cell.position == position
         && !distribution.quantiles.is_empty()
 }
 

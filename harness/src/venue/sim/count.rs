@@ -18,7 +18,7 @@ use crate::run::plan::{Batch, Measure, MeasureKind, Setup, Visit};
 use crate::run::record::Record;
 use crate::run::scenario::Scenario;
 use crate::traffic::{ESTABLISHED_FLOWS, Fate, TrafficOrder};
-use crate::workload::{Workload, WorkloadError};
+use crate::workload::WorkloadError;
 
 /// Why a batch cannot be counted.
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +73,7 @@ impl Model {
             let alike = |known: &Setup| known.workload(scenario) == visit.setup.workload(scenario);
             let current = match site.take().filter(|(setup, _)| alike(setup)) {
                 Some((_, site)) => site,
-                None => generate(scenario, &visit.setup)?,
+                None => Site::of(visit.setup.services(scenario)?),
             };
             records.extend(self.visit(&place, scenario, visit, &current)?);
             site = Some((visit.setup, current));
@@ -98,14 +98,6 @@ impl Model {
         };
         visit.measures.iter().map(take).collect()
     }
-}
-
-fn generate(scenario: &Scenario, setup: &Setup) -> Result<Site, SimError> {
-    let mut workload = Workload::generate(&setup.workload(scenario))?;
-    workload.ballast = scenario.self_test_ballast;
-    workload.scheduling.scheduler = scenario.scheduler.unwrap_or_default();
-    workload.endpoint_choice = scenario.endpoint_choice;
-    Ok(Site::of(workload))
 }
 
 fn cell(place: &Place, setup: &Setup, flow: Flow, position: Position) -> Cell {
@@ -149,7 +141,7 @@ impl<'a> Order<'a> {
             site,
             measure,
             flow,
-            targets: targets(workload, position),
+            targets: targets(workload, setup.protocol, position),
             seed: scenario.seed ^ measure.first_flow,
             protocol: protocol(setup.protocol),
             workload_protocol: setup.protocol,

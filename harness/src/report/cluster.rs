@@ -1,0 +1,69 @@
+//! An imported cluster in words, for every medium: what it has, what was left out, and what a first packet is expected to cost.
+
+use super::number::{self, Medium};
+use crate::result::{ExpectedCost, RunFile, name, subject};
+use crate::workload::cluster::ClusterOrigin;
+
+/// Columns that hold words; the others hold numbers.
+pub(super) const WORDS: usize = 4;
+
+/// What the expectation is over.
+pub(super) const EXPECTED: &str = "Mean over the first packets of new flows, every service port that has endpoints equally likely, minus that of plain routing \
+     with conntrack; median over trials and its interval.";
+
+/// The imported workload, a sentence a line.
+pub(super) fn sentences(cluster: &ClusterOrigin, run: &RunFile, medium: Medium) -> Vec<String> {
+    let ClusterOrigin { file, sha256, services, endpoints, rejected, left_out, .. } = cluster;
+    let count = |value: u64| number::count(value, medium);
+    let ports = u64::from(cluster.answered()) + rejected.len() as u64;
+    let sizes: Vec<_> = run.plan.services.iter().map(|n| count(u64::from(*n))).collect();
+    let mut lines = vec![
+        format!("{file}, SHA-256 {sha256}"),
+        format!(
+            "{} service ports of {} services, {} endpoints; with endpoints {} TCP and {} UDP ports; N = {}",
+            count(ports),
+            count(u64::from(*services)),
+            count(*endpoints),
+            count(u64::from(cluster.tcp)),
+            count(u64::from(cluster.udp)),
+            sizes.join(", "),
+        ),
+    ];
+    if !rejected.is_empty() {
+        let listed = rejected.iter().take(LISTED).cloned().collect::<Vec<_>>().join(", ");
+        let more = if rejected.len() > LISTED { ", ..." } else { "" };
+        let number = count(rejected.len() as u64);
+        lines.push(format!("{number} ports without endpoints, programmed and not asked for: {listed}{more}"));
+    }
+    lines.extend(left_out.iter().map(ToString::to_string));
+    lines
+}
+
+/// Ports that a sentence lists.
+const LISTED: usize = 6;
+
+/// Headings.
+pub(super) fn columns() -> [&'static str; 8] {
+    ["venue", "kernel", "backend", "unit", "N", "added", "interval", "whole traversal"]
+}
+
+/// One expected cost's row.
+pub(super) fn row(cost: &ExpectedCost, medium: Medium) -> Vec<String> {
+    let key = &cost.key;
+    let value = |value: f64| number::value(value, key.unit, medium);
+    let flag = match (cost.astray, medium) {
+        (0, _) => "",
+        (_, Medium::Terminal) => "!",
+        (_, Medium::Html) => "\u{2020}",
+    };
+    vec![
+        name(&key.venue),
+        key.kernel.clone(),
+        subject(key.backend, key.bracket),
+        key.unit.to_string(),
+        number::count(u64::from(key.services), medium),
+        value(cost.added) + flag,
+        format!("[{}, {}]", value(cost.spread.low()), value(cost.spread.high())),
+        value(cost.traversal),
+    ]
+}
