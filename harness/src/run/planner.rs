@@ -253,6 +253,8 @@ fn effort(scenario: &Scenario, offer: &VenueOffer) -> Effort {
         Preset::Full => trials,
     };
     let packets = scenario.packets.unwrap_or(match (offer.deterministic, offer.venue) {
+        // Counts repeat, but over a cluster's services each packet draws one, and their mean is asked for.
+        (true, _) if scenario.cluster.is_some() => 1_000,
         (true, _) => 200,
         (false, VenueKind::Vm | VenueKind::Sim) => 1_000,
         (false, VenueKind::Host) => 2_000,
