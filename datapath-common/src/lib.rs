@@ -12,6 +12,7 @@ pub mod decision;
 pub mod flow;
 pub mod frame;
 pub mod histogram;
+pub mod pace;
 pub mod probe;
 pub mod traffic;
 

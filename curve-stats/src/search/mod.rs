@@ -29,7 +29,7 @@
 //! search: an invalid trial is repeated twice, then its load and those above are withdrawn. So a limit of the sender is never taken
 //! for one of the device; a goal that all remaining loads meet has an irregular result that says so.
 //!
-//! Nothing here does I/O, and no part of `lbcurve` uses it yet: throughput cells come with the work on real traffic.
+//! Nothing here does I/O; what `lbcurve` measures with it are paced trials (`harness/src/traffic/pace`).
 
 mod classify;
 mod controller;

@@ -4,6 +4,7 @@
 //! the process ends.
 
 pub mod addr;
+pub mod conntrack;
 pub mod ipvs;
 mod netns;
 mod rtnl;
@@ -11,7 +12,7 @@ pub mod socket;
 mod topology;
 
 pub use netns::{NetNs, NetNsGuard};
-pub use rtnl::{Link, Rtnl};
+pub use rtnl::{Link, LinkCounters, Rtnl};
 pub use topology::{NODE_BACKEND_DEVICE, NODE_CLIENT_DEVICE, Topology};
 
 use std::io;

@@ -41,6 +41,15 @@ impl NetNs {
         Ok(Self { file })
     }
 
+    /// Another handle of the same namespace.
+    ///
+    /// # Errors
+    /// [`NetError::Namespace`], beyond the limit of open files.
+    pub fn try_clone(&self) -> Result<Self, NetError> {
+        let file = self.file.try_clone();
+        Ok(Self { file: file.map_err(|source| NetError::Namespace { call: "dup", source })? })
+    }
+
     /// Moves the calling thread into this namespace until the guard is dropped.
     ///
     /// # Errors

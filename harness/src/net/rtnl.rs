@@ -33,6 +33,20 @@ pub struct Link {
     pub mac: [u8; 6],
 }
 
+/// Packets of a device since it was made, as `ip -s link` shows them.
+///
+/// A veth counts what it hands to its peer when the peer takes it from its ring (drivers/net/veth.c, `veth_get_stats64`): `sent` is what the
+/// peer took, and `refused` what found the peer's ring full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LinkCounters {
+    /// Received.
+    pub received: u64,
+    /// Sent.
+    pub sent: u64,
+    /// Dropped in sending.
+    pub refused: u64,
+}
+
 /// One end of a veth pair to be.
 #[derive(Debug, Clone, Copy)]
 pub struct VethEnd<'a> {
@@ -163,12 +177,32 @@ impl Rtnl {
     /// # Errors
     /// [`NetError::Request`] (`ENODEV` where there is none), [`NetError::Decode`].
     pub fn link(&mut self, name: &str) -> Result<Link, NetError> {
+        Ok(read_link(name, &self.ask_for_link(name)?))
+    }
+
+    /// What a device has counted.
+    ///
+    /// # Errors
+    /// [`NetError::Request`] (`ENODEV` where there is none), [`NetError::Decode`].
+    pub fn counters(&mut self, name: &str) -> Result<LinkCounters, NetError> {
+        let message = self.ask_for_link(name)?;
+        let counters = message.attributes.iter().find_map(|attribute| match attribute {
+            LinkAttribute::Stats64(stats) => {
+                Some(LinkCounters { received: stats.rx_packets, sent: stats.tx_packets, refused: stats.tx_dropped })
+            }
+            _ => None,
+        });
+        let request = format!("look up link {name}");
+        counters.ok_or_else(|| NetError::Decode { request, reason: "the answer holds no IFLA_STATS64".into() })
+    }
+
+    fn ask_for_link(&mut self, name: &str) -> Result<LinkMessage, NetError> {
         let what = format!("look up link {name}");
         let mut message = LinkMessage::default();
         message.attributes.push(LinkAttribute::IfName(name.to_owned()));
         self.send(&what, RouteNetlinkMessage::GetLink(message), 0)?;
         match self.receive(&what)? {
-            NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(found)) => Ok(read_link(name, &found)),
+            NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(found)) => Ok(found),
             NetlinkPayload::Error(error) => Err(NetError::Request { request: what, source: error.to_io() }),
             other => Err(NetError::Decode { request: what, reason: format!("unexpected answer {other:?}") }),
         }

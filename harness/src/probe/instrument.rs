@@ -38,6 +38,8 @@ pub(crate) struct Floor {
 pub struct Instrument {
     // Before the programs that they belong to.
     filters: Vec<Filter>,
+    /// The exit.
+    exit: Option<Filter>,
     pub(crate) ebpf: Ebpf,
     logger: EbpfLogger<ToTracing>,
     pub(crate) bracket: Bracket,
@@ -51,8 +53,11 @@ pub struct Instrument {
     pub(crate) aimed: Vec<SocketAddrV4>,
     pub(crate) client: NetNs,
     pub(crate) node: NetNs,
+    backend: NetNs,
     pub(crate) client_link: Link,
     pub(crate) node_client_link: Link,
+    pub(crate) node_backend_link: Link,
+    backend_link: Link,
 }
 
 impl std::fmt::Debug for Instrument {
@@ -96,6 +101,7 @@ impl Instrument {
         let filters = attach_filters(&mut ebpf, topology, bracket)?;
         let mut instrument = Self {
             filters,
+            exit: None,
             ebpf,
             logger,
             bracket,
@@ -104,11 +110,15 @@ impl Instrument {
             expected,
             decisions,
             aimed: Vec::new(),
-            client: duplicate(&topology.client)?,
-            node: duplicate(&topology.node)?,
+            client: topology.client.try_clone()?,
+            node: topology.node.try_clone()?,
+            backend: topology.backend.try_clone()?,
             client_link: topology.client_link.clone(),
             node_client_link: topology.node_client_link.clone(),
+            node_backend_link: topology.node_backend_link.clone(),
+            backend_link: topology.backend_link.clone(),
         };
+        instrument.exit_of_bracket()?;
         instrument.restore_balancer()?;
         Ok(instrument)
     }
@@ -147,6 +157,27 @@ impl Instrument {
             matching: sum.matching + cpu.matching,
             foreign: sum.foreign + cpu.foreign,
         }))
+    }
+
+    /// Puts the exit where its bracket ends.
+    pub(crate) fn exit_of_bracket(&mut self) -> Result<(), ProbeError> {
+        match self.bracket {
+            Bracket::Tc => {
+                self.exit = None;
+                let (node, device, egress) = (&self.node, &self.node_backend_link, TcAttachType::Egress);
+                self.exit = Some(Filter::attach(&mut self.ebpf, "probe_exit", node, device, egress, ENTRY_PRIORITY)?);
+                Ok(())
+            }
+            Bracket::Xdp => self.exit_of_pods(),
+        }
+    }
+
+    /// Puts the exit into the pods' namespace, whatever the bracket: only what arrives there is counted. It stands before the responder.
+    pub(crate) fn exit_of_pods(&mut self) -> Result<(), ProbeError> {
+        self.exit = None;
+        let (pods, device, ingress) = (&self.backend, &self.backend_link, TcAttachType::Ingress);
+        self.exit = Some(Filter::attach(&mut self.ebpf, "probe_exit_peer", pods, device, ingress, ENTRY_PRIORITY)?);
+        Ok(())
     }
 
     /// Puts a second exit straight behind the entry, at the same hook, until [`Instrument::detach_floor`]: what it measures is
@@ -219,14 +250,10 @@ impl Instrument {
 
 impl Drop for Instrument {
     fn drop(&mut self) {
+        self.exit = None;
         self.filters.clear();
         self.logger.flush();
     }
-}
-
-fn duplicate(namespace: &NetNs) -> Result<NetNs, ProbeError> {
-    let _inside = namespace.enter()?;
-    Ok(NetNs::current()?)
 }
 
 /// Creates maps and verifies programs. The kernel's own type information is left alone: nothing is relocated against it.
@@ -279,20 +306,16 @@ fn attach_xdp(ebpf: &mut Ebpf, program: &'static str, namespace: &NetNs, device:
     attached.map(|_| ()).map_err(refused)
 }
 
+/// All but the exit, which moves.
 fn attach_filters(ebpf: &mut Ebpf, topology: &Topology, bracket: Bracket) -> Result<Vec<Filter>, ProbeError> {
-    let Topology { client, node, backend, client_link, node_client_link, node_backend_link, backend_link } = topology;
-    let (ingress, egress) = (TcAttachType::Ingress, TcAttachType::Egress);
-    let mut filters = vec![Filter::attach(ebpf, "sink", client, client_link, ingress, ENTRY_PRIORITY)?];
-    match bracket {
-        Bracket::Tc => filters.extend([
-            Filter::attach(ebpf, "probe_entry", node, node_client_link, ingress, ENTRY_PRIORITY)?,
-            Filter::attach(ebpf, "probe_exit", node, node_backend_link, egress, ENTRY_PRIORITY)?,
-            Filter::attach(ebpf, "responder", backend, backend_link, ingress, ENTRY_PRIORITY)?,
-        ]),
-        Bracket::Xdp => filters.extend([
-            Filter::attach(ebpf, "probe_exit_peer", backend, backend_link, ingress, ENTRY_PRIORITY)?,
-            Filter::attach(ebpf, "responder", backend, backend_link, ingress, SECOND_PRIORITY)?,
-        ]),
+    let Topology { client, node, backend, client_link, node_client_link, backend_link, .. } = topology;
+    let ingress = TcAttachType::Ingress;
+    let mut filters = vec![
+        Filter::attach(ebpf, "sink", client, client_link, ingress, ENTRY_PRIORITY)?,
+        Filter::attach(ebpf, "responder", backend, backend_link, ingress, SECOND_PRIORITY)?,
+    ];
+    if bracket == Bracket::Tc {
+        filters.push(Filter::attach(ebpf, "probe_entry", node, node_client_link, ingress, ENTRY_PRIORITY)?);
     }
     Ok(filters)
 }

@@ -11,6 +11,7 @@ mod jsonl;
 mod manifest;
 mod merge;
 mod preflight;
+mod rate;
 mod read;
 mod run_file;
 mod sample;
@@ -31,6 +32,7 @@ pub use jsonl::{JsonlError, JsonlWriter, Lines, RecordStream, Records, parse_jso
 pub use manifest::{Environment, KernelUnderTest, Manifest, Plan, PlannedCell, SkippedCell};
 pub use merge::{MergeError, MergedHistogram};
 pub use preflight::{Finding, Frequency, LoopReading, NoiseVerdict, Preflight, Readings};
+pub use rate::{GoalRecord, LagRecord, PassageRecord, RateMethod, RateRecord, ReceivedRate};
 pub use read::{RunFault, RunFileError, parse_run_file, read_run_file, run_file_text, write_run_file};
 pub use run_file::{RUN_SCHEMA_VERSION, RunFile, Warning};
 pub use trial::{ProgrammingOp, ProgrammingRecord, Quantiles, ThroughputRecord, TrialKind, TrialRecord};

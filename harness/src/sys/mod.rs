@@ -5,4 +5,5 @@ pub mod bpf_batch;
 pub mod ethtool;
 pub mod namespace;
 pub mod process;
+pub mod schedule;
 pub mod wait;

@@ -8,7 +8,7 @@ use datapath_common::decision::{Decision, LEFT, REJECTED};
 use datapath_common::probe::{AFTER_DROP, COUNT_DECISIONS};
 use datapath_common::traffic::GeneratorConfig;
 
-use super::live::Frames;
+use super::live::{Frames, generator};
 use super::order::aya_xdp;
 use super::{TrafficError, TrafficOrder, room};
 use crate::net::write_sysctl;
@@ -74,7 +74,7 @@ impl Instrument {
         }
         self.load_generator(GeneratorConfig { verdict: aya_xdp::TX, ..config })?;
         let _inside = self.client.enter()?;
-        Frames { device: &self.client_link, packets, batch: 1 }.send(&mut self.ebpf)
+        Frames { device: &self.client_link, packets, batch: 1 }.send(generator(&mut self.ebpf)?)
     }
 
     fn forget(&mut self, flows: u32) -> Result<(), ProbeError> {

@@ -8,7 +8,7 @@
 use std::time::{Duration, Instant};
 
 use aya::TestRun;
-use aya::programs::{TestRunAttrs, TestRunOptions};
+use aya::programs::{TestRunAttrs, TestRunOptions, Xdp};
 use datapath_common::frame::FRAME_LEN;
 use datapath_common::probe::{AFTER_DROP, COUNT_TIMED};
 use datapath_common::traffic::{Gate, Generated, GeneratorConfig, PATIENCE_NS};
@@ -81,7 +81,7 @@ impl Instrument {
             Bracket::Tc => {
                 self.load_generator(GeneratorConfig { verdict: aya_xdp::PASS, ..config })?;
                 let _inside = self.node.enter()?;
-                Frames { device: &self.node_client_link, packets, batch: 1 }.send(&mut self.ebpf)?;
+                Frames { device: &self.node_client_link, packets, batch: 1 }.send(generator(&mut self.ebpf)?)?;
                 Ok(self.get("GENERATED")?)
             }
             Bracket::Xdp => {
@@ -100,7 +100,7 @@ impl Instrument {
             if left == 0 {
                 break;
             }
-            Frames { device: &self.client_link, packets: left, batch: 1 }.send(&mut self.ebpf)?;
+            Frames { device: &self.client_link, packets: left, batch: 1 }.send(generator(&mut self.ebpf)?)?;
         }
         let generated: Generated = self.get("GENERATED")?;
         if generated.sent < u64::from(packets) {
@@ -128,6 +128,11 @@ impl Instrument {
     }
 }
 
+/// The probe's own generator.
+pub(super) fn generator(ebpf: &mut aya::Ebpf) -> Result<&Xdp, TrafficError> {
+    Ok(crate::probe::xdp(ebpf, "generator")?)
+}
+
 /// Live frames into a device of the calling thread's namespace.
 #[derive(Debug)]
 pub(super) struct Frames<'a> {
@@ -137,9 +142,8 @@ pub(super) struct Frames<'a> {
 }
 
 impl Frames<'_> {
-    /// Runs the generator once a packet.
-    pub(super) fn send(&self, ebpf: &mut aya::Ebpf) -> Result<(), TrafficError> {
-        let generator = crate::probe::xdp(ebpf, "generator")?;
+    /// Runs `generator` once a packet.
+    pub(super) fn send(&self, generator: &Xdp) -> Result<(), TrafficError> {
         let options = TestRunOptions {
             data_in: Some(&[0; FRAME_LEN]),
             ctx_in: Some(&self.context()),

@@ -1,21 +1,24 @@
 //! Packets: live frames through `BPF_PROG_TEST_RUN`, for latency one at a time into the node, for rates as fast as the client's
-//! device takes them.
+//! device takes them, or at a rate that is asked for.
 
 mod decide;
 mod established;
 mod live;
 mod napi;
 mod order;
+mod pace;
 mod room;
 mod saturate;
 
 use std::io;
 
 use aya::programs::ProgramError;
+use curve_stats::search::{InputError, OutcomeError, SearchError};
 
 pub use decide::Fate;
 pub use established::ESTABLISHED_FLOWS;
 pub use order::TrafficOrder;
+pub use pace::{PaceOrder, Passage, Rates, Road, goals, longest, rates, top};
 pub use saturate::{Limit, Saturation, most_flows};
 
 use crate::net::NetError;
@@ -131,6 +134,18 @@ pub enum TrafficError {
         /// How many there were.
         found: usize,
     },
+    /// A search was interrupted between two trials.
+    #[error("interrupted")]
+    Interrupted,
+    /// A paced trial's counts cannot be: nothing was sent, or more arrived.
+    #[error("a paced trial came to nothing: {0}")]
+    Outcome(#[from] OutcomeError),
+    /// A throughput search cannot be made of its input.
+    #[error("cannot search for a rate: {0}")]
+    Input(#[from] InputError),
+    /// A throughput search failed.
+    #[error("cannot search for a rate: {0}")]
+    Search(#[source] Box<SearchError<TrafficError>>),
     /// The sending thread panicked.
     #[error("the sending thread panicked")]
     Thread,

@@ -10,47 +10,94 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use super::TrafficError;
 use crate::net::{Link, NetNs};
 use crate::sys::namespace::unshare_mount;
+use crate::sys::schedule::real_time;
+
+/// Whether other processes may have the CPUs of sender and node meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Urgency {
+    /// They may.
+    Shared,
+    /// They wait: both threads are of the real-time class, as far as the kernel lets them. For work in short pieces only: Linux takes the CPU
+    /// from a real-time thread that has had it for 95% of a second (`sched_rt_runtime_us`).
+    First,
+}
 
 /// Moves the receive side of `device` to a kernel thread on `cpu` until dropped.
 #[derive(Debug)]
-pub(super) struct ThreadedNapi {
-    switch: String,
+struct ThreadedNapi {
+    thread: Pid,
+    _switch: Switch,
 }
 
 impl ThreadedNapi {
     /// Must run on a thread that ends soon: it gets a mount namespace of its own, with a sysfs that shows `namespace`'s
     /// devices (sysfs shows the network namespace that it was mounted in).
-    pub(super) fn enable(namespace: &NetNs, device: &Link, cpu: usize) -> Result<Self, TrafficError> {
+    fn enable(namespace: &NetNs, device: &Link, cpu: usize) -> Result<Self, TrafficError> {
         mount_own_sysfs(namespace)?;
         let prefix = format!("napi/{}-", device.name);
         let before = threads(&prefix)?;
-        let napi = Self { switch: format!("/sys/class/net/{}/threaded", device.name) };
-        fs::write(&napi.switch, "1").map_err(failed("switch threaded NAPI on"))?;
+        let switch = Switch { path: format!("/sys/class/net/{}/threaded", device.name) };
+        fs::write(&switch.path, "1").map_err(failed("switch threaded NAPI on"))?;
         let after = threads(&prefix)?;
         let new: Vec<Pid> = after.into_iter().filter(|thread| !before.contains(thread)).collect();
         let [thread] = new[..] else { return Err(TrafficError::NapiThread { prefix, found: new.len() }) };
         pin(Some(thread), cpu)?;
-        Ok(napi)
+        Ok(Self { thread, _switch: switch })
     }
 }
 
-impl Drop for ThreadedNapi {
+/// Turns off what it turned on.
+#[derive(Debug)]
+struct Switch {
+    path: String,
+}
+
+impl Drop for Switch {
     fn drop(&mut self) {
-        if let Err(error) = fs::write(&self.switch, "0") {
+        if let Err(error) = fs::write(&self.path, "0") {
             tracing::warn!(%error, "threaded NAPI stays on until the namespace ends");
         }
     }
 }
 
+/// Runs `work` on a thread of its own, bound to the first CPU that the calling one may use, while the receive side of `device` is
+/// bound to the second. CPU, mount namespace and receive thread end with it.
+///
+/// # Errors
+/// [`TrafficError::OneCpu`] where the two would share a CPU; what `work` says.
+pub(super) fn on_two_cpus<T: Send>(
+    namespace: &NetNs,
+    device: &Link,
+    urgency: Urgency,
+    work: impl FnOnce() -> Result<T, TrafficError> + Send,
+) -> Result<T, TrafficError> {
+    let [sender, node] = two_cpus()?;
+    let bound = || {
+        pin(None, sender)?;
+        let napi = ThreadedNapi::enable(namespace, device, node)?;
+        if urgency == Urgency::First {
+            [None, Some(napi.thread)].into_iter().for_each(hurry);
+        }
+        work()
+    };
+    std::thread::scope(|scope| scope.spawn(bound).join()).unwrap_or(Err(TrafficError::Thread))
+}
+
+fn hurry(thread: Option<Pid>) {
+    if let Err(error) = real_time(thread) {
+        tracing::warn!(%error, "other processes may hold up packets: no real-time scheduling");
+    }
+}
+
 /// Binds a thread (the calling one if `None`) to a CPU.
-pub(super) fn pin(thread: Option<Pid>, cpu: usize) -> Result<(), TrafficError> {
+fn pin(thread: Option<Pid>, cpu: usize) -> Result<(), TrafficError> {
     let mut set = CpuSet::new();
     set.set(cpu);
     sched_setaffinity(thread, &set).map_err(|errno| failed("bind a thread to a CPU")(errno.into()))
 }
 
 /// The first two CPUs that the calling thread may use: the sender's and the node's.
-pub(super) fn two_cpus() -> Result<[usize; 2], TrafficError> {
+fn two_cpus() -> Result<[usize; 2], TrafficError> {
     let allowed = sched_getaffinity(None).map_err(|errno| failed("read the CPUs of this thread")(errno.into()))?;
     let mut cpus = (0..CpuSet::MAX_CPU).filter(|&cpu| allowed.is_set(cpu));
     match (cpus.next(), cpus.next()) {

@@ -19,6 +19,17 @@ pub(super) fn check(namespace: &NetNs, flows: u64) -> Result<(), TrafficError> {
     Ok(())
 }
 
+/// New flows that fit the table of `namespace` when it is empty; `None` on a kernel without conntrack.
+pub(super) fn empty(namespace: &NetNs) -> Result<Option<u64>, TrafficError> {
+    let _inside = namespace.enter()?;
+    Ok(read("nf_conntrack_max").map(|most| most.saturating_sub(MARGIN)))
+}
+
+/// Entries in the table of the calling thread's namespace.
+pub(super) fn used() -> u64 {
+    read("nf_conntrack_count").unwrap_or(0)
+}
+
 fn read(name: &str) -> Option<u64> {
     std::fs::read_to_string(Path::new("/proc/sys/net/netfilter").join(name)).ok()?.trim().parse().ok()
 }

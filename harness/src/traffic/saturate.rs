@@ -10,8 +10,8 @@ use datapath_common::probe::{AFTER_DROP, COUNT_ONLY};
 use datapath_common::traffic::{Generated, GeneratorConfig};
 use rustix::time::{ClockId, clock_gettime};
 
-use super::live::Frames;
-use super::napi::{ThreadedNapi, pin, two_cpus};
+use super::live::{Frames, generator};
+use super::napi::{Urgency, on_two_cpus};
 use super::order::aya_xdp;
 use super::{TrafficError, TrafficOrder, established, room};
 use crate::probe::{Instrument, Tally};
@@ -53,7 +53,6 @@ impl Instrument {
     /// # Errors
     /// [`TrafficError`]; [`TrafficError::OneCpu`] where sender and node would share a CPU.
     pub fn saturate(&mut self, order: &TrafficOrder, limit: Limit) -> Result<Saturation, TrafficError> {
-        let [sender, node] = two_cpus()?;
         let packets = most_packets(limit.duration);
         let flows = if order.flow == Flow::New { u64::from(packets) } else { order.flows() };
         order.validate(flows)?;
@@ -67,21 +66,17 @@ impl Instrument {
         let deadline_ns = monotonic_ns() + limit.duration.as_nanos() as u64;
         let config = GeneratorConfig { verdict: aya_xdp::TX, deadline_ns, ..config };
         self.load_generator(config)?;
-        self.send_from_thread(packets, sender, node)?;
+        self.send_to_other_cpu(packets)?;
         let generated = self.get("GENERATED")?;
         Ok(saturation(&generated, &self.tally()?))
     }
 
-    /// On a thread of its own, whose CPU and mount namespace end with it.
-    fn send_from_thread(&mut self, packets: u32, sender: usize, node: usize) -> Result<(), TrafficError> {
-        let Self { ebpf, client, node: node_ns, client_link, node_client_link, .. } = self;
-        let send = || {
-            pin(None, sender)?;
-            let _napi = ThreadedNapi::enable(node_ns, node_client_link, node)?;
+    fn send_to_other_cpu(&mut self, packets: u32) -> Result<(), TrafficError> {
+        let Self { ebpf, client, node, client_link, node_client_link, .. } = self;
+        on_two_cpus(node, node_client_link, Urgency::Shared, || {
             let _inside = client.enter()?;
-            Frames { device: client_link, packets, batch: BATCH }.send(ebpf)
-        };
-        std::thread::scope(|scope| scope.spawn(send).join()).unwrap_or(Err(TrafficError::Thread))
+            Frames { device: client_link, packets, batch: BATCH }.send(generator(ebpf)?)
+        })
     }
 }
 

@@ -16,7 +16,7 @@ pub(super) struct Object {
 }
 
 /// Each has sources of its own, so that a change of the one leaves the other as it is.
-pub(super) const OBJECTS: [Object; 2] = [
+pub(super) const OBJECTS: [Object; 3] = [
     Object {
         binary: "datapath-ebpf",
         file: "datapath-ebpf/lbcurve.bpf.o",
@@ -27,7 +27,12 @@ pub(super) const OBJECTS: [Object; 2] = [
             "datapath-ebpf/Cargo.toml",
             "datapath-ebpf/src",
         ],
-        without: &["datapath-common/src/balancer", "datapath-ebpf/src/balancer"],
+        without: &[
+            "datapath-common/src/balancer",
+            "datapath-common/src/pace",
+            "datapath-ebpf/src/balancer",
+            "datapath-ebpf/src/pacer",
+        ],
     },
     Object {
         binary: "balancer",
@@ -41,6 +46,24 @@ pub(super) const OBJECTS: [Object; 2] = [
             "datapath-common/src/lib.rs",
             "datapath-ebpf/Cargo.toml",
             "datapath-ebpf/src/balancer",
+        ],
+        without: &[],
+    },
+    Object {
+        binary: "pacer",
+        file: "datapath-ebpf/pacer.bpf.o",
+        stamp: "datapath-ebpf/pacer.bpf.sha256",
+        sources: &[
+            "datapath-common/Cargo.toml",
+            "datapath-common/src/flow.rs",
+            "datapath-common/src/frame.rs",
+            "datapath-common/src/histogram.rs",
+            "datapath-common/src/lib.rs",
+            "datapath-common/src/pace",
+            "datapath-common/src/traffic.rs",
+            "datapath-ebpf/Cargo.toml",
+            "datapath-ebpf/src/pacer",
+            "datapath-ebpf/src/packet.rs",
         ],
         without: &[],
     },

@@ -1,0 +1,122 @@
+//! What became of the packets of a paced trial. Pure.
+
+use std::time::Duration;
+
+use curve_stats::search::{OutcomeError, Pace, TrialOutcome};
+use hdrhistogram::Histogram;
+
+/// One paced trial: what was offered is what arrived and what was lost, place by place.
+#[derive(Debug, Clone)]
+pub struct Passage {
+    /// Packets a second that were asked for.
+    pub load: f64,
+    /// Packets that the trial was to have.
+    pub planned: u64,
+    /// Packets that the generator handed to the client's device. The rest of the plan was never sent, and is not lost.
+    pub offered: u64,
+    /// Packets that arrived in the pods' namespace, for a pod.
+    pub carried: u64,
+    /// Packets that arrived there for another destination.
+    pub misdirected: u64,
+    /// Packets that found the ring of the node's client-side device full.
+    pub at_ring: u64,
+    /// Packets that the node took and did not send on: its hooks, its stack, a full connection table.
+    pub in_node: u64,
+    /// Packets that found the ring of the pods' device full.
+    pub at_egress: u64,
+    /// From the first intended time to the end of sending.
+    pub duration: Duration,
+    /// Packets that were handed on later than the bound on the generator's lag.
+    pub late: u64,
+    /// How much later than intended packets were handed on, ns.
+    pub lag: Histogram<u64>,
+}
+
+impl Passage {
+    /// Packets that the generator did not send in time.
+    #[must_use]
+    pub fn unsent(&self) -> u64 {
+        self.planned.saturating_sub(self.offered)
+    }
+
+    /// Offered packets that did not arrive where they should.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.offered.saturating_sub(self.carried)
+    }
+
+    /// What remains of the offered packets when all that arrived or was located is taken away. Less than nothing where something was
+    /// counted twice.
+    #[must_use]
+    pub fn unexplained(&self) -> i64 {
+        let located = self.carried + self.misdirected + self.at_ring + self.in_node + self.at_egress;
+        self.offered.cast_signed() - located.cast_signed()
+    }
+
+    /// Whether the generator kept its rate: it sent everything, and nothing much too late.
+    #[must_use]
+    pub fn pace(&self) -> Pace {
+        if self.unsent() == 0 && self.late == 0 { Pace::Kept } else { Pace::Missed }
+    }
+
+    /// Whether the generator sent everything, but some of it much too late: something else had its CPU for a moment.
+    #[must_use]
+    pub fn was_held_up(&self) -> bool {
+        self.unsent() == 0 && self.late > 0
+    }
+
+    /// What a search is told.
+    ///
+    /// # Errors
+    /// [`OutcomeError`]: nothing was offered, or more arrived than was offered.
+    pub fn outcome(&self) -> Result<TrialOutcome, OutcomeError> {
+        TrialOutcome::new(self.offered, self.carried, self.duration, self.pace())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn passage() -> Passage {
+        Passage {
+            load: 1e5,
+            planned: 10_000,
+            offered: 10_000,
+            carried: 6_000,
+            misdirected: 1,
+            at_ring: 3_000,
+            in_node: 900,
+            at_egress: 99,
+            duration: Duration::from_millis(100),
+            late: 0,
+            lag: Histogram::new(3).unwrap(),
+        }
+    }
+
+    #[test]
+    fn every_offered_packet_is_somewhere() {
+        let whole = passage();
+        assert_eq!((whole.unexplained(), whole.lost(), whole.unsent()), (0, 4_000, 0));
+        assert_eq!(Passage { at_ring: 2_990, ..passage() }.unexplained(), 10);
+        assert_eq!(Passage { at_egress: 100, ..passage() }.unexplained(), -1);
+    }
+
+    #[test]
+    fn a_sender_that_did_not_keep_its_rate_makes_no_valid_trial() {
+        assert_eq!(passage().pace(), Pace::Kept);
+        let held_up = Passage { late: 1, ..passage() };
+        assert_eq!((held_up.pace(), held_up.was_held_up()), (Pace::Missed, true));
+        let slow = Passage { planned: 20_000, ..passage() };
+        assert_eq!((slow.pace(), slow.unsent(), slow.lost()), (Pace::Missed, 10_000, 4_000));
+        assert!(!slow.was_held_up());
+        assert_eq!(slow.outcome().unwrap().pace(), Pace::Missed);
+    }
+
+    #[test]
+    fn more_than_was_offered_is_an_error_and_no_outcome() {
+        let twice = Passage { carried: 10_001, ..passage() };
+        assert!(matches!(twice.outcome(), Err(OutcomeError::MoreThanOffered { .. })));
+        assert!(matches!(Passage { offered: 0, carried: 0, ..passage() }.outcome(), Err(OutcomeError::NothingOffered)));
+    }
+}

@@ -1,0 +1,198 @@
+//! The way from the client to the pods, as a throughput search measures it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use curve_stats::search::{Measurer, PacketsPerSecond, TrialOutcome};
+use datapath_common::probe::{AFTER_DROP, COUNT_ONLY};
+
+use super::super::napi::{Urgency, on_two_cpus};
+use super::super::{TrafficError, TrafficOrder, established, room};
+use super::meters::Meters;
+use super::pacer::Pacer;
+use super::passage::Passage;
+use crate::net::{Link, NetNs, conntrack};
+use crate::probe::Instrument;
+use crate::result::Flow;
+
+/// A programmed node between a paced generator and a count in the pods' namespace.
+#[derive(Debug)]
+pub struct Road<'a> {
+    instrument: &'a mut Instrument,
+    pacer: Pacer,
+    meters: Meters,
+    flow: Flow,
+    cancel: &'a AtomicBool,
+    passages: Vec<Passage>,
+}
+
+/// What is offered on a road, whatever the rate.
+#[derive(Debug, Clone, Copy)]
+pub struct PaceOrder<'a> {
+    /// Flows and targets.
+    pub traffic: &'a TrafficOrder,
+    /// Numbers that are set aside for new flows: they come again after so many packets.
+    pub numbers: u64,
+    /// The longest trial.
+    pub longest: Duration,
+    /// Ends it before the next trial.
+    pub cancel: &'a AtomicBool,
+}
+
+impl Instrument {
+    /// Lets `work` offer the order's flows at rates of its choice; established ones are opened first.
+    ///
+    /// The exit counts in the pods' namespace meanwhile, and the node's end of the client's veth is polled on a CPU of its own. Where trials are
+    /// short, both CPUs are taken from other processes.
+    ///
+    /// # Errors
+    /// [`TrafficError`]; [`TrafficError::OneCpu`] where sender and node would share a CPU.
+    pub fn pace<T: Send>(
+        &mut self,
+        order: &PaceOrder<'_>,
+        work: impl FnOnce(&mut Road<'_>) -> Result<T, TrafficError> + Send,
+    ) -> Result<T, TrafficError> {
+        self.exit_of_pods()?;
+        let done = self.paced(order, work);
+        self.exit_of_bracket()?;
+        done
+    }
+
+    fn paced<T: Send>(
+        &mut self,
+        order: &PaceOrder<'_>,
+        work: impl FnOnce(&mut Road<'_>) -> Result<T, TrafficError> + Send,
+    ) -> Result<T, TrafficError> {
+        let PaceOrder { traffic, numbers, longest, cancel } = *order;
+        let flows = if traffic.flow == Flow::New { numbers } else { traffic.flows() };
+        traffic.validate(flows)?;
+        self.aim(traffic)?;
+        let (node, device) = (self.node.try_clone()?, self.node_client_link.clone());
+        let config = match traffic.flow {
+            Flow::New => traffic.config(flows, &self.client_link, &device),
+            Flow::Established => {
+                room::check(&self.node, flows)?;
+                established::open(self, traffic)?
+            }
+        };
+        let (pacer, meters) = (Pacer::load(traffic, config)?, Meters::open(self)?);
+        let mut road = Road { instrument: self, pacer, meters, flow: traffic.flow, cancel, passages: Vec::new() };
+        let urgency = if longest <= SHORT { Urgency::First } else { Urgency::Shared };
+        on_two_cpus(&node, &device, urgency, || work(&mut road))
+    }
+}
+
+/// Trials that a real-time thread may spend: a flood of twice as long included, they leave the kernel a good part of each second.
+const SHORT: Duration = Duration::from_millis(200);
+
+impl Road<'_> {
+    /// Every trial so far, in the order of time.
+    #[must_use]
+    pub fn passages(&self) -> &[Passage] {
+        &self.passages
+    }
+
+    /// Which flows are offered.
+    #[must_use]
+    pub fn flow(&self) -> Flow {
+        self.flow
+    }
+
+    /// New flows that a trial may have without filling the node's connection table; `None` where nothing is tracked or the flows are old.
+    ///
+    /// # Errors
+    /// The namespace cannot be entered.
+    pub fn room(&self) -> Result<Option<u64>, TrafficError> {
+        if self.flow == Flow::Established { Ok(None) } else { room::empty(&self.instrument.node) }
+    }
+
+    /// Offers as much as the generator can for `duration`: warms the path up, and says how fast the generator is.
+    ///
+    /// # Errors
+    /// As [`Measurer::measure`].
+    pub fn flood(&mut self, duration: Duration) -> Result<Passage, TrafficError> {
+        self.pass(f64::INFINITY, duration)
+    }
+
+    /// One trial: nothing of the trial before it is on its way or remembered by conntrack.
+    fn pass(&mut self, load: f64, duration: Duration) -> Result<Passage, TrafficError> {
+        if self.cancel.load(Ordering::Relaxed) {
+            return Err(TrafficError::Interrupted);
+        }
+        if self.flow == Flow::New {
+            forget(&self.instrument.node)?;
+        }
+        self.instrument.arm(AFTER_DROP, COUNT_ONLY, NO_LIMIT)?;
+        let before = self.meters.read()?;
+        let (client, device): (&NetNs, &Link) = (&self.instrument.client, &self.instrument.client_link);
+        let sent = self.pacer.send(client, device, load, duration)?;
+        let places = self.meters.settle(before, sent.offered)?;
+        let counted = self.instrument.tally()?.counters;
+        Ok(Passage {
+            load,
+            planned: sent.planned,
+            offered: sent.offered,
+            carried: counted.seen - counted.misdirected,
+            misdirected: counted.misdirected,
+            at_ring: places.at_ring,
+            in_node: places.in_node(),
+            at_egress: places.at_egress,
+            duration: sent.duration,
+            late: sent.late,
+            lag: sent.lag,
+        })
+    }
+}
+
+/// A limit that is never reached: with one, the exit leaves the probe's own generator alone, which sends nothing here.
+const NO_LIMIT: u64 = u64::MAX;
+
+/// Connections of earlier trials would fill the table, and make its lists longer.
+fn forget(node: &NetNs) -> Result<(), TrafficError> {
+    let _inside = node.enter()?;
+    if room::used() > 0 { Ok(conntrack::flush()?) } else { Ok(()) }
+}
+
+impl Measurer for Road<'_> {
+    type Error = TrafficError;
+
+    /// A trial in which the generator was held up, but sent everything, is repeated a few times: that says nothing of the load, which a
+    /// search would withdraw. Whether it is repeated does not depend on what arrived.
+    ///
+    /// # Errors
+    /// [`TrafficError`]: sending or counting failed, it was interrupted, or more arrived than was sent.
+    fn measure(&mut self, load: PacketsPerSecond, duration: Duration) -> Result<TrialOutcome, TrafficError> {
+        for _ in 0..REPEATS {
+            let passage = self.noted(load, duration)?;
+            if !passage.was_held_up() {
+                return Ok(passage.outcome()?);
+            }
+        }
+        Ok(self.noted(load, duration)?.outcome()?)
+    }
+}
+
+/// How often a trial is repeated in which the generator was held up.
+const REPEATS: u32 = 4;
+
+impl Road<'_> {
+    fn noted(&mut self, load: PacketsPerSecond, duration: Duration) -> Result<&Passage, TrafficError> {
+        let passage = self.pass(load.get(), duration)?;
+        tracing::debug!(
+            load = load.get(),
+            offered = passage.offered,
+            carried = passage.carried,
+            at_ring = passage.at_ring,
+            in_node = passage.in_node,
+            at_egress = passage.at_egress,
+            unexplained = passage.unexplained(),
+            late = passage.late,
+            lag_p50 = passage.lag.value_at_quantile(0.5),
+            lag_p99 = passage.lag.value_at_quantile(0.99),
+            lag_max = passage.lag.max(),
+            "paced trial"
+        );
+        self.passages.push(passage);
+        Ok(&self.passages[self.passages.len() - 1])
+    }
+}

@@ -1,0 +1,261 @@
+//! Paced trials and throughput searches on this kernel, in small: root, namespaces of its own, nothing else touched.
+#![expect(clippy::unwrap_used, reason = "what a test sets up must work")]
+
+use std::collections::BTreeSet;
+use std::net::SocketAddrV4;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use curve_stats::search::{
+    Budget, ControllerInput, Irregularity, Measurer, OfferLimit, Pace, PacketsPerSecond, SearchGoal, Width, search,
+};
+use lbcurve::backend::backend;
+use lbcurve::net::Topology;
+use lbcurve::probe::{Destinations, Instrument};
+use lbcurve::result::{BackendKind, Bracket, Flow};
+use lbcurve::traffic::{PaceOrder, Passage, Road, TrafficError, TrafficOrder};
+use lbcurve::workload::{AddressPlan, Protocol, VipLayout, Workload, WorkloadSpec};
+
+const NUMBERS: u64 = 1 << 23;
+const SHORT: Duration = Duration::from_millis(50);
+const ATTEMPTS: u32 = 20;
+
+/// Each takes two CPUs.
+static ALONE: Mutex<()> = Mutex::new(());
+
+struct Bench {
+    instrument: Instrument,
+    topology: Topology,
+    order: TrafficOrder,
+    _alone: MutexGuard<'static, ()>,
+}
+
+fn bench(kind: BackendKind, flow: Flow) -> Bench {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let (layout, protocol, addresses) = (VipLayout::Sequential, Protocol::Udp, AddressPlan::default());
+    let workload =
+        Workload::generate(&WorkloadSpec { services: 1, endpoints: 2, layout, protocol, seed: 0, addresses }).unwrap();
+    let topology = Topology::create(&addresses).unwrap();
+    {
+        let _inside = topology.node.enter().unwrap();
+        backend(kind).apply(&workload).unwrap();
+    }
+    let expected = Destinations { pods: addresses.cluster_cidr, port: 8080 };
+    let instrument = Instrument::attach(&topology, expected, Bracket::Tc, None).unwrap();
+    let service = &workload.services[0];
+    let pod = &service.endpoints[0];
+    let target = match kind.balances() {
+        true => SocketAddrV4::new(service.vip, service.port),
+        false => SocketAddrV4::new(pod.addr, pod.port),
+    };
+    let (targets, clients) = (vec![target], addresses.client_range);
+    let order = TrafficOrder { flow, protocol, targets, packets: 1_000, first_flow: 0, seed: 1, clients };
+    Bench { instrument, topology, order, _alone }
+}
+
+impl Bench {
+    fn pace<T: Send>(&mut self, work: impl FnOnce(&mut Road<'_>) -> Result<T, TrafficError> + Send) -> T {
+        let cancel = AtomicBool::new(false);
+        let order = PaceOrder { traffic: &self.order, numbers: NUMBERS, longest: SHORT, cancel: &cancel };
+        self.instrument.pace(&order, work).unwrap()
+    }
+
+    fn conntrack_entries(&self) -> u64 {
+        let _inside = self.topology.node.enter().unwrap();
+        std::fs::read_to_string("/proc/sys/net/netfilter/nf_conntrack_count").unwrap().trim().parse().unwrap()
+    }
+}
+
+fn rate(value: f64) -> PacketsPerSecond {
+    PacketsPerSecond::new(value).unwrap()
+}
+
+fn show(passage: &Passage) -> String {
+    let Passage { load, planned, offered, carried, misdirected, at_ring, in_node, at_egress, late, duration, lag } =
+        passage;
+    format!(
+        "load {load:.0}: planned {planned}, offered {offered} in {duration:?}, carried {carried}, misdirected {misdirected}, \
+         at ring {at_ring}, in node {in_node}, at egress {at_egress}, unexplained {}, late {late}, lag p50 {} p99 {} p99.9 {} max {}",
+        passage.unexplained(),
+        lag.value_at_quantile(0.5),
+        lag.value_at_quantile(0.99),
+        lag.value_at_quantile(0.999),
+        lag.max()
+    )
+}
+
+#[test]
+fn every_offered_packet_arrives_or_is_located() {
+    for kind in [BackendKind::Direct, BackendKind::IptablesLegacy] {
+        for flow in [Flow::New, Flow::Established] {
+            let mut bench = bench(kind, flow);
+            let passages = bench.pace(|road| {
+                // A machine that is busy may need some attempts for one in which nothing came between.
+                for _ in 0..ATTEMPTS {
+                    if road.measure(rate(20_000.0), SHORT)?.pace() == Pace::Kept {
+                        break;
+                    }
+                }
+                for load in [100_000.0, 300_000.0, 1_000_000.0, 2_000_000.0] {
+                    road.measure(rate(load), SHORT)?;
+                }
+                let flood = road.flood(SHORT)?;
+                Ok(road.passages().iter().cloned().chain([flood]).collect::<Vec<_>>())
+            });
+            for passage in &passages {
+                println!("{kind:?} {flow:?}: {}", show(passage));
+                assert_eq!((passage.unexplained(), passage.misdirected), (0, 0), "{}", show(passage));
+                assert!(passage.offered > 0 && passage.offered <= passage.planned);
+                assert_eq!(passage.lag.len(), passage.offered);
+            }
+            let mut slow = passages.iter().filter(|passage| passage.load == 20_000.0 && passage.pace() == Pace::Kept);
+            let (slow, flood) = (slow.next_back().unwrap(), passages.last().unwrap());
+            // A fraction of what any machine carries.
+            assert_eq!((slow.offered, slow.lag.len()), (1_000, 1_000), "{}", show(slow));
+            assert!(slow.carried > 900, "{}", show(slow));
+            assert!(flood.offered > flood.carried && flood.at_ring > 0, "{}", show(flood));
+        }
+    }
+}
+
+/// Goals that need no second: it is the way that is tested here, not the figure.
+fn small_goal() -> SearchGoal {
+    SearchGoal {
+        initial_trial_duration: Duration::from_millis(20),
+        final_trial_duration: Duration::from_millis(20),
+        duration_sum: Duration::from_millis(60),
+        width: Width::new(0.1).unwrap(),
+        preceding_targets: 1,
+        ..SearchGoal::PDR
+    }
+}
+
+#[test]
+fn the_rate_that_is_carried_nearly_whole_lies_below_the_rate_at_saturation() {
+    for kind in [BackendKind::Direct, BackendKind::IptablesLegacy] {
+        let mut bench = bench(kind, Flow::New);
+        let input = ControllerInput {
+            goals: vec![small_goal()],
+            min_load: rate(5_000.0),
+            max_load: rate(2_000_000.0),
+            budget: Budget { trials: 200, time: Duration::from_secs(10) },
+        };
+        let (output, passages, flood) = bench.pace(|road| {
+            let output = search(road, &input).map_err(|error| TrafficError::Search(Box::new(error)))?;
+            Ok((output, road.passages().to_vec(), road.flood(SHORT)?))
+        });
+        passages.iter().for_each(|passage| println!("{kind:?}: {}", show(passage)));
+        println!("{kind:?}: {:?}\n{kind:?}: at saturation {}", output.results, show(&flood));
+        // Those in which the sender was held up are repeated.
+        assert!(passages.len() >= output.trials.len() + output.invalid.len());
+        assert!(passages.iter().all(|passage| passage.unexplained() == 0));
+        let found = output.results[0].conditional_throughput().unwrap().0.get();
+        let [offered, carried] =
+            [flood.offered, flood.carried].map(|packets| packets as f64 / flood.duration.as_secs_f64());
+        assert!(found < offered, "{found} of {}", show(&flood));
+        // What is carried nearly whole is not more than what a flood leaves, but for the noise of another moment.
+        assert!(found < 1.5 * carried, "{found} of {}", show(&flood));
+    }
+}
+
+#[test]
+fn a_load_beyond_the_sender_is_invalid_and_the_senders_limit() {
+    let mut bench = bench(BackendKind::Direct, Flow::New);
+    let input = ControllerInput {
+        goals: vec![small_goal()],
+        min_load: rate(50e6),
+        max_load: rate(60e6),
+        budget: Budget { trials: 50, time: Duration::from_secs(10) },
+    };
+    let (outcome, passage, output) = bench.pace(|road| {
+        let outcome = road.measure(rate(50e6), Duration::from_millis(20))?;
+        let passage = road.passages()[0].clone();
+        let output = search(road, &input).map_err(|error| TrafficError::Search(Box::new(error)))?;
+        Ok((outcome, passage, output))
+    });
+    println!("{}\n{:?}", show(&passage), output.results);
+    assert_eq!(outcome.pace(), Pace::Missed);
+    assert!(passage.unsent() > 0 && passage.unexplained() == 0, "{}", show(&passage));
+    assert!(output.trials.is_empty() && !output.invalid.is_empty());
+    assert_eq!(output.results[0].irregularity(), Some(Irregularity::NothingOffered));
+
+    // Where a load is met that the sender keeps, and it keeps none above, the goal names the sender.
+    let all_may_be_lost = SearchGoal { loss_ratio: curve_stats::search::Ratio::new(0.999).unwrap(), ..small_goal() };
+    let input = ControllerInput { goals: vec![all_may_be_lost], min_load: rate(1_000.0), ..input };
+    let output = bench.pace(|road| search(road, &input).map_err(|error| TrafficError::Search(Box::new(error))));
+    println!("{:?}", output.results);
+    assert_eq!(output.results[0].irregularity(), Some(Irregularity::NotOverloaded(OfferLimit::Sender)));
+}
+
+#[test]
+fn connections_of_one_trial_are_gone_before_the_next() {
+    let mut bench = bench(BackendKind::IptablesLegacy, Flow::New);
+    let carried = bench.pace(|road| {
+        (0..3).try_for_each(|_| road.measure(rate(50_000.0), SHORT).map(drop))?;
+        Ok(road.passages().iter().map(|passage| passage.carried).collect::<Vec<_>>())
+    });
+    let entries = bench.conntrack_entries();
+    println!("carried {carried:?}, {entries} entries");
+    assert!(carried.iter().all(|carried| (1..=2_500).contains(carried)));
+    // Of the last trial alone: those of all three would be more.
+    assert!(carried[2] <= entries && entries <= 2_500, "{carried:?}, {entries} entries");
+    assert!(carried.iter().sum::<u64>() > 2_500, "{carried:?}");
+}
+
+/// Kernel threads that poll a device of the node's name; other processes may have some too.
+fn threads() -> BTreeSet<String> {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+    let polls = |path: &std::path::PathBuf| {
+        std::fs::read_to_string(path.join("comm")).is_ok_and(|name| name.starts_with("napi/eth0-"))
+    };
+    processes.filter(polls).map(|path| path.display().to_string()).collect()
+}
+
+/// Loaded programs of the paced generator.
+fn generators() -> BTreeSet<String> {
+    let loaded = aya::programs::loaded_programs().flatten();
+    loaded.filter(|program| program.name_as_str() == Some("pacer")).map(|program| program.id().to_string()).collect()
+}
+
+/// What is there now and was not before. The kernel ends threads and programs a moment after it was told to.
+fn left(found: impl Fn() -> BTreeSet<String>, made: &BTreeSet<String>) -> BTreeSet<String> {
+    let begin = Instant::now();
+    loop {
+        let left: BTreeSet<String> = found().intersection(made).cloned().collect();
+        if left.is_empty() || begin.elapsed() > Duration::from_secs(5) {
+            return left;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn nothing_stays_behind() {
+    let mut bench = bench(BackendKind::Direct, Flow::New);
+    let mounts = || std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let before = (threads(), generators(), mounts());
+    let (threads_inside, generators_inside) = bench.pace(|road| {
+        road.measure(rate(10_000.0), SHORT)?;
+        Ok((threads(), generators()))
+    });
+    let made = |inside: &BTreeSet<String>, before| inside.difference(before).cloned().collect::<BTreeSet<_>>();
+    let (polling, sending) = (made(&threads_inside, &before.0), made(&generators_inside, &before.1));
+    assert!(!polling.is_empty() && !sending.is_empty());
+    assert_eq!(left(threads, &polling), BTreeSet::new());
+    assert_eq!(left(generators, &sending), BTreeSet::new());
+    assert_eq!(mounts(), before.2);
+    // The exit is back where its bracket ends: packets are timed as before.
+    let order = TrafficOrder { first_flow: NUMBERS, ..bench.order.clone() };
+    let sample = bench.instrument.latency(&order).unwrap();
+    assert_eq!((sample.measured, sample.lost), (1_000, 0));
+}
+
+#[test]
+fn an_interrupted_search_ends_before_its_next_trial() {
+    let mut bench = bench(BackendKind::Direct, Flow::New);
+    let cancel = AtomicBool::new(true);
+    let order = PaceOrder { traffic: &bench.order, numbers: NUMBERS, longest: SHORT, cancel: &cancel };
+    let ended = bench.instrument.pace(&order, |road| road.measure(rate(10_000.0), SHORT));
+    assert!(matches!(ended, Err(TrafficError::Interrupted)), "{ended:?}");
+}
