@@ -86,15 +86,19 @@ pub const MODELS: [Model; 8] = [
         name: "ebpf",
         worst: Place::Last,
         layout: VipLayout::Sequential,
-        program: |_, services| prototype(Ebpf::new(services, EndpointChoice::Random, SEED)),
+        program: |_, services| prototype(ebpf(services, EndpointChoice::Random)),
     },
     Model {
         name: "ebpf, maglev",
         worst: Place::Last,
         layout: VipLayout::Sequential,
-        program: |_, services| prototype(Ebpf::new(services, EndpointChoice::Maglev, SEED)),
+        program: |_, services| prototype(ebpf(services, EndpointChoice::Maglev)),
     },
 ];
+
+fn ebpf(services: &[Service], choice: EndpointChoice) -> Ebpf {
+    Ebpf::new(services, choice, SEED).expect("a Maglev table names two endpoints")
+}
 
 impl Model {
     /// The model with N services programmed, and where packets for `place` go.

@@ -1,7 +1,8 @@
 //! The model that answers for a kernel's datapath.
 
 use datapath_sim::{
-    Addresses, Datapath, Decision, Ebpf, EndpointChoice, Iptables, Ipvs, Nftables, Packet, Scheduler, Service, Table,
+    Addresses, Datapath, Decision, Ebpf, EndpointChoice, Iptables, Ipvs, Nftables, NoTable, Packet, Scheduler, Service,
+    Table,
 };
 use serde::{Deserialize, Serialize};
 
@@ -25,10 +26,16 @@ pub enum Target {
     EbpfTcMaglev,
 }
 
-/// A target that no model answers for.
+/// A target or a case that no model answers for.
 #[derive(Debug, thiserror::Error)]
-#[error("no model of {0:?}")]
-pub struct TargetError(pub Target);
+pub enum TargetError {
+    /// There is no such target.
+    #[error("no model of {0:?}")]
+    Unknown(Target),
+    /// The load balancer cannot be programmed with the case's services.
+    #[error(transparent)]
+    NoTable(#[from] NoTable),
+}
 
 impl Target {
     /// Whether every decision follows from what came before, so that the kernel's sequence is the model's.
@@ -53,10 +60,10 @@ impl Target {
         Ok(match self {
             Self::IptablesLegacy | Self::IptablesNft => Box::new(Iptables::new(addresses, services, seed)),
             Self::Nftables => Box::new(Nftables::new(addresses, services, seed)),
-            Self::EbpfTc | Self::EbpfXdp => Box::new(Ebpf::new(services, EndpointChoice::Random, seed)),
-            Self::EbpfTcMaglev => Box::new(Ebpf::new(services, EndpointChoice::Maglev, seed)),
+            Self::EbpfTc | Self::EbpfXdp => Box::new(Ebpf::new(services, EndpointChoice::Random, seed)?),
+            Self::EbpfTcMaglev => Box::new(Ebpf::new(services, EndpointChoice::Maglev, seed)?),
             Self::Ipvs(scheduler) => {
-                let scheduler: Scheduler = scheduler.parse().map_err(|_| TargetError(self.clone()))?;
+                let scheduler: Scheduler = scheduler.parse().map_err(|_| TargetError::Unknown(self.clone()))?;
                 let table = if resizable { Table::Resizable { seed } } else { Table::Fixed256 };
                 Box::new(Ipvs::new(addresses, services, scheduler, table, seed))
             }

@@ -29,7 +29,7 @@ mod table;
 
 pub use addresses::{Addresses, Range};
 pub use direct::{Direct, DirectConntrack};
-pub use ebpf::{Ebpf, EndpointChoice};
+pub use ebpf::{Ebpf, EndpointChoice, NoTable};
 pub use iptables::Iptables;
 pub use ipvs::{Ipvs, Scheduler, Table};
 pub use nftables::Nftables;

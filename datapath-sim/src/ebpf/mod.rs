@@ -5,9 +5,10 @@
 //! The node has no connection tracking and no rules: what else is counted is the route. At tc and as XDP the decisions are the
 //! same, so one model stands for both. The connection map's limit is not modelled: no flow is ever forgotten.
 
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use datapath_common::balancer::maglev::{SLOTS_AN_ELEMENT, Turn, build, size_for};
+use datapath_common::balancer::maglev::{MaglevError, SLOTS_AN_ELEMENT, Turn, build, size_for};
 use datapath_common::balancer::{self, ConnectionKey, ServiceKey, Tables, V4, balance};
 
 use crate::random::Random;
@@ -24,6 +25,30 @@ pub enum EndpointChoice {
     Random,
     /// By a Maglev table a service and a hash of the 5-tuple.
     Maglev,
+}
+
+/// A service whose Maglev table cannot be built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoTable {
+    /// VIP and port.
+    pub service: SocketAddrV4,
+    /// How many endpoints it has.
+    pub endpoints: usize,
+    /// Why.
+    pub source: MaglevError,
+}
+
+impl fmt::Display for NoTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { service, endpoints, source } = self;
+        write!(f, "{service} cannot have a Maglev table of its {endpoints} endpoints: {source}")
+    }
+}
+
+impl std::error::Error for NoTable {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
 }
 
 /// A node with the eBPF load balancer.
@@ -46,8 +71,10 @@ struct Maps {
 
 impl Ebpf {
     /// A node with `services`. `seed` rules what `bpf_get_prandom_u32` draws. Of services at one address the first is programmed.
-    #[must_use]
-    pub fn new(services: &[Service], choice: EndpointChoice, seed: u64) -> Self {
+    ///
+    /// # Errors
+    /// A service has more endpoints than a Maglev table can name, and `choice` wants one.
+    pub fn new(services: &[Service], choice: EndpointChoice, seed: u64) -> Result<Self, NoTable> {
         let mut maps = Maps {
             services: map_for(2 * services.len()),
             endpoints: Vec::new(),
@@ -57,44 +84,42 @@ impl Ebpf {
             random: Random::new(seed),
             probes: 0,
         };
-        services.iter().for_each(|service| maps.add(service, choice));
-        Self { maps }
+        services.iter().try_for_each(|service| maps.add(service, choice))?;
+        Ok(Self { maps })
     }
 }
 
 impl Maps {
-    fn add(&mut self, service: &Service, choice: EndpointChoice) {
+    fn add(&mut self, service: &Service, choice: EndpointChoice) -> Result<(), NoTable> {
         let vip = V4::new(service.address.ip().octets());
         let key = ServiceKey::new(vip, service.address.port().to_be(), service.protocol.number());
         if self.services.contains_key(&key) {
-            return;
+            return Ok(());
         }
         let first = self.endpoints.len();
         self.endpoints.extend(service.endpoints.iter().map(|endpoint| on_the_wire(endpoint.address)));
         let (table, slots) = match choice {
-            EndpointChoice::Maglev if !service.endpoints.is_empty() => self.add_table(first),
+            EndpointChoice::Maglev if !service.endpoints.is_empty() => {
+                let refused = |source| NoTable { service: service.address, endpoints: service.endpoints.len(), source };
+                self.add_table(first).map_err(refused)?
+            }
             _ => (0, 0),
         };
         let (first, count) = (number(first), number(service.endpoints.len()));
         self.services.insert(key, balancer::Service { first, count, table, slots });
         self.services.entry(ServiceKey::wildcard(vip)).or_default();
+        Ok(())
     }
 
-    /// The Maglev table of the endpoints from `first` on: where it begins, and its slots. Without one (too many endpoints for any
-    /// table) they are drawn.
-    fn add_table(&mut self, first: usize) -> (u32, u32) {
+    /// The Maglev table of the endpoints from `first` on: where it begins, and its slots.
+    fn add_table(&mut self, first: usize) -> Result<(u32, u32), MaglevError> {
         let endpoints = &self.endpoints[first..];
         let begin = self.slots.len().next_multiple_of(SLOTS_AN_ELEMENT as usize);
         let size = size_for(number(endpoints.len()));
         self.slots.resize(begin + size as usize, 0);
         let mut turns = vec![Turn::default(); endpoints.len()];
-        match build(endpoints, &mut turns, &mut self.slots[begin..]) {
-            Ok(()) => (number(begin), size),
-            Err(_) => {
-                self.slots.truncate(begin);
-                (0, 0)
-            }
-        }
+        build(endpoints, &mut turns, &mut self.slots[begin..])?;
+        Ok((number(begin), size))
     }
 
     fn steps(&mut self) -> Steps {

@@ -26,6 +26,9 @@ pub enum SimError {
     /// The services do not fit the address ranges.
     #[error(transparent)]
     Workload(#[from] WorkloadError),
+    /// The load balancer cannot be programmed with the services.
+    #[error(transparent)]
+    NoTable(#[from] datapath_sim::NoTable),
     /// A histogram could not be made.
     #[error("a histogram refuses {steps} steps: {source}")]
     Record {
@@ -83,7 +86,7 @@ impl Model {
 
     fn visit(self, place: &Place, scenario: &Scenario, visit: &Visit, site: &Site) -> Result<Vec<Record>, SimError> {
         let setup = visit.setup;
-        let mut node = site.node(self, setup.backend, scenario.seed);
+        let mut node = site.node(self, setup.backend, scenario.seed)?;
         let take = |measure: &Measure| match measure.kind {
             MeasureKind::Traversal { flow, position } => {
                 let order = Order::new(scenario, &setup, site, measure, (flow, position));

@@ -3,8 +3,8 @@
 use std::net::SocketAddrV4;
 
 use datapath_sim::{
-    Addresses, Datapath, Direct, DirectConntrack, Ebpf, Endpoint, EndpointChoice, Iptables, Ipvs, Nftables, Protocol,
-    Range, Scheduler, Service, Table,
+    Addresses, Datapath, Direct, DirectConntrack, Ebpf, Endpoint, EndpointChoice, Iptables, Ipvs, Nftables, NoTable,
+    Protocol, Range, Scheduler, Service, Table,
 };
 
 use super::Model;
@@ -26,18 +26,18 @@ impl Site {
     }
 
     /// A node with these services. `seed` rules what a kernel would draw.
-    pub(super) fn node(&self, model: Model, backend: BackendKind, seed: u64) -> Box<dyn Datapath> {
+    pub(super) fn node(&self, model: Model, backend: BackendKind, seed: u64) -> Result<Box<dyn Datapath>, NoTable> {
         let (addresses, services) = (self.addresses, &self.services[..]);
-        match backend {
+        Ok(match backend {
             BackendKind::Direct => Box::new(Direct),
             BackendKind::DirectConntrack => Box::new(DirectConntrack::default()),
             BackendKind::IptablesLegacy | BackendKind::IptablesNft => Box::new(self.iptables(seed)),
             BackendKind::Ipvs => Box::new(self.ipvs(model.table(seed), seed)),
             BackendKind::Nftables => Box::new(Nftables::new(addresses, services, seed)),
             BackendKind::EbpfTc | BackendKind::EbpfXdp => {
-                Box::new(Ebpf::new(services, choice(self.workload.endpoint_choice), seed))
+                Box::new(Ebpf::new(services, choice(self.workload.endpoint_choice), seed)?)
             }
-        }
+        })
     }
 
     pub(crate) fn ipvs(&self, table: Table, seed: u64) -> Ipvs {
