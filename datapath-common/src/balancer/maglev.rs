@@ -4,6 +4,8 @@
 //! permutation that is still free, until all are taken. So the shares of any two endpoints differ by one slot at most, and when an
 //! endpoint leaves, few slots of others move.
 
+use core::fmt;
+
 use super::choose::{finish, mix};
 use super::key::{Address, Endpoint};
 
@@ -40,6 +42,19 @@ pub enum MaglevError {
     /// Less scratch space than endpoints.
     Scratch,
 }
+
+impl fmt::Display for MaglevError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoEndpoint => "there is no endpoint",
+            Self::TooManyEndpoints => "more endpoints than the table has slots, or than a slot can name",
+            Self::Size => "no table has that many slots",
+            Self::Scratch => "less scratch space than endpoints",
+        })
+    }
+}
+
+impl core::error::Error for MaglevError {}
 
 /// The smallest size with [`SLOTS_AN_ENDPOINT`] slots for every one of `endpoints`; beyond 1,310 endpoints the largest, whose
 /// shares are then less even.

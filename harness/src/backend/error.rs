@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::process::ExitStatus;
 
+use super::ebpf::LayoutError;
 use crate::net::NetError;
 use crate::probe::ProbeError;
 use crate::result::BackendKind;
@@ -68,14 +69,9 @@ pub enum BackendError {
         /// Why.
         source: io::Error,
     },
-    /// A map has no room for what is added: maps are made for twice the services that they are first filled with.
-    #[error("eBPF map \"{map}\" is full: it was made for {capacity} elements")]
-    MapFull {
-        /// Map.
-        map: &'static str,
-        /// Its elements.
-        capacity: u32,
-    },
+    /// A service has no place in the load balancer's maps.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
     /// A change of something that was not programmed.
     #[error("{} has not been programmed yet", name(*.backend))]
     NotApplied {

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use datapath_common::balancer::maglev::{self, SLOTS_AN_ELEMENT, Turn, build, size_for};
+use datapath_common::balancer::maglev::{MaglevError, SLOTS_AN_ELEMENT, Turn, build, size_for};
 use datapath_common::balancer::{Endpoint, Service as Entry, ServiceKey, V4};
 
+use super::compare::name;
 use crate::workload::{EndpointChoice, Protocol, Service, Workload};
 
 /// An element of the map `MAGLEV`.
@@ -24,11 +25,27 @@ pub(super) struct Sizes {
     pub(super) slots: u32,
 }
 
-/// A map is full.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Full {
-    pub(super) map: &'static str,
-    pub(super) capacity: u32,
+/// Why a service has no place in the maps.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LayoutError {
+    /// A map has no room for what is added: maps are made for twice the services that they are first filled with.
+    #[error("eBPF map \"{map}\" is full: it was made for {capacity} elements")]
+    Full {
+        /// Map.
+        map: &'static str,
+        /// Its elements.
+        capacity: u32,
+    },
+    /// Its Maglev table cannot be built.
+    #[error("{service} cannot have a Maglev table of its {endpoints} endpoints: {source}")]
+    Table {
+        /// VIP, port and protocol.
+        service: String,
+        /// How many endpoints it has.
+        endpoints: usize,
+        /// Why.
+        source: MaglevError,
+    },
 }
 
 /// Elements to be written, in this order: a service that appears finds its endpoints there.
@@ -77,34 +94,36 @@ impl Layout {
     }
 
     /// Places a service that is not there yet.
-    pub(super) fn add(&mut self, service: &Service, writes: &mut Writes) -> Result<(), Full> {
+    pub(super) fn add(&mut self, service: &Service, writes: &mut Writes) -> Result<(), LayoutError> {
+        let slots = table(self.choice, service)?;
         let entry = self.place(service)?;
         write_endpoints(&endpoints(service), None, entry.first, writes);
-        write_slots(&table(self.choice, service), None, entry.table, writes);
+        write_slots(&slots, None, entry.table, writes);
         self.put(ServiceKey::wildcard(vip(service)), Entry::default(), writes)?;
         self.put(key(service), entry, writes)
     }
 
     /// Turns a service into another with the same VIP, port and protocol. As many endpoints stay where they are, and only what
     /// differs is written; others are placed anew, and the service then turns to them at once.
-    pub(super) fn change(&mut self, before: &Service, after: &Service, writes: &mut Writes) -> Result<(), Full> {
+    pub(super) fn change(&mut self, before: &Service, after: &Service, writes: &mut Writes) -> Result<(), LayoutError> {
         let Some(entry) = self.entries.get(&key(after)).copied() else {
             return self.add(after, writes);
         };
+        let slots = table(self.choice, after)?;
         if before.endpoints.len() == after.endpoints.len() {
             write_endpoints(&endpoints(after), Some(&endpoints(before)), entry.first, writes);
-            write_slots(&table(self.choice, after), Some(&table(self.choice, before)), entry.table, writes);
+            write_slots(&slots, Some(&table(self.choice, before)?), entry.table, writes);
             return Ok(());
         }
         self.endpoints.release(entry.first, entry.count);
         self.slots.release(entry.table / SLOTS_AN_ELEMENT, entry.slots.div_ceil(SLOTS_AN_ELEMENT));
         let placed = self.place(after)?;
         write_endpoints(&endpoints(after), None, placed.first, writes);
-        write_slots(&table(self.choice, after), None, placed.table, writes);
+        write_slots(&slots, None, placed.table, writes);
         self.put(key(after), placed, writes)
     }
 
-    fn place(&mut self, service: &Service) -> Result<Entry, Full> {
+    fn place(&mut self, service: &Service) -> Result<Entry, LayoutError> {
         let count = u32::try_from(service.endpoints.len()).unwrap_or(u32::MAX);
         let slots = slots_of(self.choice, service);
         let first = self.endpoints.take(count)?;
@@ -112,13 +131,16 @@ impl Layout {
         Ok(Entry { first, count, table, slots })
     }
 
-    fn put(&mut self, key: ServiceKey<V4>, entry: Entry, writes: &mut Writes) -> Result<(), Full> {
+    fn put(&mut self, key: ServiceKey<V4>, entry: Entry, writes: &mut Writes) -> Result<(), LayoutError> {
         if self.entries.insert(key, entry) == Some(entry) {
             return Ok(());
         }
         writes.services.push((key, entry));
         let capacity = self.sizes.services;
-        if self.entries.len() > capacity as usize { Err(Full { map: "SERVICES", capacity }) } else { Ok(()) }
+        if self.entries.len() > capacity as usize {
+            return Err(LayoutError::Full { map: "SERVICES", capacity });
+        }
+        Ok(())
     }
 }
 
@@ -137,7 +159,7 @@ impl Space {
         Self { map, capacity, next: 0, free: BTreeMap::new() }
     }
 
-    fn take(&mut self, length: u32) -> Result<u32, Full> {
+    fn take(&mut self, length: u32) -> Result<u32, LayoutError> {
         if length == 0 {
             return Ok(0);
         }
@@ -150,7 +172,7 @@ impl Space {
                 self.next = end;
                 Ok(first)
             }
-            None => Err(Full { map: self.map, capacity: self.capacity }),
+            None => Err(LayoutError::Full { map: self.map, capacity: self.capacity }),
         }
     }
 
@@ -191,17 +213,19 @@ pub(super) fn slots_of(choice: EndpointChoice, service: &Service) -> u32 {
 }
 
 /// Its Maglev table in elements of the map; the last one is filled up with zeros.
-pub(super) fn table(choice: EndpointChoice, service: &Service) -> Vec<Slots> {
+pub(super) fn table(choice: EndpointChoice, service: &Service) -> Result<Vec<Slots>, LayoutError> {
     let size = slots_of(choice, service) as usize;
     let mut slots = vec![0; size.next_multiple_of(SLOTS_AN_ELEMENT as usize)];
     if size > 0 {
         let endpoints = endpoints(service);
         let mut turns = vec![Turn::default(); endpoints.len()];
-        // Only a service of more endpoints than any table has slots cannot have one; `Wishes` allows no such.
-        let built: Result<(), maglev::MaglevError> = build(&endpoints, &mut turns, &mut slots[..size]);
-        debug_assert_eq!(built, Ok(()));
+        build(&endpoints, &mut turns, &mut slots[..size]).map_err(|source| LayoutError::Table {
+            service: name(&key(service)),
+            endpoints: endpoints.len(),
+            source,
+        })?;
     }
-    slots.chunks_exact(SLOTS_AN_ELEMENT as usize).map(|chunk| [chunk[0], chunk[1], chunk[2], chunk[3]]).collect()
+    Ok(slots.chunks_exact(SLOTS_AN_ELEMENT as usize).map(|chunk| [chunk[0], chunk[1], chunk[2], chunk[3]]).collect())
 }
 
 fn write_endpoints(new: &[Endpoint<V4>], old: Option<&[Endpoint<V4>]>, first: u32, writes: &mut Writes) {
@@ -308,9 +332,28 @@ mod tests {
         let workload = workload(1, 2, EndpointChoice::Random);
         let mut layout = Layout::new(EndpointChoice::Random, Sizes { services: 9, endpoints: 1, slots: 1 });
         let full = layout.add(&workload.services[0], &mut Writes::default()).expect_err("full");
-        assert_eq!(full, Full { map: "ENDPOINTS", capacity: 1 });
+        assert_eq!(full, LayoutError::Full { map: "ENDPOINTS", capacity: 1 });
         let mut layout = Layout::new(EndpointChoice::Random, Sizes { services: 1, endpoints: 9, slots: 1 });
         let full = layout.add(&workload.services[0], &mut Writes::default()).expect_err("full");
-        assert_eq!(full, Full { map: "SERVICES", capacity: 1 });
+        assert_eq!(full, LayoutError::Full { map: "SERVICES", capacity: 1 });
+    }
+
+    #[test]
+    fn a_table_that_cannot_be_built_is_said_and_leaves_everything_as_it_was() {
+        let mut workload = workload(1, 1, EndpointChoice::Maglev);
+        let small = workload.services[0].clone();
+        let many = (0..65_536_u32).map(|at| Pod { addr: (0x0a80_0000 + at).into(), port: 8080 }).collect();
+        workload.services[0].endpoints = many;
+        let large = &workload.services[0];
+        let mut layout = Layout::new(EndpointChoice::Maglev, Sizes::of(&workload));
+        let mut writes = Writes::default();
+        let error = layout.add(large, &mut writes).expect_err("no slot can name the last");
+        let (service, endpoints) = ("10.64.0.10:80/tcp".to_owned(), 65_536);
+        assert_eq!(error, LayoutError::Table { service, endpoints, source: MaglevError::TooManyEndpoints });
+        layout.add(&small, &mut writes).expect("fits");
+        let mut change = Writes::default();
+        layout.change(&small, large, &mut change).expect_err("no better as a change");
+        assert_eq!(change, Writes::default());
+        assert_eq!((writes.endpoints[0].0, writes.slots[0].0), (0, 0));
     }
 }

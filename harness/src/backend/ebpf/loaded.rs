@@ -11,7 +11,7 @@ use aya::{Ebpf, EbpfLoader, Pod};
 use datapath_common::balancer::{Config, Endpoint, Service as Entry, ServiceKey, V4};
 
 use super::Hook;
-use super::layout::{FLOWS, Full, Layout, Sizes, Slots, Writes};
+use super::layout::{FLOWS, Layout, Sizes, Slots, Writes};
 use crate::backend::{BackendError, ProgrammingCost, XdpPrograms};
 use crate::net::{Link, NODE_BACKEND_DEVICE, NODE_CLIENT_DEVICE, NetNs, Rtnl};
 use crate::probe::{Filter, ProbeError, classifier, xdp};
@@ -168,12 +168,6 @@ impl Loaded {
 
 fn refused(map: &'static str, source: io::Error) -> BackendError {
     BackendError::Map { map, source }
-}
-
-impl From<Full> for BackendError {
-    fn from(Full { map, capacity }: Full) -> Self {
-        Self::MapFull { map, capacity }
-    }
 }
 
 fn create(sizes: Sizes, aims: u32) -> Result<Ebpf, ProbeError> {

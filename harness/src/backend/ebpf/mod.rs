@@ -11,6 +11,7 @@ mod render;
 mod test_run;
 
 pub use again::{Again, Behind};
+pub use layout::LayoutError;
 pub use loaded::OBJECT;
 pub use test_run::Ran;
 

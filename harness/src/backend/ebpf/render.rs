@@ -16,13 +16,15 @@ pub(super) fn render(hook: Hook, workload: &Workload) -> Rendered {
     let sizes = Sizes::of(workload);
     let mut layout = Layout::new(workload.endpoint_choice, sizes);
     let mut writes = Writes::default();
-    for service in &workload.services {
-        // The maps are twice as large as the workload.
-        let _ = layout.add(service, &mut writes);
-    }
+    let refused: String = workload
+        .services
+        .iter()
+        .filter_map(|service| layout.add(service, &mut writes).err())
+        .map(|error| format!("{error}\n"))
+        .collect();
     let document = |command: String, text| Document { command, text };
     let map = |map: &str, size: u32| format!("bpf(2): map {map}, {size} elements");
-    Rendered {
+    let mut rendered = Rendered {
         documents: vec![
             document(map("CONFIG", 1), format!("node {}\n", workload.addresses.node_addr)),
             document(map("CONNECTIONS and REPLIES", FLOWS), String::new()),
@@ -31,7 +33,11 @@ pub(super) fn render(hook: Hook, workload: &Workload) -> Rendered {
             document(map("SERVICES", sizes.services), services(&writes)),
             document(attached_by(hook), attachments(hook)),
         ],
+    };
+    if !refused.is_empty() {
+        rendered.documents.push(document("not programmed".into(), refused));
     }
+    rendered
 }
 
 fn endpoints(writes: &Writes) -> String {
