@@ -5,6 +5,9 @@
 //! up as an answer, then as a request; where there is none they look the service up, ask its scheduler, and send the packet
 //! out through the node's output hooks. Answers of endpoints come through the forward hook.
 //!
+//! A service that is found but has no destination rejects. Two things are left to the node instead: what comes from FTP's data port,
+//! and what FTP's service alone was found for on another port than its own. (kube-proxy's rules reject the second before IPVS sees it.)
+//!
 //! Not modelled: time (nothing expires), persistence, thresholds of destinations, and the sync and estimator threads.
 
 mod connections;
@@ -23,7 +26,7 @@ use crate::random::Random;
 use crate::{Addresses, Datapath, Decision, Outcome, Packet, Service, Steps};
 use connections::Connections;
 use rules::RuleSet;
-use services::Services;
+use services::{Scheduled, Services};
 
 /// Salt of the connection table's key, which the kernel draws apart from others.
 const CONNECTION_KEY: u64 = 0x636f_6e6e;
@@ -99,9 +102,9 @@ impl Datapath for Ipvs {
 
 /// What IPVS's input hook does with a packet.
 enum Served {
-    /// Nothing: no service's.
+    /// Nothing: no service's, or one that leaves it to the node.
     Not,
-    /// Its service has no destination for it (`ip_vs_leave`).
+    /// Its service has no destination for it.
     Rejects,
     Sends(SocketAddrV4),
 }
@@ -117,9 +120,14 @@ fn serve(
         return Served::Sends(endpoint);
     }
     let Some(service) = services.find(packet, mark, steps) else { return Served::Not };
-    let Some(endpoint) = services.schedule(service, packet, steps) else { return Served::Rejects };
-    connections.add(packet, endpoint);
-    Served::Sends(endpoint)
+    match services.schedule(service, packet, steps) {
+        Scheduled::Left => Served::Not,
+        Scheduled::Rejected => Served::Rejects,
+        Scheduled::Sent(endpoint) => {
+            connections.add(packet, endpoint);
+            Served::Sends(endpoint)
+        }
+    }
 }
 
 #[cfg(test)]

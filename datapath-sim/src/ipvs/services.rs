@@ -67,6 +67,17 @@ impl Hash {
     }
 }
 
+/// What a service makes of a packet that opens a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scheduled {
+    /// It goes to this destination, and the connection is counted as its own.
+    Sent(SocketAddrV4),
+    /// There is no destination for it: ICMP port unreachable, whatever the protocol (`ip_vs_leave`).
+    Rejected,
+    /// IPVS leaves it to the node (`NF_ACCEPT`).
+    Left,
+}
+
 /// The services of a node and the buckets that they stand in.
 #[derive(Debug, Clone)]
 pub(super) struct Services {
@@ -75,7 +86,8 @@ pub(super) struct Services {
     /// Index, and how many services were in the bucket before it.
     index: HashMap<(Protocol, SocketAddrV4), (usize, u32)>,
     services: Vec<VirtualService>,
-    /// Whether some service has FTP's port, and some the port 0 that stands for any (`ftpsvc_counter`, `nullsvc_counter`).
+    /// Whether some service has FTP's port, of whatever protocol, and some the port 0 that stands for any (`ftpsvc_counter`,
+    /// `nullsvc_counter`).
     has_ftp: bool,
     has_any_port: bool,
 }
@@ -88,7 +100,7 @@ impl Services {
             lengths: vec![0; hash.mask as usize + 1],
             index: map_for(services.len()),
             services: Vec::with_capacity(services.len()),
-            has_ftp: services.iter().any(|service| service.protocol == Protocol::Tcp && service.address.port() == FTP),
+            has_ftp: services.iter().any(|service| service.address.port() == FTP),
             has_any_port: services.iter().any(|service| service.address.port() == 0),
         };
         services.iter().for_each(|service| this.add(service, scheduler));
@@ -131,14 +143,22 @@ impl Services {
         found.map(|(service, _)| service)
     }
 
-    /// The destination of a new connection, which is counted as its own; none where the service has none to give.
-    pub(super) fn schedule(&mut self, service: usize, packet: &Packet, steps: &mut Steps) -> Option<SocketAddrV4> {
-        let service = &mut self.services[service];
-        // A service of another port is for persistent connections only (`ip_vs_schedule`).
-        if service.port() != packet.destination.port() {
-            return None;
+    /// What the service that was found makes of a new connection (`ip_vs_schedule`, then `ip_vs_leave`).
+    pub(super) fn schedule(&mut self, service: usize, packet: &Packet, steps: &mut Steps) -> Scheduled {
+        // The data connection of active FTP comes from a destination, which is known to IPVS or is none of its own.
+        if packet.source.port() == FTP_DATA {
+            return Scheduled::Left;
         }
-        service.schedule(packet, steps)
+        let service = &mut self.services[service];
+        let asked = packet.destination.port();
+        // A service of another port takes persistent connections only.
+        let chosen = if service.port() == asked { service.schedule(packet, steps) } else { None };
+        match chosen {
+            Some(destination) => Scheduled::Sent(destination),
+            // It was asked because its data connections may have any port: what is not FTP's is none of its business.
+            None if service.port() == FTP && asked != FTP => Scheduled::Left,
+            None => Scheduled::Rejected,
+        }
     }
 
     pub(super) fn connections(&self, service: usize) -> Vec<(SocketAddrV4, u32, u32)> {
@@ -221,7 +241,34 @@ mod tests {
         services.push(service(0x0a40_000a, 0, Protocol::Tcp));
         let mut any = Services::new(&services, Scheduler::Rr, Table::Fixed256);
         assert_eq!(counted(&any, &ask(80), false).0, Some(1));
-        assert_eq!(any.schedule(1, &ask(80), &mut Steps::default()), None, "port 0 is for persistent services");
+        let (mut steps, nobody) = (Steps::default(), "port 0 is for persistent services");
+        assert_eq!(any.schedule(1, &ask(80), &mut steps), Scheduled::Rejected, "{nobody}");
+    }
+
+    #[test]
+    fn ftp_is_counted_whatever_its_protocol_and_looked_for_over_tcp_alone() {
+        let services = [service(0x0a40_000a, FTP, Protocol::Udp)];
+        let table = Services::new(&services, Scheduler::Rr, Table::Fixed256);
+        let ask = |protocol| asks(&service(0x0a40_000a, 5000, protocol));
+        assert_eq!(counted(&table, &ask(Protocol::Tcp), false), (None, 2, 0));
+        assert_eq!(counted(&table, &ask(Protocol::Udp), false), (None, 1, 0));
+    }
+
+    #[test]
+    fn what_only_ftps_service_may_know_is_left_to_the_node() {
+        let mut ftp = service(0x0a40_000a, FTP, Protocol::Tcp);
+        let ask = |port| asks(&service(0x0a40_000a, port, Protocol::Tcp));
+        let mut steps = Steps::default();
+        let mut empty = Services::new(&[ftp.clone()], Scheduler::Rr, Table::Fixed256);
+        assert_eq!(empty.schedule(0, &ask(FTP), &mut steps), Scheduled::Rejected);
+        assert_eq!(empty.schedule(0, &ask(5000), &mut steps), Scheduled::Left);
+        let address = SocketAddrV4::new([10, 128, 0, 2].into(), 21);
+        ftp.endpoints.push(crate::Endpoint { address, weight: 1 });
+        let mut one = Services::new(&[ftp], Scheduler::Rr, Table::Fixed256);
+        assert_eq!(one.schedule(0, &ask(FTP), &mut steps), Scheduled::Sent(address));
+        assert_eq!(one.schedule(0, &ask(FTP_DATA), &mut steps), Scheduled::Left);
+        let source = SocketAddrV4::new([10, 248, 0, 1].into(), FTP_DATA);
+        assert_eq!(one.schedule(0, &Packet { source, ..ask(FTP) }, &mut steps), Scheduled::Left);
     }
 
     proptest! {

@@ -81,6 +81,16 @@ fn what_has_no_answer_is_rejected_and_pods_are_routed() {
 }
 
 #[test]
+fn ipvs_leaves_to_the_node_what_comes_from_ftps_data_port() {
+    let services = services(1, 1, 1);
+    let mut node = node(&services, Table::Fixed256);
+    let packet = to(services[0].address);
+    let from = |port| Packet { source: SocketAddrV4::new(*packet.source.ip(), port), ..packet };
+    assert_eq!(node.process(&from(20)).decision, Decision::Route);
+    assert_eq!(node.process(&from(22)).decision, Decision::Endpoint(services[0].endpoints[0].address));
+}
+
+#[test]
 fn what_comes_from_outside_the_cluster_is_masqueraded() {
     let services = services(1, 1, 1);
     let mut node = node(&services, Table::Fixed256);
