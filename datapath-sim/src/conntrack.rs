@@ -2,14 +2,21 @@
 //!
 //! A flow is known by the 5-tuple of its first packet and by that of the answer to what became of it. Nothing expires: a model's
 //! clock stands still.
+//!
+//! Not modelled, where a source is taken: that a masquerade without `--random-fully` keeps the port which its client's other flows got
+//! (`find_appropriate_src`), that newer kernels take over the port of a closing connection (`nf_nat_used_tuple_harder`), and that two flows which
+//! clash may be made one (`nf_ct_resolve_clash`).
 
 use std::net::SocketAddrV4;
 
+use crate::random::Random;
 use crate::table::HashMap;
 use crate::{Packet, Steps};
 
-/// First port that a translated source takes; lower ones are privileged (`nf_nat_l4proto_unique_tuple`).
-const FIRST_PORT: u16 = 1024;
+/// Ports that are tried one after another, in the first round (`max_attempts` in `nf_nat_l4proto_unique_tuple`).
+const FIRST_ROUND: u32 = 128;
+/// A round of fewer is the last.
+const LAST_ROUND: u32 = 16;
 
 /// Which way a packet of a known flow goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,28 +70,76 @@ impl Conntrack {
         Some(Known { direction, established: flow.seen_reply, translated, dnat })
     }
 
-    /// A source for `translated` whose answers no other flow expects: its own where that is free, else the next port. One probe for
-    /// each that is tried.
-    pub(crate) fn free_source(&self, translated: Packet, steps: &mut Steps) -> SocketAddrV4 {
-        let mut packet = translated;
-        for _ in FIRST_PORT..=u16::MAX {
-            steps.conntrack_probes += 1;
-            if !self.index.contains_key(&packet.reversed()) {
-                break;
+    /// The source of a new flow that leaves as `translated` (`get_unique_tuple`): its own where no other flow expects its answers, else,
+    /// and with `random_fully` at once, one that is drawn. One probe for each that is tried.
+    pub(crate) fn source(
+        &self,
+        translated: Packet,
+        random_fully: bool,
+        random: &mut Random,
+        steps: &mut Steps,
+    ) -> SocketAddrV4 {
+        if !random_fully {
+            // As it came, and once more after the address has been chosen, which can be only that one.
+            for _ in 0..2 {
+                if self.is_free(&translated, steps) {
+                    return translated.source;
+                }
             }
-            packet.source.set_port(packet.source.port().checked_add(1).unwrap_or(FIRST_PORT));
         }
-        packet.source
+        self.drawn_source(translated, random, steps)
     }
 
-    /// Confirms a new flow that leaves as `translated`: a probe for each direction.
-    pub(crate) fn confirm(&mut self, original: Packet, translated: Packet, steps: &mut Steps) {
+    /// `nf_nat_l4proto_unique_tuple()`: ports in a row from a random one on, in rounds that get shorter. Where all that it tried are taken
+    /// the last one is left, and [`confirm`](Self::confirm) refuses the flow.
+    fn drawn_source(&self, mut packet: Packet, random: &mut Random, steps: &mut Steps) -> SocketAddrV4 {
+        let (first, ports) = like(packet.source.port());
+        let mut attempts = FIRST_ROUND;
+        loop {
+            let mut offset = random.next_u32() as u16;
+            for _ in 0..attempts {
+                packet.source.set_port(first + offset % ports);
+                if self.is_free(&packet, steps) {
+                    return packet.source;
+                }
+                offset = offset.wrapping_add(1);
+            }
+            if attempts < LAST_ROUND {
+                return packet.source;
+            }
+            attempts /= 2;
+        }
+    }
+
+    /// `nf_nat_used_tuple()`: whether no flow expects the answers of `translated`.
+    fn is_free(&self, translated: &Packet, steps: &mut Steps) -> bool {
+        steps.conntrack_probes += 1;
+        !self.index.contains_key(&translated.reversed())
+    }
+
+    /// Confirms a new flow that leaves as `translated`: a probe for each direction. `false` where another flow expects its answers: the
+    /// packet is dropped then (`__nf_conntrack_confirm`).
+    #[must_use]
+    pub(crate) fn confirm(&mut self, original: Packet, translated: Packet, steps: &mut Steps) -> bool {
         steps.conntrack_probes += 2;
         let reply = translated.reversed();
+        if self.index.contains_key(&reply) {
+            return false;
+        }
         let flow = self.flows.len();
         self.flows.push(Flow { original, reply, seen_reply: false });
         self.index.insert(original, (flow, Direction::Original));
         self.index.insert(reply, (flow, Direction::Reply));
+        true
+    }
+}
+
+/// The ports among which a source is drawn, first and number: as privileged as the one it had, by a loose convention.
+fn like(port: u16) -> (u16, u16) {
+    match port {
+        0..512 => (1, 511),
+        512..1024 => (600, 424),
+        _ => (1024, 64_512),
     }
 }
 
@@ -104,7 +159,7 @@ mod tests {
         let sent = packet("10.0.0.1:1000", "10.64.0.10:80");
         assert!(table.find(&sent, &mut steps).is_none());
         let translated = packet("10.0.0.1:1000", "10.128.0.2:8080");
-        table.confirm(sent, translated, &mut steps);
+        assert!(table.confirm(sent, translated, &mut steps));
         let again = table.find(&sent, &mut steps).expect("known");
         assert!(!again.established && again.dnat && again.translated == translated);
         let answer = table.find(&translated.reversed(), &mut steps).expect("known");
@@ -113,13 +168,62 @@ mod tests {
         assert_eq!(steps.conntrack_probes, 6);
     }
 
+    const POD: &str = "10.128.0.2:8080";
+
+    /// A table in which these source ports are taken towards the pod, and a flow more.
+    fn taken(ports: impl Iterator<Item = u16>) -> (Conntrack, Packet) {
+        let mut table = Conntrack::default();
+        let sent = |port: u16, to: &str| packet(&format!("10.0.0.1:{port}"), to);
+        for port in ports {
+            assert!(table.confirm(sent(port, "10.64.0.10:80"), sent(port, POD), &mut Steps::default()));
+        }
+        (table, sent(40_000, POD))
+    }
+
+    fn port(table: &Conntrack, sent: Packet, random_fully: bool, seed: u64) -> (u16, u64) {
+        let mut steps = Steps::default();
+        let source = table.source(sent, random_fully, &mut Random::new(seed), &mut steps);
+        (source.port(), steps.conntrack_probes)
+    }
+
     #[test]
-    fn a_source_that_is_taken_moves_to_the_next_port() {
-        let (mut table, mut steps) = (Conntrack::default(), Steps::default());
-        let to = |vip| packet("10.0.0.1:65535", vip);
-        let pod = packet("10.0.0.1:65535", "10.128.0.2:8080");
-        table.confirm(to("10.64.0.10:80"), pod, &mut steps);
-        assert_eq!(table.free_source(pod, &mut steps), "10.0.0.1:1024".parse().expect("an address"));
-        assert_eq!(steps.conntrack_probes, 4);
+    fn a_source_that_is_free_stays_unless_it_is_to_be_random() {
+        let (table, sent) = taken(std::iter::empty());
+        assert_eq!(port(&table, sent, false, 1), (40_000, 1));
+        let ports: std::collections::BTreeSet<_> = (0..50).map(|seed| port(&table, sent, true, seed)).collect();
+        assert!(ports.len() > 45 && ports.iter().all(|(port, probes)| *port >= 1024 && *probes == 1), "{ports:?}");
+    }
+
+    #[test]
+    fn a_source_that_is_taken_moves_to_a_port_from_a_random_one_on() {
+        let (table, sent) = taken(40_000..=40_000);
+        let drawn = |seed| 1024 + Random::new(seed).next_u32() as u16 % 64_512;
+        for seed in 0..50 {
+            assert_eq!(port(&table, sent, false, seed), (drawn(seed), 3));
+        }
+        // The three ports from the drawn one on are taken too.
+        let (table, sent) = taken((drawn(1)..).take(3).chain(40_000..=40_000));
+        assert_eq!(port(&table, sent, false, 1), (drawn(1) + 3, 6));
+    }
+
+    #[test]
+    fn ports_stay_as_privileged_as_they_were() {
+        let (table, sent) = taken(std::iter::empty());
+        let from = |port: u16| Packet { source: SocketAddrV4::new(*sent.source.ip(), port), ..sent };
+        let mut random = Random::new(2);
+        let mut drawn = |port| table.source(from(port), true, &mut random, &mut Steps::default()).port();
+        assert!((0..2_000).all(|_| (1..512).contains(&drawn(80))));
+        assert!((0..2_000).all(|_| (600..1024).contains(&drawn(512))));
+        assert!((0..2_000).all(|_| (1024..=u16::MAX).contains(&drawn(1024))));
+    }
+
+    /// 128 ports, then 64, 32, 16 and 8.
+    #[test]
+    fn where_all_that_are_tried_are_taken_the_flow_is_refused() {
+        let (mut table, sent) = taken(1024..=u16::MAX);
+        let (last, probes) = port(&table, sent, true, 3);
+        assert_eq!(probes, 248);
+        let again = Packet { source: SocketAddrV4::new(*sent.source.ip(), last), ..sent };
+        assert!(!table.confirm(packet("10.0.0.1:40000", "10.64.0.11:80"), again, &mut Steps::default()));
     }
 }

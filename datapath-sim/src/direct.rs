@@ -27,10 +27,9 @@ pub struct DirectConntrack {
 impl Datapath for DirectConntrack {
     fn process(&mut self, packet: &Packet) -> Outcome {
         let mut steps = Steps { routes: 1, ..Steps::default() };
-        if self.conntrack.find(packet, &mut steps).is_none() {
-            self.conntrack.confirm(*packet, *packet, &mut steps);
-        }
-        Outcome { decision: Decision::Route, packet: *packet, steps }
+        let known = self.conntrack.find(packet, &mut steps).is_some();
+        let leaves = known || self.conntrack.confirm(*packet, *packet, &mut steps);
+        Outcome { decision: if leaves { Decision::Route } else { Decision::Drop }, packet: *packet, steps }
     }
 
     fn reply(&mut self, packet: &Packet) -> Outcome {

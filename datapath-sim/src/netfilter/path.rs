@@ -1,15 +1,12 @@
 //! The hooks at which translations are decided and applied.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::Ipv4Addr;
 
 use super::walk::Nat;
 use super::{Chain, Rules, TableName, Verdict, Walk};
 use crate::conntrack::Conntrack;
 use crate::random::Random;
 use crate::{Decision, Outcome, Packet, Steps};
-
-/// First port of a masqueraded source, and how many follow (`nf_nat_l4proto_unique_tuple`).
-const MASQUERADE_PORTS: (u16, u32) = (1024, 64_512);
 
 impl<'a, R: Rules> Walk<'a, R> {
     /// A packet at its entry; connection tracking has looked it up.
@@ -47,18 +44,18 @@ impl<'a, R: Rules> Walk<'a, R> {
             return;
         }
         self.base(TableName::Nat, Chain::Postrouting);
+        // kube-proxy masquerades with `--random-fully`.
+        let random_fully = self.nat.masquerade;
         if self.nat.masquerade {
-            let (first, ports) = MASQUERADE_PORTS;
-            let port = u32::from(first) + self.random.below(ports);
-            self.packet.source = SocketAddrV4::new(node, u16::try_from(port).unwrap_or(first));
+            self.packet.source.set_ip(node);
         }
-        self.packet.source = conntrack.free_source(self.packet, &mut self.steps);
+        self.packet.source = conntrack.source(self.packet, random_fully, self.random, &mut self.steps);
     }
 
     /// What became of a packet that has left: a new flow is confirmed.
     pub(crate) fn leave(mut self, conntrack: &mut Conntrack, original: &Packet) -> Outcome {
-        if self.known.is_none() {
-            conntrack.confirm(*original, self.packet, &mut self.steps);
+        if self.known.is_none() && !conntrack.confirm(*original, self.packet, &mut self.steps) {
+            return self.end(Decision::Drop, original);
         }
         let decision = if self.packet.destination == original.destination || self.is_answer() {
             Decision::Route
