@@ -14,11 +14,12 @@ pub const fn scale(draw: u32, count: u32) -> u32 {
     ((draw as u64 * count as u64) >> 32) as u32
 }
 
-/// The hash of a flow, by which it finds its slot in a Maglev table: the same on every machine and in every run.
+/// The hash of a flow, by which it finds its slot in a Maglev table: the same on every machine, whatever its byte order, and in every
+/// run. Addresses and ports enter as little-endian numbers of their bytes in the packet.
 #[inline(always)]
 #[must_use]
 pub fn hash<A: Address>(flow: &ConnectionKey<A>) -> u32 {
-    let ports = (flow.src_port_be as u32) << 16 | flow.dst_port_be as u32;
+    let ports = (flow.src_port_be.to_le() as u32) << 16 | flow.dst_port_be.to_le() as u32;
     let hash = flow.dst.fold(flow.src.fold(SEED));
     finish(mix(mix(hash, ports), flow.protocol))
 }
@@ -68,6 +69,16 @@ mod tests {
         assert_eq!(murmur(&[0xffff_ffff], 0), 0x7629_3b50);
         assert_eq!(murmur(&[0x8765_4321], 0), 0xf55b_516b);
         assert_eq!(murmur(&[0x8765_4321], 0x5082_edee), 0x2362_f9de);
+    }
+
+    #[test]
+    fn a_flow_hashes_alike_whatever_the_byte_order_of_the_machine() {
+        let words = [[10, 0, 0, 1], [10, 96, 0, 1]].map(u32::from_le_bytes);
+        let ports = u32::from(u16::from_le_bytes([0x30, 0x39])) << 16 | u32::from(u16::from_le_bytes([0, 80]));
+        let expected = [words[0], words[1], ports, 6].into_iter().fold(SEED, mix);
+        assert_eq!(hash(&flow(0x0a00_0001, 0x3039)), finish(expected));
+        let v6 = V6([[1, 2, 3, 4], [5, 6, 7, 8], [9, 10, 11, 12], [13, 14, 15, 16]].map(u32::from_ne_bytes));
+        assert_eq!(v6.fold(7), [0x0403_0201, 0x0807_0605, 0x0c0b_0a09, 0x100f_0e0d].into_iter().fold(7, mix));
     }
 
     #[test]

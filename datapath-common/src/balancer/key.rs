@@ -6,7 +6,7 @@ use super::choose::mix;
 
 /// An address of one family, as its bytes stand in a packet.
 pub trait Address: Copy + Eq + Ord + Hash + core::fmt::Debug {
-    /// Mixes the address into a hash.
+    /// Mixes the address into a hash, alike on machines of either byte order.
     #[must_use]
     fn fold(self, hash: u32) -> u32;
 }
@@ -43,7 +43,7 @@ impl V4 {
 impl Address for V4 {
     #[inline(always)]
     fn fold(self, hash: u32) -> u32 {
-        mix(hash, self.0)
+        mix(hash, self.0.to_le())
     }
 }
 
@@ -56,7 +56,7 @@ impl Address for V6 {
     #[inline(always)]
     fn fold(self, hash: u32) -> u32 {
         let [a, b, c, d] = self.0;
-        mix(mix(mix(mix(hash, a), b), c), d)
+        mix(mix(mix(mix(hash, a.to_le()), b.to_le()), c.to_le()), d.to_le())
     }
 }
 

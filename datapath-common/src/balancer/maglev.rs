@@ -95,7 +95,7 @@ pub fn build<A: Address>(
 }
 
 fn begin<A: Address>(endpoint: &Endpoint<A>, size: u32) -> Turn {
-    let named = |seed| finish(mix(endpoint.addr.fold(seed), u32::from(endpoint.port_be)));
+    let named = |seed| finish(mix(endpoint.addr.fold(seed), u32::from(endpoint.port_be.to_le())));
     Turn { next: named(OFFSET_SEED) % size, skip: named(SKIP_SEED) % (size - 1) + 1 }
 }
 
