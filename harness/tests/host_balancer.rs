@@ -346,6 +346,8 @@ fn assert_rejected(bench: &Bench, frame: &[u8], quoted: usize) {
     let Transport::Unreachable { code, original } = &answer.transport else { panic!("{answer:?}") };
     assert_eq!((*code, &original[..]), (3, &frame[14..14 + quoted]), "{:?}", bench.hook);
     assert_eq!((answer.ttl, ran.frame.len()), (64, 42 + quoted));
+    // As the kernel's own: internetwork control with the packet's type of service, and free to be fragmented.
+    assert_eq!((ran.frame[15], ran.frame[20]), (0xc0 | frame[15] & 0x1e, 0), "{:?}", bench.hook);
 }
 
 #[test]
@@ -356,6 +358,21 @@ fn a_service_without_endpoints_is_rejected() {
         assert_rejected(bench, &Datagram { payload: vec![7; 1000], ..lonely.clone() }.frame(), 40);
         assert_rejected(bench, &Datagram { payload: Vec::new(), ..lonely.clone() }.frame(), 40);
         assert_rejected(bench, &Datagram { options: vec![1; 40], ..lonely }.frame(), 80);
+    });
+}
+
+#[test]
+fn a_rejection_keeps_the_type_of_service_and_has_an_identification_of_its_own() {
+    both(|bench| {
+        let mut frame = Datagram { destination: (LONELY, 80), ..tcp() }.frame();
+        frame[15] = 0xbb;
+        // The header's checksum, which the rejection quotes.
+        let sum = u16::from_be_bytes([frame[24], frame[25]]);
+        frame[24..26].copy_from_slice(&(!ones_complement_sum(!sum, 0xbb)).to_be_bytes());
+        assert_rejected(bench, &frame, 40);
+        let id = || parse(&bench.forward(&frame).frame).fragment.0;
+        let ids: BTreeSet<_> = (0..20).map(|_| id()).collect();
+        assert!(ids.len() > 15, "{:?}: {ids:?}", bench.hook);
     });
 }
 

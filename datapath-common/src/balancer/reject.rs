@@ -1,4 +1,10 @@
-//! The rejection: ICMP port unreachable (RFC 792), as the kernel's `icmp_send` makes it for netfilter's `reject`.
+//! The rejection: ICMP port unreachable (RFC 792), as the kernel's `icmp_send` makes it for netfilter's `reject`: it may be fragmented
+//! (the kernel's ICMP socket has `IP_PMTUDISC_DONT`), has an identification, keeps the rejected packet's type of service and has the
+//! default time to live.
+//!
+//! It differs in four things: it quotes the transport header and no more, where the kernel quotes up to 576 bytes; it is not limited in
+//! rate; it does not echo IP options; and its identification is drawn, where the kernel takes it from a counter
+//! (`__ip_select_ident`).
 
 use super::V4;
 use super::checksum::fold;
@@ -12,8 +18,9 @@ pub const GROWTH: usize = HEADER_LEN - 14;
 
 const ETHERTYPE_IPV4: u16 = 0x0800;
 /// Version 4, five words of header; precedence "internetwork control" (RFC 1812, section 4.3.2.5).
-const VERSION_AND_TOS: u16 = 0x45c0;
-const DONT_FRAGMENT: u16 = 0x4000;
+const VERSION_AND_PRECEDENCE: u16 = 0x45c0;
+/// What is kept of the rejected packet's type of service (`IPTOS_TOS_MASK`).
+const TOS: u8 = 0x1e;
 const TTL_AND_ICMP: u16 = 64 << 8 | 1;
 const PORT_UNREACHABLE: u16 = 3 << 8 | 3;
 
@@ -28,6 +35,10 @@ pub struct Rejection {
     pub node: V4,
     /// The sender of the rejected packet.
     pub client: V4,
+    /// Type of service of the rejected packet.
+    pub tos: u8,
+    /// Identification: what RFC 6864 asks of one is that it does not soon come again between the same two addresses.
+    pub id: u16,
     /// Bytes of the rejected packet that are quoted, its IPv4 header included.
     pub quoted: u16,
     /// Sum of the quoted words behind the IPv4 header. That header itself adds nothing: with its checksum it sums up to all ones,
@@ -44,9 +55,9 @@ impl Rejection {
         [words[0], words[1], words[2]] = self.dst_mac;
         [words[3], words[4], words[5]] = self.src_mac;
         words[6] = ETHERTYPE_IPV4.to_be();
-        words[7] = VERSION_AND_TOS.to_be();
+        words[7] = (VERSION_AND_PRECEDENCE | (self.tos & TOS) as u16).to_be();
         words[8] = (self.quoted + 28).to_be();
-        words[10] = DONT_FRAGMENT.to_be();
+        words[9] = self.id.to_be();
         words[11] = TTL_AND_ICMP.to_be();
         [words[13], words[14]] = self.node.words();
         [words[15], words[16]] = self.client.words();
@@ -101,7 +112,7 @@ mod tests {
     proptest! {
         #[test]
         fn checksums_are_valid(
-            client: u32, node: u32, mut header in prop::collection::vec(any::<u16>(), 10..=30), transport in prop::collection::vec(any::<u16>(), 4..=10),
+            client: u32, node: u32, tos: u8, id: u16, mut header in prop::collection::vec(any::<u16>(), 10..=30), transport in prop::collection::vec(any::<u16>(), 4..=10),
         ) {
             // A valid IPv4 header of any length.
             header[0] |= 0x40;
@@ -112,6 +123,8 @@ mod tests {
                 src_mac: [2; 3],
                 node: V4(node),
                 client: V4(client),
+                tos,
+                id,
                 quoted: 2 * (header.len() + transport.len()) as u16,
                 transport_sum: transport.iter().map(|word| u32::from(*word)).sum(),
             };
@@ -130,12 +143,14 @@ mod tests {
             src_mac: mac_words([2, 0, 0, 0, 0, 2]),
             node: V4::new([192, 168, 0, 1]),
             client: V4::new([10, 0, 0, 1]),
+            tos: 0xff,
+            id: 0x1234,
             quoted: 28,
             transport_sum: 0,
         };
         let bytes: Vec<u8> = rejection.headers().iter().flat_map(|word| word.to_ne_bytes()).collect();
         assert_eq!(bytes[..14], [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0]);
-        assert_eq!(bytes[14..24], [0x45, 0xc0, 0, 56, 0, 0, 0x40, 0, 64, 1]);
+        assert_eq!(bytes[14..24], [0x45, 0xde, 0, 56, 0x12, 0x34, 0, 0, 64, 1]);
         assert_eq!(bytes[26..34], [192, 168, 0, 1, 10, 0, 0, 1]);
         assert_eq!(bytes[34..], [3, 3, 0xfc, 0xfc, 0, 0, 0, 0]);
     }

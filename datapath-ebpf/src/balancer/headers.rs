@@ -10,6 +10,8 @@ use datapath_common::frame::{IPPROTO_TCP, IPPROTO_UDP};
 pub(crate) const LONGEST: usize = ETH_LEN + 60 + TCP_LEN;
 /// Offset of the IPv4 header's checksum.
 pub(crate) const IP_CHECKSUM: usize = 24;
+/// Offset of the type of service.
+const TOS: usize = 15;
 /// Offset of the word of time to live and protocol.
 pub(crate) const TTL: usize = 22;
 
@@ -115,14 +117,14 @@ impl Headers {
         self.transport + transport_len(self.flow.protocol)
     }
 
-    /// The rejection of this packet, unless none may be sent.
+    /// The rejection of this packet, unless none may be sent. `id` is drawn.
     #[inline(always)]
-    pub(crate) fn rejection(&self, data: usize, end: usize, node: V4) -> Option<Rejection> {
-        if data + ETH_LEN > end {
+    pub(crate) fn rejection(&self, data: usize, end: usize, node: V4, id: u16) -> Option<Rejection> {
+        if data + TOS + 1 > end {
             return None;
         }
         // SAFETY: compared above.
-        let macs = unsafe { [0, 2, 4, 6, 8, 10].map(|at| word(data + at)) };
+        let (macs, tos) = unsafe { ([0, 2, 4, 6, 8, 10].map(|at| word(data + at)), *((data + TOS) as *const u8)) };
         let (dst_mac, src_mac) = ([macs[0], macs[1], macs[2]], [macs[3], macs[4], macs[5]]);
         let (transport_sum, first) = sum(data, end, self.transport, self.flow.protocol)?;
         let is_error = self.flow.protocol == IPPROTO_ICMP && !may_be_answered_icmp(first.to_ne_bytes()[0]);
@@ -134,6 +136,8 @@ impl Headers {
             src_mac: dst_mac,
             node,
             client: self.flow.src,
+            tos,
+            id,
             quoted: (self.quoted_end() - ETH_LEN) as u16,
             transport_sum,
         })

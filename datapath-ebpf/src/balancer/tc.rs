@@ -5,7 +5,7 @@ use aya_ebpf::helpers::{bpf_redirect, bpf_skb_change_head, bpf_skb_change_tail};
 use aya_ebpf::macros::classifier;
 use aya_ebpf::programs::TcContext;
 use datapath_common::balancer::reject::GROWTH;
-use datapath_common::balancer::{Decision, Endpoint, V4, balance};
+use datapath_common::balancer::{Decision, Endpoint, Tables, V4, balance};
 
 use crate::headers::{Headers, IP_CHECKSUM, LONGEST, Side};
 use crate::maps::{Maps, node, vip_of};
@@ -67,7 +67,7 @@ fn rewrite(ctx: &TcContext, headers: &Headers, side: Side, old: &Endpoint<V4>, n
 /// Turns the packet into its rejection and sends it back.
 #[inline(always)]
 fn reject(ctx: &TcContext, headers: &Headers) -> Option<i32> {
-    let rejection = headers.rejection(ctx.data(), ctx.data_end(), node()?)?.headers();
+    let rejection = headers.rejection(ctx.data(), ctx.data_end(), node()?, Maps.random() as u16)?.headers();
     // SAFETY: the context's own pointer; packet pointers are not used after the packet moves.
     unsafe {
         let skb = ctx.skb.skb;

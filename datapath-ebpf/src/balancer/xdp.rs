@@ -10,7 +10,7 @@ use aya_ebpf::macros::xdp;
 use aya_ebpf::programs::XdpContext;
 use datapath_common::balancer::checksum::Change;
 use datapath_common::balancer::reject::{GROWTH, HEADER_LEN, HEADER_WORDS};
-use datapath_common::balancer::{Decision, Endpoint, V4, balance};
+use datapath_common::balancer::{Decision, Endpoint, Tables, V4, balance};
 use datapath_common::frame::mac_words;
 
 use crate::headers::{Headers, IP_CHECKSUM, Side, TTL, transport_at, word};
@@ -152,7 +152,7 @@ fn forward(ctx: &XdpContext, src: V4, dst: V4) -> Option<u32> {
 #[inline(always)]
 fn reject(ctx: &XdpContext, headers: &Headers) -> Option<u32> {
     let (data, end) = (ctx.data(), ctx.data_end());
-    let rejection = headers.rejection(data, end, node()?)?.headers();
+    let rejection = headers.rejection(data, end, node()?, Maps.random() as u16)?.headers();
     let surplus = (end - data) as i32 - headers.quoted_end() as i32;
     // SAFETY: the context's own pointer; packet pointers are taken anew after the packet has moved.
     let moved =
