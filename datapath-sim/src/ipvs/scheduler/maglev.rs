@@ -3,7 +3,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::Destination;
+use super::{Destination, common_divisor};
 use crate::hash::hsiphash_1u32;
 
 /// The table's size, a prime (`CONFIG_IP_VS_MH_TAB_INDEX` = 12).
@@ -78,8 +78,4 @@ fn turns(destinations: &[Destination]) -> Vec<u32> {
     let largest = weights().max().unwrap_or(0) / divisor;
     let shift = (u32::BITS - largest.leading_zeros()).saturating_sub(TURN_BITS);
     weights().map(|weight| ((weight / divisor) >> shift).max(u32::from(weight > 0))).collect()
-}
-
-fn common_divisor(a: u32, b: u32) -> u32 {
-    if b == 0 { a } else { common_divisor(b, a % b) }
 }

@@ -178,5 +178,10 @@ impl VirtualService {
     }
 }
 
+/// The greatest common divisor; that of 0 and another number is the other.
+fn common_divisor(a: u32, b: u32) -> u32 {
+    if b == 0 { a } else { common_divisor(b, a % b) }
+}
+
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! Round robin, plain and weighted. Both go round a ring that has one place more than destinations: the list's head.
 
-use super::Destination;
+use super::{Destination, common_divisor};
 
 /// `ip_vs_rr_schedule()`: the next destination behind the one chosen last whose weight is above 0.
 pub(super) fn rr(destinations: &[Destination], last: &mut Option<usize>, looked_at: &mut u64) -> Option<usize> {
@@ -40,10 +40,10 @@ impl Wrr {
     pub(super) fn after_adding(weights: impl Iterator<Item = u32>) -> Self {
         let mut mark = Self { last: None, current: 0, largest: 0, interval: 1 };
         let (mut divisor, mut largest) = (0, 0);
-        for weight in weights.map(i64::from) {
-            divisor = if weight > 0 { common_divisor(weight, divisor) } else { divisor };
+        for weight in weights {
+            divisor = common_divisor(weight, divisor);
             largest = largest.max(weight);
-            mark.changed(divisor.max(1), largest);
+            mark.changed(divisor.max(1).into(), largest.into());
         }
         mark
     }
@@ -100,8 +100,4 @@ impl Wrr {
 /// Where the walk behind a place of the ring begins.
 fn behind(place: Option<usize>) -> usize {
     place.map_or(0, |at| at + 1)
-}
-
-fn common_divisor(a: i64, b: i64) -> i64 {
-    if b == 0 { a } else { common_divisor(b, a % b) }
 }
