@@ -11,6 +11,9 @@ pub struct Range {
 }
 
 impl Range {
+    /// 127.0.0.0/8.
+    pub const LOOPBACK: Self = Self::new(Ipv4Addr::LOCALHOST, 8);
+
     /// The range of `length` leading bits of `address` (32 at most).
     #[must_use]
     pub const fn new(address: Ipv4Addr, length: u8) -> Self {

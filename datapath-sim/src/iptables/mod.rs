@@ -11,7 +11,7 @@ pub(crate) use rules::MASQUERADE;
 use rules::RuleSet;
 
 use crate::conntrack::Conntrack;
-use crate::netfilter::{Chain, Rule, TableName, Verdict, Walk};
+use crate::netfilter::{Chain, Rule, Rules, TableName, Verdict, Walk};
 use crate::random::Random;
 use crate::{Addresses, Datapath, Decision, Outcome, Packet, Service};
 

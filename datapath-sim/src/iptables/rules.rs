@@ -11,7 +11,6 @@ use crate::{Addresses, Endpoint, Packet, Protocol, Range, Service};
 use Chain::{Forward, Input, Kube, Output, Postrouting, Prerouting};
 use TableName::{Filter, Nat};
 
-const LOOPBACK: Range = Range::new(Ipv4Addr::LOCALHOST, 8);
 /// An address that no cluster has (RFC 5737): the self-tests' ballast asks for it.
 const NOBODY: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 
@@ -68,10 +67,6 @@ impl RuleSet {
 
     pub(super) fn node(&self) -> Ipv4Addr {
         self.addresses.node
-    }
-
-    pub(super) fn of(&self, table: TableName, chain: Chain) -> impl Iterator<Item = Rule> + '_ {
-        (0..self.len(table, chain)).map(move |at| self.rule(table, chain, at))
     }
 
     fn portal(&self, portal: Portal) -> Rule {
@@ -170,12 +165,8 @@ fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-const fn jump(to: &'static str) -> Rule {
-    Rule::all(Target::Jump(Kube(to)))
-}
-
 const fn new(to: &'static str) -> Rule {
-    Rule { state: Some(StateMatch::New), ..jump(to) }
+    Rule { state: Some(StateMatch::New), ..Rule::jump(to) }
 }
 
 const fn state(state: StateMatch, target: Target) -> Rule {
@@ -185,24 +176,31 @@ const fn state(state: StateMatch, target: Target) -> Rule {
 /// The rules that are there whatever the services.
 fn fixed(table: TableName, chain: Chain) -> &'static [Rule] {
     match (table, chain) {
-        (Nat, Prerouting | Output) => const { &[jump("KUBE-SERVICES")] },
-        (Nat, Postrouting) => const { &[jump("KUBE-POSTROUTING")] },
+        (Nat, Prerouting | Output) => const { &[Rule::jump("KUBE-SERVICES")] },
+        (Nat, Postrouting) => const { &[Rule::jump("KUBE-POSTROUTING")] },
         (Nat, Kube("KUBE-POSTROUTING")) => MASQUERADE,
         (Nat, Kube("KUBE-MARK-MASQ")) => const { &[Rule::all(Target::Mark)] },
         (Filter, Forward) => {
-            const { &[new("KUBE-PROXY-FIREWALL"), jump("KUBE-FORWARD"), new("KUBE-SERVICES"), new("KUBE-EXTERNAL-SERVICES")] }
-        }
-        (Filter, Input) => {
             const {
                 &[
-                    jump("KUBE-FIREWALL"),
                     new("KUBE-PROXY-FIREWALL"),
-                    jump("KUBE-NODEPORTS"),
+                    Rule::jump("KUBE-FORWARD"),
+                    new("KUBE-SERVICES"),
                     new("KUBE-EXTERNAL-SERVICES"),
                 ]
             }
         }
-        (Filter, Output) => const { &[jump("KUBE-FIREWALL"), new("KUBE-PROXY-FIREWALL"), new("KUBE-SERVICES")] },
+        (Filter, Input) => {
+            const {
+                &[
+                    Rule::jump("KUBE-FIREWALL"),
+                    new("KUBE-PROXY-FIREWALL"),
+                    Rule::jump("KUBE-NODEPORTS"),
+                    new("KUBE-EXTERNAL-SERVICES"),
+                ]
+            }
+        }
+        (Filter, Output) => const { &[Rule::jump("KUBE-FIREWALL"), new("KUBE-PROXY-FIREWALL"), new("KUBE-SERVICES")] },
         (Filter, Kube("KUBE-FORWARD")) => {
             const {
                 &[
@@ -215,8 +213,8 @@ fn fixed(table: TableName, chain: Chain) -> &'static [Rule] {
         (Filter, Kube("KUBE-FIREWALL")) => {
             const {
                 &[Rule {
-                    source: Some((LOOPBACK, true)),
-                    destination: Some(LOOPBACK),
+                    source: Some((Range::LOOPBACK, true)),
+                    destination: Some(Range::LOOPBACK),
                     ..state(StateMatch::NotEstablishedNorDnat, Target::Drop)
                 }]
             }

@@ -3,7 +3,6 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use proptest::prelude::*;
 
 use super::*;
-use crate::netfilter::Rules;
 use crate::{Endpoint, Protocol};
 
 /// `n` services with `m` endpoints each at 10.64.0.10 and on; the client is in the cluster.

@@ -10,7 +10,6 @@ use crate::{Addresses, Packet, Protocol, Range, Service};
 use Chain::{Forward, Input, Kube, Output, Postrouting, Prerouting};
 use TableName::{Filter, Nat};
 
-const LOOPBACK: Range = Range::new(Ipv4Addr::LOCALHOST, 8);
 const CLUSTER_IP: Set = Set::AddressPort("KUBE-CLUSTER-IP");
 
 /// The rules of a node in IPVS mode, and the sets that ClusterIP services fill.
@@ -33,19 +32,15 @@ impl RuleSet {
         self.addresses.node
     }
 
-    pub(super) fn of(&self, table: TableName, chain: Chain) -> impl Iterator<Item = Rule> + '_ {
-        (0..self.len(table, chain)).map(move |at| self.rule(table, chain, at))
-    }
-
     /// KUBE-SERVICES of the nat table: what comes from outside the cluster is marked, and services' packets pass.
     fn services(&self, at: usize) -> Rule {
         match at {
-            0 => Rule { source: Some((LOOPBACK, false)), ..Rule::all(Target::Return) },
+            0 => Rule { source: Some((Range::LOOPBACK, false)), ..Rule::all(Target::Return) },
             1 => {
                 let source = Some((self.addresses.cluster, true));
-                Rule { source, set: Some(CLUSTER_IP), ..jump("KUBE-MARK-MASQ") }
+                Rule { source, set: Some(CLUSTER_IP), ..Rule::jump("KUBE-MARK-MASQ") }
             }
-            2 => Rule { local: true, ..jump("KUBE-NODE-PORT") },
+            2 => Rule { local: true, ..Rule::jump("KUBE-NODE-PORT") },
             _ => in_set(CLUSTER_IP, Target::Accept),
         }
     }
@@ -83,10 +78,6 @@ impl Rules for RuleSet {
     }
 }
 
-const fn jump(to: &'static str) -> Rule {
-    Rule::all(Target::Jump(Kube(to)))
-}
-
 const fn in_set(set: Set, target: Target) -> Rule {
     Rule { set: Some(set), ..Rule::all(target) }
 }
@@ -94,13 +85,15 @@ const fn in_set(set: Set, target: Target) -> Rule {
 /// The rules that name no address.
 fn fixed(table: TableName, chain: Chain) -> &'static [Rule] {
     match (table, chain) {
-        (Nat, Prerouting | Output) => const { &[jump("KUBE-SERVICES")] },
-        (Nat, Postrouting) => const { &[jump("KUBE-POSTROUTING")] },
+        (Nat, Prerouting | Output) => const { &[Rule::jump("KUBE-SERVICES")] },
+        (Nat, Postrouting) => const { &[Rule::jump("KUBE-POSTROUTING")] },
         (Nat, Kube("KUBE-POSTROUTING")) => MASQUERADE,
         (Nat, Kube("KUBE-MARK-MASQ")) => const { &[Rule::all(Target::Mark)] },
-        (Filter, Forward) => const { &[jump("KUBE-PROXY-FIREWALL"), jump("KUBE-FORWARD")] },
-        (Filter, Input) => const { &[jump("KUBE-IPVS-FILTER"), jump("KUBE-PROXY-FIREWALL"), jump("KUBE-NODE-PORT")] },
-        (Filter, Output) => const { &[jump("KUBE-IPVS-OUT-FILTER")] },
+        (Filter, Forward) => const { &[Rule::jump("KUBE-PROXY-FIREWALL"), Rule::jump("KUBE-FORWARD")] },
+        (Filter, Input) => {
+            const { &[Rule::jump("KUBE-IPVS-FILTER"), Rule::jump("KUBE-PROXY-FIREWALL"), Rule::jump("KUBE-NODE-PORT")] }
+        }
+        (Filter, Output) => const { &[Rule::jump("KUBE-IPVS-OUT-FILTER")] },
         (Filter, Kube("KUBE-FORWARD")) => {
             const {
                 &[

@@ -23,6 +23,11 @@ pub(crate) trait Rules {
     /// The rule at an index below [`len`](Self::len).
     fn rule(&self, table: TableName, chain: Chain, at: usize) -> Rule;
 
+    /// The rules of a chain, in order.
+    fn of(&self, table: TableName, chain: Chain) -> impl Iterator<Item = Rule> {
+        (0..self.len(table, chain)).map(move |at| self.rule(table, chain, at))
+    }
+
     /// The first rule from `from` on that may match `packet`. Those before it are visited and cannot match, so that a chain of
     /// 100,000 services need not be compared one by one; what is counted is the same.
     fn next(&self, _table: TableName, _chain: Chain, from: usize, _packet: &Packet) -> usize {

@@ -125,6 +125,11 @@ impl Rule {
         }
     }
 
+    /// A rule that everything matches, to one of kube-proxy's chains.
+    pub(crate) const fn jump(to: &'static str) -> Self {
+        Self::all(Target::Jump(Chain::Kube(to)))
+    }
+
     /// In `iptables-save`'s words, without chain and comments; `name` spells chains.
     #[must_use]
     pub fn text(&self, name: &dyn Fn(Chain) -> String) -> String {
