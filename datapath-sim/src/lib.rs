@@ -1,5 +1,6 @@
 //! What each kernel datapath computes, in user space: its data structures, its decisions, and its cost as counted steps. A packet
-//! goes in; the chosen endpoint, the packet after NAT and the steps come out. Pure: std only, no I/O, no unsafe.
+//! goes in; the chosen endpoint, the packet after NAT and the steps come out. Pure: no I/O, no unsafe, and without the feature `names`,
+//! which spells [`Scheduler`] and [`EndpointChoice`] for files and command lines, no dependency but `datapath-common`.
 //!
 //! A step is one visit of a data structure: a rule evaluated, a chain entered, a hash bucket looked up, an entry of a chained
 //! bucket passed ([`Steps`]). Steps are not time: a rule and a hash probe cost different instructions, and nothing here has a

@@ -17,14 +17,28 @@ use crate::{Datapath, Decision, Outcome, Packet, Service, Steps};
 
 type Endpoint = balancer::Endpoint<V4>;
 
-/// How a new flow gets its endpoint.
+// What documents it here, a schema describes it with.
+/// How the eBPF load balancer chooses an endpoint for a new flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(
+    feature = "names",
+    derive(clap::ValueEnum, schemars::JsonSchema, serde::Deserialize, serde::Serialize),
+    serde(rename_all = "kebab-case")
+)]
 pub enum EndpointChoice {
-    /// Drawn.
+    /// A uniform draw.
     #[default]
     Random,
-    /// By a Maglev table a service and a hash of the 5-tuple.
+    /// By the flow's hash in a Maglev table.
     Maglev,
+}
+
+impl EndpointChoice {
+    /// Whether it is what is chosen where nothing is asked for.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A service whose Maglev table cannot be built.

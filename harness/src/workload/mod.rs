@@ -5,8 +5,9 @@ pub mod cluster;
 mod generate;
 mod scheduling;
 
+pub use datapath_sim::{EndpointChoice, Scheduler};
 pub use generate::WorkloadError;
-pub use scheduling::{Scheduler, Scheduling};
+pub use scheduling::Scheduling;
 
 use std::net::Ipv4Addr;
 use std::num::NonZeroU32;
@@ -44,39 +45,6 @@ pub enum VipLayout {
     /// An imported cluster's own, or what its API server would draw.
     #[value(hide = true)]
     Imported,
-}
-
-/// How the eBPF load balancer chooses an endpoint for a new flow.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Default,
-    Serialize,
-    Deserialize,
-    JsonSchema,
-    clap::ValueEnum,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum EndpointChoice {
-    /// A uniform draw.
-    #[default]
-    Random,
-    /// By the flow's hash in a Maglev table.
-    Maglev,
-}
-
-impl EndpointChoice {
-    /// Whether it is what runs choose where nothing is asked for, which they do not write down.
-    #[must_use]
-    pub fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 /// A pod address and port behind a service.

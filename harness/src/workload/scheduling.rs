@@ -2,49 +2,9 @@
 
 use std::num::NonZeroU32;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Endpoint;
-
-/// A scheduler of IPVS (`net/netfilter/ipvs/ip_vs_*.c`), as kube-proxy's `--ipvs-scheduler` names it.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Default,
-    Serialize,
-    Deserialize,
-    JsonSchema,
-    clap::ValueEnum,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Scheduler {
-    /// Round robin: kube-proxy's default.
-    #[default]
-    Rr,
-    /// Weighted round robin.
-    Wrr,
-    /// Least connections.
-    Lc,
-    /// Weighted least connections.
-    Wlc,
-    /// Shortest expected delay.
-    Sed,
-    /// Never queue.
-    Nq,
-    /// Source hashing.
-    Sh,
-    /// Destination hashing.
-    Dh,
-    /// Maglev hashing.
-    Mh,
-}
+use super::{Endpoint, Scheduler};
 
 /// How a workload's flows are spread where the datapath leaves a choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -64,24 +24,6 @@ impl Scheduling {
     #[must_use]
     pub fn weight(&self, endpoint: &Endpoint) -> u32 {
         self.weights.map_or(1, |most| 1 + u32::from(endpoint.addr) % most)
-    }
-}
-
-impl Scheduler {
-    /// Name in the kernel: the module `ip_vs_<name>` brings it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Rr => "rr",
-            Self::Wrr => "wrr",
-            Self::Lc => "lc",
-            Self::Wlc => "wlc",
-            Self::Sed => "sed",
-            Self::Nq => "nq",
-            Self::Sh => "sh",
-            Self::Dh => "dh",
-            Self::Mh => "mh",
-        }
     }
 }
 

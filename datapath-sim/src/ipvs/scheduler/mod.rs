@@ -12,27 +12,33 @@ use std::str::FromStr;
 use crate::{Endpoint, Packet, Protocol, Service, Steps};
 use round_robin::Wrr;
 
-/// A scheduler of IPVS, all with the kernel's default flags and table sizes.
+// All are modelled with the kernel's default flags and table sizes. What documents them here, a schema describes them with.
+/// A scheduler of IPVS (`net/netfilter/ipvs/ip_vs_*.c`), as kube-proxy's `--ipvs-scheduler` names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(
+    feature = "names",
+    derive(clap::ValueEnum, schemars::JsonSchema, serde::Deserialize, serde::Serialize),
+    serde(rename_all = "kebab-case")
+)]
 pub enum Scheduler {
-    /// Round robin (`ip_vs_rr.c`), kube-proxy's default.
+    /// Round robin: kube-proxy's default.
     #[default]
     Rr,
-    /// Weighted round robin (`ip_vs_wrr.c`).
+    /// Weighted round robin.
     Wrr,
-    /// Least connections (`ip_vs_lc.c`).
+    /// Least connections.
     Lc,
-    /// Weighted least connections (`ip_vs_wlc.c`).
+    /// Weighted least connections.
     Wlc,
-    /// Shortest expected delay (`ip_vs_sed.c`).
+    /// Shortest expected delay.
     Sed,
-    /// Never queue (`ip_vs_nq.c`).
+    /// Never queue.
     Nq,
-    /// Source hashing (`ip_vs_sh.c`).
+    /// Source hashing.
     Sh,
-    /// Destination hashing (`ip_vs_dh.c`).
+    /// Destination hashing.
     Dh,
-    /// Maglev hashing (`ip_vs_mh.c`).
+    /// Maglev hashing.
     Mh,
 }
 
@@ -54,9 +60,9 @@ impl Scheduler {
     pub const ALL: [Self; 9] =
         [Self::Rr, Self::Wrr, Self::Lc, Self::Wlc, Self::Sed, Self::Nq, Self::Sh, Self::Dh, Self::Mh];
 
-    /// Its name in the kernel.
+    /// Its name in the kernel: the module `ip_vs_<name>` brings it.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Rr => "rr",
             Self::Wrr => "wrr",

@@ -3,8 +3,8 @@
 use std::net::SocketAddrV4;
 
 use datapath_sim::{
-    Addresses, Datapath, Direct, DirectConntrack, Ebpf, Endpoint, EndpointChoice, Iptables, Ipvs, Nftables, NoTable,
-    Protocol, Range, Scheduler, Service, Table,
+    Addresses, Datapath, Direct, DirectConntrack, Ebpf, Endpoint, Iptables, Ipvs, Nftables, NoTable, Protocol, Range,
+    Service, Table,
 };
 
 use super::Model;
@@ -35,38 +35,17 @@ impl Site {
             BackendKind::Ipvs => Box::new(self.ipvs(model.table(seed), seed)),
             BackendKind::Nftables => Box::new(Nftables::new(addresses, services, seed)),
             BackendKind::EbpfTc | BackendKind::EbpfXdp => {
-                Box::new(Ebpf::new(services, choice(self.workload.endpoint_choice), seed)?)
+                Box::new(Ebpf::new(services, self.workload.endpoint_choice, seed)?)
             }
         })
     }
 
     pub(crate) fn ipvs(&self, table: Table, seed: u64) -> Ipvs {
-        Ipvs::new(self.addresses, &self.services, scheduler(self.workload.scheduling.scheduler), table, seed)
+        Ipvs::new(self.addresses, &self.services, self.workload.scheduling.scheduler, table, seed)
     }
 
     pub(crate) fn iptables(&self, seed: u64) -> Iptables {
         Iptables::with_ballast(self.addresses, &self.services, self.workload.ballast, seed)
-    }
-}
-
-fn choice(choice: workload::EndpointChoice) -> EndpointChoice {
-    match choice {
-        workload::EndpointChoice::Random => EndpointChoice::Random,
-        workload::EndpointChoice::Maglev => EndpointChoice::Maglev,
-    }
-}
-
-fn scheduler(scheduler: workload::Scheduler) -> Scheduler {
-    match scheduler {
-        workload::Scheduler::Rr => Scheduler::Rr,
-        workload::Scheduler::Wrr => Scheduler::Wrr,
-        workload::Scheduler::Lc => Scheduler::Lc,
-        workload::Scheduler::Wlc => Scheduler::Wlc,
-        workload::Scheduler::Sed => Scheduler::Sed,
-        workload::Scheduler::Nq => Scheduler::Nq,
-        workload::Scheduler::Sh => Scheduler::Sh,
-        workload::Scheduler::Dh => Scheduler::Dh,
-        workload::Scheduler::Mh => Scheduler::Mh,
     }
 }
 
