@@ -37,13 +37,14 @@ mod counted {
 
     use curve_stats::{Fit, NoiseFloor, Observation, StatsError, fit};
     use datapath_common::balancer::checksum::Change;
+    use datapath_common::balancer::native::NativeTables;
     use datapath_common::balancer::{Decision, Endpoint, V4, balance, maglev};
     use datapath_sim::Datapath;
     use gungraun::{LibraryBenchmarkConfig, library_benchmark, library_benchmark_group};
     use lbcurve::backend::{Rendered, backend};
     use lbcurve::result::BackendKind;
     use lbcurve::workload::{VipLayout, Workload};
-    use lbcurve_benches::tables::{NativeTables, build_maglev, connection, endpoint};
+    use lbcurve_benches::tables::{build_maglev, connection, endpoint, tables};
     use lbcurve_benches::{MODELS, packet, workload};
 
     /// glibc's tunable: none of these, whatever the CPU has.
@@ -103,7 +104,7 @@ mod counted {
     }
 
     fn native((services, maglev): (u32, bool)) -> NativeTables {
-        NativeTables::new(services, maglev)
+        tables(services, maglev)
     }
 
     // 100 new flows to the last service, and a second packet of each.

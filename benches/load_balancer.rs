@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use criterion::{AxisScale, BenchmarkId, Criterion, PlotConfiguration, SamplingMode, criterion_group, criterion_main};
 use datapath_common::balancer::balance;
-use lbcurve_benches::tables::{NativeTables, connection};
+use datapath_common::balancer::native::NativeTables;
+use lbcurve_benches::tables::{connection, forget_flows, tables};
 
 /// Flows until the connection table is emptied.
 const CYCLE: u64 = 4_096;
@@ -25,13 +26,13 @@ fn load_balancer(criterion: &mut Criterion) {
     group.sampling_mode(SamplingMode::Flat).sample_size(10).nresamples(10_000);
     group.warm_up_time(Duration::from_millis(100)).measurement_time(Duration::from_millis(300));
     let drawn = SIZES.map(|services| ("random", services));
-    let tables = MAGLEV_SIZES.map(|services| ("maglev", services));
-    for (choice, services) in drawn.into_iter().chain(tables) {
+    let by_table = MAGLEV_SIZES.map(|services| ("maglev", services));
+    for (choice, services) in drawn.into_iter().chain(by_table) {
         // Filled by the first bench that runs; the three take turns with it.
         let filled = RefCell::new(None);
         let with_tables = |bench: &dyn Fn(&mut NativeTables) -> Duration| {
             let mut filled = filled.borrow_mut();
-            bench(filled.get_or_insert_with(|| NativeTables::new(services, choice == "maglev")))
+            bench(filled.get_or_insert_with(|| tables(services, choice == "maglev")))
         };
         let last = services - 1;
         group.bench_function(BenchmarkId::new(format!("{choice}, known flow"), services), |bencher| {
@@ -49,7 +50,7 @@ fn load_balancer(criterion: &mut Criterion) {
 
 /// Packets of 1,024 flows in turn, all opened before.
 fn known(tables: &mut NativeTables, packets: u64, service: u32) -> Duration {
-    tables.forget_flows();
+    forget_flows(tables);
     timed(tables, 1_024, service);
     let start = Instant::now();
     for packet in 0..packets {
@@ -63,7 +64,7 @@ fn new(tables: &mut NativeTables, packets: u64, service: u32) -> Duration {
     let cycles = (0..packets).step_by(CYCLE as usize).map(|start| CYCLE.min(packets - start));
     cycles
         .map(|flows| {
-            tables.forget_flows();
+            forget_flows(tables);
             timed(tables, flows, service)
         })
         .sum()

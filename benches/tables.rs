@@ -1,9 +1,7 @@
-//! The load balancer's tables in user space: hash tables and arrays instead of the kernel's maps.
+//! The load balancer's tables in user space, programmed with services.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, DefaultHasher};
-
-use datapath_common::balancer::{ConnectionKey, Endpoint, Service, ServiceKey, Tables, V4, maglev};
+use datapath_common::balancer::native::NativeTables;
+use datapath_common::balancer::{ConnectionKey, Endpoint, Service, ServiceKey, V4, maglev};
 
 /// Endpoints of every service.
 pub const ENDPOINTS: u32 = 10;
@@ -13,57 +11,41 @@ const FIRST_VIP: u32 = 0x0a40_000a;
 const FIRST_POD: u32 = 0x0a80_0001;
 const FIRST_CLIENT: u32 = 0x0af8_0001;
 
-/// A hash without a drawn key, so that instructions repeat.
-type Map<K, V> = HashMap<K, V, BuildHasherDefault<DefaultHasher>>;
-
-/// N services x [`ENDPOINTS`], and the flows that were balanced.
-#[derive(Debug, Clone, Default)]
-pub struct NativeTables {
-    services: Map<ServiceKey<V4>, Service>,
-    endpoints: Vec<Endpoint<V4>>,
-    slots: Vec<u16>,
-    connections: Map<ConnectionKey<V4>, Endpoint<V4>>,
-    replies: Map<ConnectionKey<V4>, Endpoint<V4>>,
-    draw: u32,
+/// N services x [`ENDPOINTS`], with a Maglev table each or with endpoints that are drawn.
+#[must_use]
+pub fn tables(services: u32, maglev: bool) -> NativeTables {
+    let mut tables = NativeTables::default();
+    for service in 0..services {
+        add(&mut tables, service, maglev);
+    }
+    tables
 }
 
-impl NativeTables {
-    /// Programs N services, with a Maglev table each or with endpoints that are drawn.
-    #[must_use]
-    pub fn new(services: u32, maglev: bool) -> Self {
-        let mut tables = Self::default();
-        for service in 0..services {
-            tables.add(service, maglev);
-        }
-        tables
-    }
+fn add(tables: &mut NativeTables, service: u32, maglev: bool) {
+    let first = service * ENDPOINTS;
+    tables.endpoints.extend((0..ENDPOINTS).map(|pod| endpoint(first + pod)));
+    let (table, slots) = if maglev { add_slots(tables, first) } else { (0, 0) };
+    let vip = address(FIRST_VIP + service);
+    let programmed = Service { first, count: ENDPOINTS, table, slots };
+    tables.services.insert(ServiceKey::new(vip, PORT.to_be(), TCP), programmed);
+    tables.services.insert(ServiceKey::wildcard(vip), Service::default());
+}
 
-    fn add(&mut self, service: u32, maglev: bool) {
-        let first = service * ENDPOINTS;
-        self.endpoints.extend((0..ENDPOINTS).map(|pod| endpoint(first + pod)));
-        let (table, slots) = if maglev { self.add_slots(first) } else { (0, 0) };
-        let vip = address(FIRST_VIP + service);
-        self.services
-            .insert(ServiceKey::new(vip, PORT.to_be(), TCP), Service { first, count: ENDPOINTS, table, slots });
-        self.services.insert(ServiceKey::wildcard(vip), Service::default());
-    }
+fn add_slots(tables: &mut NativeTables, first: u32) -> (u32, u32) {
+    let size = maglev::size_for(ENDPOINTS);
+    let start = tables.slots.len();
+    // Tables begin where an element of the kernel's array does.
+    let padded = size.next_multiple_of(maglev::SLOTS_AN_ELEMENT);
+    tables.slots.resize(start + padded as usize, 0);
+    let table = &mut tables.slots[start..start + size as usize];
+    build_maglev(&tables.endpoints[first as usize..], table);
+    (start as u32, size)
+}
 
-    fn add_slots(&mut self, first: u32) -> (u32, u32) {
-        let size = maglev::size_for(ENDPOINTS);
-        let start = self.slots.len();
-        // Tables begin where an element of the kernel's array does.
-        let padded = size.next_multiple_of(maglev::SLOTS_AN_ELEMENT);
-        self.slots.resize(start + padded as usize, 0);
-        let table = &mut self.slots[start..start + size as usize];
-        build_maglev(&self.endpoints[first as usize..], table);
-        (start as u32, size)
-    }
-
-    /// Forgets the flows, and keeps the room for them.
-    pub fn forget_flows(&mut self) {
-        self.connections.clear();
-        self.replies.clear();
-    }
+/// Forgets the flows, and keeps the room for them.
+pub fn forget_flows(tables: &mut NativeTables) {
+    tables.connections.clear();
+    tables.replies.clear();
 }
 
 /// Fills a Maglev table.
@@ -97,36 +79,6 @@ fn address(number: u32) -> V4 {
     V4::new(number.to_be_bytes())
 }
 
-impl Tables<V4> for NativeTables {
-    fn service(&mut self, key: &ServiceKey<V4>) -> Option<Service> {
-        self.services.get(key).copied()
-    }
-
-    fn endpoint(&mut self, index: u32) -> Option<Endpoint<V4>> {
-        self.endpoints.get(index as usize).copied()
-    }
-
-    fn slot(&mut self, index: u32) -> Option<u16> {
-        self.slots.get(index as usize).copied()
-    }
-
-    fn connection(&mut self, flow: &ConnectionKey<V4>) -> Option<Endpoint<V4>> {
-        self.connections.get(flow).copied()
-    }
-
-    fn insert(&mut self, flow: &ConnectionKey<V4>, endpoint: &Endpoint<V4>, reply: &ConnectionKey<V4>) -> bool {
-        self.connections.insert(*flow, *endpoint);
-        self.replies.insert(*reply, flow.destination());
-        true
-    }
-
-    /// A Weyl sequence: uniform, and next to nothing beside the lookups.
-    fn random(&mut self) -> u32 {
-        self.draw = self.draw.wrapping_add(0x9e37_79b9);
-        self.draw
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use datapath_common::balancer::{Decision, balance};
@@ -136,7 +88,7 @@ mod tests {
     #[test]
     fn every_kind_of_packet_is_decided() {
         for maglev in [false, true] {
-            let mut tables = NativeTables::new(100, maglev);
+            let mut tables = tables(100, maglev);
             let first = balance(&mut tables, &connection(7, 99));
             let own =
                 |decision| matches!(decision, Decision::Forward(pod) if (990..1000).any(|at| endpoint(at) == pod));
@@ -144,7 +96,7 @@ mod tests {
             assert_eq!(balance(&mut tables, &connection(7, 99)), first);
             assert_eq!(balance(&mut tables, &connection(7, 100)), Decision::Pass);
             assert_eq!((tables.connections.len(), tables.replies.len()), (1, 1));
-            tables.forget_flows();
+            forget_flows(&mut tables);
             assert!(own(balance(&mut tables, &connection(7, 99))));
         }
     }

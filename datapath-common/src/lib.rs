@@ -4,7 +4,7 @@
 //! stand in a packet, loaded in native order; everything else is in native order.
 #![no_std]
 
-#[cfg(test)]
+#[cfg(any(test, feature = "native"))]
 extern crate std;
 
 pub mod balancer;

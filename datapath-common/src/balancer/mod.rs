@@ -13,6 +13,8 @@ pub mod choose;
 mod key;
 mod lookup;
 pub mod maglev;
+#[cfg(any(test, feature = "native"))]
+pub mod native;
 pub mod reject;
 #[cfg(feature = "user")]
 mod user;
