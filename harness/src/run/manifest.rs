@@ -9,8 +9,8 @@ use super::execute::Venues;
 use super::plan::{MeasureKind, Plan, Setup};
 use crate::programs;
 use crate::result::{
-    Cell, Environment, Flow, KernelUnderTest, Manifest, Plan as ReportedPlan, PlannedCell, Position, Preflight,
-    SkippedCell, Unit, VenueKind, name,
+    Environment, KernelUnderTest, Manifest, Plan as ReportedPlan, PlannedCell, Preflight, SkippedCell, Unit, VenueKind,
+    name,
 };
 
 /// Collects the manifest of a run that has just ended.
@@ -33,7 +33,8 @@ pub fn skipped(plan: &Plan) -> Vec<SkippedCell> {
                 services,
                 endpoints: scenario.endpoints[0],
             };
-            let cell = cell(skipped.venue, &skipped.kernel, setup, scenario.flows[0], skipped.backend.worst_position());
+            let position = skipped.backend.worst_position();
+            let cell = setup.cell(skipped.venue, &skipped.kernel, scenario.flows[0], position);
             cells.push(SkippedCell { cell, reason: skipped.reason.clone() });
         }
     }
@@ -80,30 +81,13 @@ fn cells(plan: &Plan) -> Vec<PlannedCell> {
             for measure in &visit.measures {
                 let MeasureKind::Traversal { flow, position } = measure.kind else { continue };
                 if seen.insert((batch.venue, &batch.kernel, visit.setup, flow, position)) {
-                    cells.push(PlannedCell {
-                        cell: cell(batch.venue, &batch.kernel, visit.setup, flow, position),
-                        boot,
-                    });
+                    cells
+                        .push(PlannedCell { cell: visit.setup.cell(batch.venue, &batch.kernel, flow, position), boot });
                 }
             }
         }
     }
     cells
-}
-
-fn cell(venue: VenueKind, kernel: &str, setup: Setup, flow: Flow, position: Position) -> Cell {
-    Cell {
-        venue,
-        kernel: kernel.to_owned(),
-        backend: setup.backend,
-        bracket: setup.bracket,
-        layout: setup.layout,
-        protocol: setup.protocol,
-        services: setup.services,
-        endpoints: setup.endpoints,
-        flow,
-        position,
-    }
 }
 
 fn environment(plan: &Plan, venues: &Venues, preflight: Option<Preflight>) -> Environment {

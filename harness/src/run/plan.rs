@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use super::planner;
 use super::scenario::Scenario;
 use crate::probe::OBJECT;
-use crate::result::{BackendKind, Bracket, Flow, Position, VenueKind, name};
+use crate::result::{BackendKind, Bracket, Cell, Flow, Position, VenueKind, name};
 use crate::workload::{Endpoint, Protocol, Service, VipLayout, Workload, WorkloadError, WorkloadSpec};
 
 /// What is programmed before anything is measured.
@@ -193,6 +193,13 @@ impl Batch {
 }
 
 impl Setup {
+    /// Its cell of a flow and position, at a place.
+    pub(crate) fn cell(&self, venue: VenueKind, kernel: &str, flow: Flow, position: Position) -> Cell {
+        let Self { backend, bracket, layout, protocol, services, endpoints } = *self;
+        let kernel = kernel.to_owned();
+        Cell { venue, kernel, backend, bracket, layout, protocol, services, endpoints, flow, position }
+    }
+
     /// The specification of this setup's workload.
     pub fn workload(&self, scenario: &Scenario) -> WorkloadSpec {
         WorkloadSpec {

@@ -86,36 +86,22 @@ impl Model {
 
     fn visit(self, place: &Place, scenario: &Scenario, visit: &Visit, site: &Site) -> Result<Vec<Record>, SimError> {
         let setup = visit.setup;
+        // A model has no hooks: it counts alike in both brackets.
+        let cell = |flow, position| setup.cell(place.venue, &place.kernel, flow, position);
         let mut node = site.node(self, setup.backend, scenario.seed)?;
         let take = |measure: &Measure| match measure.kind {
             MeasureKind::Traversal { flow, position } => {
                 let order = Order::new(scenario, &setup, site, measure, (flow, position));
                 let tally = order.send(&mut *node, &setup)?;
-                tally.record(cell(place, &setup, flow, position), place, measure).map(Record::Trial)
+                tally.record(cell(flow, position), place, measure).map(Record::Trial)
             }
             MeasureKind::Decisions { position } => {
                 let order = Order::new(scenario, &setup, site, measure, (Flow::New, position));
-                order.decide(&mut *node, cell(place, &setup, Flow::New, position)).map(Record::Decisions)
+                order.decide(&mut *node, cell(Flow::New, position)).map(Record::Decisions)
             }
             other => Err(SimError::Measure(other)),
         };
         visit.measures.iter().map(take).collect()
-    }
-}
-
-fn cell(place: &Place, setup: &Setup, flow: Flow, position: Position) -> Cell {
-    Cell {
-        venue: place.venue,
-        kernel: place.kernel.clone(),
-        backend: setup.backend,
-        // A model has no hooks: it counts alike in both.
-        bracket: setup.bracket,
-        layout: setup.layout,
-        protocol: setup.protocol,
-        services: setup.services,
-        endpoints: setup.endpoints,
-        flow,
-        position,
     }
 }
 
