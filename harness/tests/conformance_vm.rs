@@ -2,8 +2,8 @@
 //! the instructions of a deterministic guest.
 
 mod conformance;
+mod guest;
 
-use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 use ::conformance::{CellSteps, Recording, Shape, StepsRecording, Target, fit_steps};
@@ -13,7 +13,7 @@ use lbcurve::result::{BackendKind, Cell, Flow, Position, TrialKind, TrialRecord,
 use lbcurve::run::plan::{Measure, MeasureKind, Plan, VenueOffer};
 use lbcurve::run::record::Record;
 use lbcurve::run::scenario::{VenueChoice, Wishes};
-use lbcurve::venue::vm::{GuestJob, KernelSource, VmVenue};
+use lbcurve::venue::vm::VmVenue;
 use lbcurve::workload::{Scheduler, VipLayout};
 
 /// Few clients with many flows each.
@@ -42,12 +42,6 @@ fn every_scheduler_is_recorded() {
     }
 }
 
-fn open() -> VmVenue {
-    let init = PathBuf::from(env!("CARGO_BIN_EXE_lbcurve"));
-    VmVenue::open_with_init(&KernelSource::default(), Some(true), init, &mut |line| println!("{line}"))
-        .expect("the vm venue opens")
-}
-
 /// A recording among what the guest printed; the first stands behind its test's name.
 fn recording(line: &str) -> Option<&str> {
     line.contains("\"fates\"").then(|| line.find('{').map(|at| &line[at..])).flatten()
@@ -56,13 +50,7 @@ fn recording(line: &str) -> Option<&str> {
 /// The ignored test above, in a guest whose kernel has ip_vs.
 #[test]
 fn ipvs_decides_as_its_model_with_every_scheduler() {
-    let vm = open()
-        .with_program("iptables-legacy", PathBuf::from("/usr/sbin/iptables-legacy"))
-        .with_program("guest-tests", std::env::current_exe().expect("this program has a file"));
-    let words = ["guest-tests", "--ignored", "--test-threads=1", "--nocapture"].map(str::to_owned).to_vec();
-    let mut lines = Vec::new();
-    let outcome =
-        vm.boot(&GuestJob::Program { words }, &mut |line| lines.push(line.to_owned()), &AtomicBool::new(false));
+    let (lines, outcome) = guest::run_ignored_tests();
     let other: Vec<_> = lines.iter().filter(|line| !line.contains("\"fates\"")).collect();
     outcome.unwrap_or_else(|error| panic!("{error}: {other:#?}"));
     let json: Vec<&str> = lines.iter().filter_map(|line| recording(line)).collect();
@@ -139,7 +127,7 @@ fn steps(trial: &TrialRecord) -> CellSteps {
 
 #[test]
 fn steps_predict_instructions() {
-    let recording = instructions(&open());
+    let recording = instructions(&guest::open());
     keep("steps.jsonl", std::iter::once(serde_json::to_string(&recording).expect("JSON")));
     for fit in fit_steps(&recording).expect("steps can be fitted") {
         println!("{:?} on {}: {:?}, worst miss {:.2}%", fit.target, recording.kernel, fit.line, 100.0 * fit.worst);

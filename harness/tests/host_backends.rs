@@ -1,13 +1,15 @@
 //! Every backend that this kernel runs, in anonymous network namespaces: programmed, verified, changed, broken by hand, cleared.
 //! Needs root.
 
+mod namespace;
+
 use std::process::Command;
 use std::time::Instant;
 
 use lbcurve::backend::{Backend, BackendError, backend};
-use lbcurve::net::NetNs;
 use lbcurve::result::BackendKind;
 use lbcurve::workload::{AddressPlan, Endpoint, Protocol, Service, VipLayout, Workload, WorkloadSpec};
+use namespace::in_fresh_namespace;
 
 fn workload(services: u32, endpoints: u32) -> Workload {
     let addresses = AddressPlan::default();
@@ -101,15 +103,6 @@ fn leftovers() -> String {
         .map(str::to_owned)
         .collect();
     legacy.join("\n") + &shown("nft", &["list", "ruleset"])
-}
-
-fn in_fresh_namespace(test: impl FnOnce() + Send + 'static) {
-    let run = move || {
-        let namespace = NetNs::new().expect("needs root");
-        let _guard = namespace.enter().expect("needs root");
-        test();
-    };
-    std::thread::spawn(run).join().expect("the test in the namespace passes");
 }
 
 fn exercise_fresh(kind: BackendKind, services: u32) {

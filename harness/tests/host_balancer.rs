@@ -2,11 +2,13 @@
 //! Root, namespaces of its own, nothing else touched.
 #![expect(clippy::unwrap_used, reason = "what a test sets up must work")]
 
+mod addresses;
 mod packets;
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
+use addresses::addresses;
 use lbcurve::backend::ebpf::{Balancer, Hook, Ran};
 use lbcurve::backend::{Backend, BackendError};
 use lbcurve::net::Topology;
@@ -26,15 +28,6 @@ const TC_ACT_REDIRECT: u32 = 7;
 const XDP_DROP: u32 = 1;
 const XDP_PASS: u32 = 2;
 const XDP_REDIRECT: u32 = 4;
-
-fn addresses() -> AddressPlan {
-    AddressPlan {
-        cluster_cidr: "10.0.0.0/9".parse().unwrap(),
-        service_cidr: "10.200.0.0/16".parse().unwrap(),
-        client_range: "10.127.0.0/16".parse().unwrap(),
-        node_addr: Ipv4Addr::new(192, 168, 77, 1),
-    }
-}
 
 fn service(vip: Ipv4Addr, protocol: Protocol, pods: u8) -> Service {
     let endpoints = (0..pods).map(|i| Endpoint { addr: Ipv4Addr::new(10, 1, 0, 2 + i), port: POD_PORT }).collect();

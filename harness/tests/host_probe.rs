@@ -1,26 +1,20 @@
 //! Probe and generator on this kernel: root, network namespaces of its own, nothing else touched.
 #![expect(clippy::unwrap_used, reason = "what a test sets up must work")]
 
+mod addresses;
+
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::process::Command;
 use std::time::Duration;
 
+use addresses::addresses;
 use lbcurve::net::Topology;
 use lbcurve::probe::{Destinations, Instrument, Sample};
 use lbcurve::result::{Bracket, Flow};
 use lbcurve::traffic::{Limit, TrafficError, TrafficOrder};
-use lbcurve::workload::{AddressPlan, Protocol};
+use lbcurve::workload::Protocol;
 
 const PORT: u16 = 8080;
-
-fn addresses() -> AddressPlan {
-    AddressPlan {
-        cluster_cidr: "10.0.0.0/9".parse().unwrap(),
-        service_cidr: "10.200.0.0/16".parse().unwrap(),
-        client_range: "10.127.0.0/16".parse().unwrap(),
-        node_addr: Ipv4Addr::new(192, 168, 77, 1),
-    }
-}
 
 fn pods(count: u32) -> Vec<SocketAddrV4> {
     (0..count).map(|i| SocketAddrV4::new(Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 1, 0, 2)) + i), PORT)).collect()

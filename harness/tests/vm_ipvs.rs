@@ -1,30 +1,23 @@
 //! The IPVS backend on a kernel that has ip_vs: programmed, verified, changed, broken by hand, cleared. These tests are ignored
 //! on the machine itself, whose kernel may lack it; the last test runs them inside a guest, and fails when they fail there.
 
-use std::path::PathBuf;
+mod guest;
+mod namespace;
+
 use std::process::Command;
 use std::sync::atomic::AtomicBool;
 
 use lbcurve::backend::ipvs::compare::Comparison;
 use lbcurve::backend::{BackendError, backend, ipvs};
-use lbcurve::net::NetNs;
 use lbcurve::result::BackendKind;
-use lbcurve::venue::vm::{GuestJob, KernelSource, VmVenue};
+use lbcurve::venue::vm::GuestJob;
 use lbcurve::workload::{AddressPlan, Endpoint, Protocol, VipLayout, Workload, WorkloadSpec};
+use namespace::in_fresh_namespace;
 
 fn workload(services: u32, endpoints: u32, protocol: Protocol) -> Workload {
     let addresses = AddressPlan::kube_proxy_dumps();
     let spec = WorkloadSpec { services, endpoints, layout: VipLayout::Sequential, protocol, seed: 0, addresses };
     Workload::generate(&spec).expect("the workload fits")
-}
-
-fn in_fresh_namespace(test: impl FnOnce() + Send + 'static) {
-    let run = move || {
-        let namespace = NetNs::new().expect("needs root");
-        let _guard = namespace.enter().expect("needs root");
-        test();
-    };
-    std::thread::spawn(run).join().expect("the test in the namespace passes");
 }
 
 fn damage(command: &[&str], finding: &str, workload: &Workload) {
@@ -86,15 +79,7 @@ fn ten_thousand_services_stay_mostly_in_the_kernel() {
 /// The ignored tests above, in a guest whose kernel has ip_vs.
 #[test]
 fn the_ignored_tests_pass_in_the_vm() {
-    let init = PathBuf::from(env!("CARGO_BIN_EXE_lbcurve"));
-    let vm = VmVenue::open_with_init(&KernelSource::default(), Some(true), init, &mut |line| println!("{line}"))
-        .expect("the vm venue opens")
-        .with_program("iptables-legacy", PathBuf::from("/usr/sbin/iptables-legacy"))
-        .with_program("guest-tests", std::env::current_exe().expect("this program has a file"));
-    let words = ["guest-tests", "--ignored", "--test-threads=1", "--nocapture"].map(str::to_owned).to_vec();
-    let mut lines = Vec::new();
-    let outcome =
-        vm.boot(&GuestJob::Program { words }, &mut |line| lines.push(line.to_owned()), &AtomicBool::new(false));
+    let (lines, outcome) = guest::run_ignored_tests();
     let text = lines.join("\n");
     println!("{text}");
     outcome.expect("the tests pass in the guest");
@@ -107,12 +92,11 @@ fn netlink_takes_at_most_two_thirds_of_what_ip_and_ipvsadm_take() {
     let addresses = AddressPlan::default();
     let layout = VipLayout::Sequential;
     let workload = WorkloadSpec { services: 3_000, endpoints: 2, layout, protocol: Protocol::Tcp, seed: 0, addresses };
-    let init = PathBuf::from(env!("CARGO_BIN_EXE_lbcurve"));
-    let vm = VmVenue::open_with_init(&KernelSource::default(), Some(true), init, &mut |line| println!("{line}"))
-        .expect("the vm venue opens");
     let mut answers = Vec::new();
     let job = GuestJob::CompareIpvs { workload };
-    vm.boot(&job, &mut |line| answers.push(line.to_owned()), &AtomicBool::new(false)).expect("both ways work");
+    guest::open()
+        .boot(&job, &mut |line| answers.push(line.to_owned()), &AtomicBool::new(false))
+        .expect("both ways work");
     let found: Comparison = serde_json::from_str(&answers[0]).expect("a comparison");
     println!("{found:?}");
     let tools = found.ip_batch + found.ipvsadm_restore;
