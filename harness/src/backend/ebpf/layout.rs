@@ -281,28 +281,28 @@ mod tests {
         }
     }
 
-    #[test]
-    fn another_endpoint_in_its_place_touches_nothing_else() {
-        let workload = workload(3, 3, EndpointChoice::Random);
+    /// What is written when an endpoint of the second service of three becomes another.
+    fn replaced(endpoints: u32, choice: EndpointChoice) -> Writes {
+        let workload = workload(3, endpoints, choice);
         let (mut layout, _) = laid_out(&workload);
         let before = &workload.services[1];
         let mut after = before.clone();
         after.endpoints[2] = Pod { addr: [10, 200, 0, 1].into(), port: 9 };
         let mut writes = Writes::default();
         layout.change(before, &after, &mut writes).expect("fits");
+        writes
+    }
+
+    #[test]
+    fn another_endpoint_in_its_place_touches_nothing_else() {
+        let writes = replaced(3, EndpointChoice::Random);
         assert_eq!(writes.endpoints, [(5, Endpoint::new(V4::new([10, 200, 0, 1]), 9_u16.to_be()))]);
         assert!(writes.services.is_empty() && writes.slots.is_empty());
     }
 
     #[test]
     fn another_endpoint_of_a_maglev_service_rewrites_a_part_of_its_table() {
-        let workload = workload(3, 10, EndpointChoice::Maglev);
-        let (mut layout, _) = laid_out(&workload);
-        let before = &workload.services[1];
-        let mut after = before.clone();
-        after.endpoints[2] = Pod { addr: [10, 200, 0, 1].into(), port: 9 };
-        let mut writes = Writes::default();
-        layout.change(before, &after, &mut writes).expect("fits");
+        let writes = replaced(10, EndpointChoice::Maglev);
         assert!((1..256).contains(&writes.slots.len()), "{}", writes.slots.len());
         assert_eq!((writes.endpoints.len(), writes.services.len()), (1, 0));
     }
