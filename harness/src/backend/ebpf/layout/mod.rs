@@ -1,29 +1,19 @@
 //! Where services, endpoints and Maglev tables stand in the maps, and what has to be written when one changes. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod service;
+mod sizes;
+mod space;
 
-use datapath_common::balancer::maglev::{MaglevError, SLOTS_AN_ELEMENT, Turn, build, size_for};
+pub(super) use service::{Slots, endpoints, key, slots_of, table, vip};
+pub(super) use sizes::{FLOWS, Sizes};
+
+use std::collections::BTreeMap;
+
+use datapath_common::balancer::maglev::{MaglevError, SLOTS_AN_ELEMENT};
 use datapath_common::balancer::{Endpoint, Service as Entry, ServiceKey, V4};
 
-use super::compare::name;
-use crate::workload::{EndpointChoice, Protocol, Service, Workload};
-
-/// An element of the map `MAGLEV`.
-pub(super) type Slots = [u16; SLOTS_AN_ELEMENT as usize];
-
-/// Flows that are remembered, each in both directions: as many as a connection tracking table of Linux' default size has entries
-/// for on a machine of more than 4 GiB (net/netfilter/nf_conntrack_core.c, `nf_conntrack_init_start`).
-pub(super) const FLOWS: u32 = 262_144;
-/// Least capacity of each table, so that a small workload can grow too.
-const LEAST: u32 = 1024;
-
-/// Elements of every map.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Sizes {
-    pub(super) services: u32,
-    pub(super) endpoints: u32,
-    pub(super) slots: u32,
-}
+use crate::workload::{EndpointChoice, Service};
+use space::Space;
 
 /// Why a service has no place in the maps.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -64,27 +54,6 @@ pub(super) struct Layout {
     slots: Space,
     entries: BTreeMap<ServiceKey<V4>, Entry>,
     sizes: Sizes,
-}
-
-impl Sizes {
-    /// Room for `workload` and as much again.
-    pub(super) fn of(workload: &Workload) -> Self {
-        let count = |services: &mut dyn Iterator<Item = usize>| services.sum::<usize>();
-        let vips: BTreeSet<_> = workload.services.iter().map(|service| service.vip).collect();
-        let endpoints = count(&mut workload.services.iter().map(|service| service.endpoints.len()));
-        let elements =
-            |service: &Service| (slots_of(workload.endpoint_choice, service).div_ceil(SLOTS_AN_ELEMENT)) as usize;
-        let slots = count(&mut workload.services.iter().map(elements));
-        let twice = |wanted: usize| u32::try_from(wanted.saturating_mul(2)).unwrap_or(u32::MAX).max(LEAST);
-        Self {
-            services: twice(workload.services.len() + vips.len()),
-            endpoints: twice(endpoints),
-            slots: match workload.endpoint_choice {
-                EndpointChoice::Random => 1,
-                EndpointChoice::Maglev => twice(slots),
-            },
-        }
-    }
 }
 
 impl Layout {
@@ -144,90 +113,6 @@ impl Layout {
     }
 }
 
-/// Ranges of an array.
-#[derive(Debug)]
-struct Space {
-    map: &'static str,
-    capacity: u32,
-    next: u32,
-    /// Released ranges by length.
-    free: BTreeMap<u32, Vec<u32>>,
-}
-
-impl Space {
-    fn new(map: &'static str, capacity: u32) -> Self {
-        Self { map, capacity, next: 0, free: BTreeMap::new() }
-    }
-
-    fn take(&mut self, length: u32) -> Result<u32, LayoutError> {
-        if length == 0 {
-            return Ok(0);
-        }
-        if let Some(first) = self.free.get_mut(&length).and_then(Vec::pop) {
-            return Ok(first);
-        }
-        let first = self.next;
-        match first.checked_add(length).filter(|end| *end <= self.capacity) {
-            Some(end) => {
-                self.next = end;
-                Ok(first)
-            }
-            None => Err(LayoutError::Full { map: self.map, capacity: self.capacity }),
-        }
-    }
-
-    fn release(&mut self, first: u32, length: u32) {
-        if length > 0 {
-            self.free.entry(length).or_default().push(first);
-        }
-    }
-}
-
-/// The key of a service.
-pub(super) fn key(service: &Service) -> ServiceKey<V4> {
-    let protocol = match service.protocol {
-        Protocol::Tcp => datapath_common::frame::IPPROTO_TCP,
-        Protocol::Udp => datapath_common::frame::IPPROTO_UDP,
-    };
-    ServiceKey::new(vip(service), service.port.to_be(), protocol)
-}
-
-/// Its address.
-pub(super) fn vip(service: &Service) -> V4 {
-    V4::new(service.vip.octets())
-}
-
-/// Its endpoints in order.
-pub(super) fn endpoints(service: &Service) -> Vec<Endpoint<V4>> {
-    service.endpoints.iter().map(|pod| Endpoint::new(V4::new(pod.addr.octets()), pod.port.to_be())).collect()
-}
-
-/// Slots of its Maglev table.
-pub(super) fn slots_of(choice: EndpointChoice, service: &Service) -> u32 {
-    match choice {
-        EndpointChoice::Maglev if !service.endpoints.is_empty() => {
-            size_for(u32::try_from(service.endpoints.len()).unwrap_or(u32::MAX))
-        }
-        _ => 0,
-    }
-}
-
-/// Its Maglev table in elements of the map; the last one is filled up with zeros.
-pub(super) fn table(choice: EndpointChoice, service: &Service) -> Result<Vec<Slots>, LayoutError> {
-    let size = slots_of(choice, service) as usize;
-    let mut slots = vec![0; size.next_multiple_of(SLOTS_AN_ELEMENT as usize)];
-    if size > 0 {
-        let endpoints = endpoints(service);
-        let mut turns = vec![Turn::default(); endpoints.len()];
-        build(&endpoints, &mut turns, &mut slots[..size]).map_err(|source| LayoutError::Table {
-            service: name(&key(service)),
-            endpoints: endpoints.len(),
-            source,
-        })?;
-    }
-    Ok(slots.chunks_exact(SLOTS_AN_ELEMENT as usize).map(|chunk| [chunk[0], chunk[1], chunk[2], chunk[3]]).collect())
-}
-
 fn write_endpoints(new: &[Endpoint<V4>], old: Option<&[Endpoint<V4>]>, first: u32, writes: &mut Writes) {
     writes.endpoints.extend(changed(new, old, first));
 }
@@ -247,8 +132,10 @@ fn changed<'a, T: Copy + PartialEq>(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
-    use crate::workload::{Endpoint as Pod, VipLayout, WorkloadSpec};
+    use crate::workload::{Endpoint as Pod, Protocol, VipLayout, Workload, WorkloadSpec};
 
     fn workload(services: u32, endpoints: u32, choice: EndpointChoice) -> Workload {
         let addresses = crate::workload::AddressPlan::default();
