@@ -46,7 +46,7 @@ fn sabotage(kind: BackendKind, workload: &Workload) -> (Vec<String>, &'static st
         BackendKind::DirectConntrack => (words("nft flush table ip lbcurve"), "nf_tables holds"),
         BackendKind::Direct => (words("nft add table ip intruder"), "nf_tables holds table ip intruder"),
         BackendKind::Ipvs => unreachable!("this kernel has no ip_vs"),
-        BackendKind::EbpfTc | BackendKind::EbpfXdp => unreachable!("host_balancer.rs damages their maps"),
+        BackendKind::EbpfTc | BackendKind::EbpfXdp => unreachable!("the test host_balancer damages their maps"),
     }
 }
 
