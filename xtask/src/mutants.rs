@@ -39,7 +39,8 @@ pub(crate) struct Args {
 /// Records where nothing is recorded, breaks a copy of the models in every way of the list, and prints which were caught.
 ///
 /// # Errors
-/// The suites fail, the sound models do not pass, a mutant does not apply or build, or one is not caught.
+/// The suites fail, the sound models do not pass; a mutant does not apply or build, makes the judge break off, is not caught, or is caught
+/// though the list says that it cannot be.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let recordings = record(args.record)?;
     let copy = Copy::make()?;
@@ -60,11 +61,38 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         }
     }
     println!("{caught} of {} mutants caught", caught + missed.len());
+    let mut seen = Vec::new();
     for (mutant, why) in BLIND.iter().filter(|(mutant, _)| wanted(&mutant)) {
-        let verdict = if copy.is_caught(mutant, &recordings)? { "caught after all" } else { "cannot be told" };
-        println!("{verdict}: {}: {why}", mutant.what);
+        if copy.is_caught(mutant, &recordings)? {
+            seen.push(mutant.what);
+            println!("CAUGHT AFTER ALL: {}", mutant.what);
+        } else {
+            println!("cannot be told: {}: {why}", mutant.what);
+        }
     }
-    if missed.is_empty() { Ok(()) } else { bail!("not caught: {}", missed.join("; ")) }
+    conclude(&missed, &seen)
+}
+
+/// Fails where a mutant was missed, and where one was caught that the list says cannot be.
+fn conclude(missed: &[&str], seen: &[&str]) -> anyhow::Result<()> {
+    if !missed.is_empty() {
+        bail!("not caught: {}", missed.join("; "));
+    }
+    if !seen.is_empty() {
+        bail!("caught although the list says that they cannot be, so move them: {}", seen.join("; "));
+    }
+    Ok(())
+}
+
+/// Whether the judge agreed, by its exit code. A judge that broke off has judged nothing: a model that panics is no model that is wrong.
+fn agreed(code: Option<i32>) -> anyhow::Result<bool> {
+    match code {
+        Some(0) => Ok(true),
+        Some(1) => Ok(false),
+        Some(101) => bail!("the judge panicked"),
+        Some(other) => bail!("the judge ended with {other}"),
+        None => bail!("the judge was killed"),
+    }
 }
 
 /// The files of recordings, made first where one is missing.
@@ -117,13 +145,7 @@ impl Copy {
         }
         let mut replay = Command::new(self.dir.join("target/debug/replay"));
         replay.args(recordings).stdout(if loud { Stdio::inherit() } else { Stdio::null() });
-        match replay.status().context("cannot start the judge")?.code() {
-            Some(0) => Ok(true),
-            Some(1) => Ok(false),
-            // A model that panics is not the kernel either.
-            Some(101) => Ok(false),
-            other => bail!("the judge ended with {other:?}"),
-        }
+        agreed(replay.status().context("cannot start the judge")?.code())
     }
 
     fn is_caught(&self, mutant: &Mutant, recordings: &[PathBuf]) -> anyhow::Result<bool> {
@@ -158,4 +180,35 @@ fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_disagreement_catches_a_mutant() {
+        assert!(agreed(Some(0)).unwrap());
+        assert!(!agreed(Some(1)).unwrap());
+        for broken in [Some(101), Some(2), None] {
+            assert!(agreed(broken).is_err(), "{broken:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_missed_and_what_was_caught_after_all_fail() {
+        assert!(conclude(&[], &[]).is_ok());
+        assert!(conclude(&["missed"], &[]).unwrap_err().to_string().contains("missed"));
+        assert!(conclude(&[], &["seen"]).unwrap_err().to_string().contains("seen"));
+    }
+
+    /// A mutant that does not apply would be found only when all before it have been built.
+    #[test]
+    fn every_mutant_stands_once_in_its_file() {
+        for mutant in MUTANTS.iter().chain(BLIND.iter().map(|(mutant, _)| mutant)) {
+            let path = steps::root().join("datapath-sim/src").join(mutant.file);
+            let text = fs::read_to_string(&path).unwrap();
+            assert_eq!(text.matches(mutant.from).count(), 1, "{}", mutant.what);
+        }
+    }
 }
