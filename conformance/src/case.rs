@@ -122,10 +122,14 @@ fn services(draw: &mut Draw, index: u32, shape: Shape) -> Vec<Service> {
         let (address, protocol) = portal(draw, &services, Ipv4Addr::from(first + at * stride));
         // One in seven has none: it is rejected.
         let count = if draw.chance(15) { 0 } else { 1 + draw.below(shape.endpoints) };
-        let count = count.min(PODS_A_CASE - pods);
+        // Weights follow addresses. Two apart they share a divisor, or differ by two.
+        let apart = if shape.weights > 1 && draw.chance(50) { 2 } else { 1 };
+        let count = count.min((PODS_A_CASE - pods) / apart);
         let port = draw.one_of([8080, 80, 9376, 53]);
-        let endpoints = (0..count).map(|pod| endpoint(index * PODS_A_CASE + pods + pod, port, shape.weights)).collect();
-        pods += count;
+        let place = |pod| index * PODS_A_CASE + pods + apart * pod;
+        let endpoints = (0..count).map(|pod| endpoint(place(pod), port, shape.weights)).collect();
+        // An odd number now and then, so that the next begins at either.
+        pods = (pods + apart * count + u32::from(apart > 1 && draw.chance(50))).min(PODS_A_CASE);
         services.push(Service { address, protocol, endpoints });
     }
     services
@@ -173,7 +177,7 @@ mod tests {
 
     use super::*;
 
-    const SHAPE: Shape = Shape { services: 12, endpoints: 5, orders: 2, flows: 50, weights: 3 };
+    const SHAPE: Shape = Shape { services: 12, endpoints: 5, orders: 2, flows: 50, weights: 4 };
 
     #[test]
     fn a_seed_makes_one_case_and_another_seed_another() {
@@ -189,6 +193,9 @@ mod tests {
         assert!(services().any(|service| service.endpoints.len() > 3));
         assert!(services().any(|service| service.protocol == Protocol::Udp));
         assert!(services().flat_map(|service| &service.endpoints).any(|endpoint| endpoint.weight == 3));
+        let even = |service: &&Service| service.endpoints.iter().all(|endpoint| endpoint.weight.is_multiple_of(2));
+        let differ = |service: &Service| service.endpoints.iter().any(|it| it.weight != service.endpoints[0].weight);
+        assert!(services().filter(even).any(differ), "weights with a common divisor, not all alike");
         let shares = |case: &Case| case.services.windows(2).any(|pair| pair[0].address.ip() == pair[1].address.ip());
         assert!(cases.iter().any(shares));
     }

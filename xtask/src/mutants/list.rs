@@ -64,6 +64,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "self.largest = largest - (interval - 1);",
         "self.largest = largest;",
     ),
+    mutant("wrr steps by 1, not by the divisor", ROUND, "self.current -= self.interval;", "self.current -= 1;"),
     mutant("lc's ties go to the last", LEAST, "able.min_by_key(", "able.rev().min_by_key("),
     mutant(
         "wlc's, sed's and nq's ties go to the last",
@@ -198,10 +199,6 @@ pub(super) const MUTANTS: &[Mutant] = &[
 
 /// What the suites cannot tell, and why: they are run too, so that the list stays true.
 pub(super) const BLIND: &[(Mutant, &str)] = &[
-    (
-        mutant("wrr steps by 1, not by the divisor", ROUND, "self.current -= self.interval;", "self.current -= 1;"),
-        "no service of the cases has weights with a common divisor: endpoints follow each other, and so do their weights",
-    ),
     (
         mutant("IPVS's service table has 512 buckets", SERVICES, "mask: 255 }", "mask: 511 }"),
         "it halves every chain of the layouts that there are, and a line's R^2 does not see a factor",
