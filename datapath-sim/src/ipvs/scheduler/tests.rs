@@ -93,27 +93,32 @@ fn nq_takes_the_first_idle_one() {
 
 #[test]
 fn sh_takes_the_upper_bits_of_the_golden_product() {
-    // 10.0.0.1 * 0x61c88647 = 0x0a000001 * 0x61c88647: its upper byte, by hand 0x27c88647 -> 0x27 = 39. Three endpoints of weight 1
-    // share the buckets in turns, the last added first: bucket 39 is the 0th of a turn.
-    assert_eq!(0x0a00_0001_u32.wrapping_mul(0x61c8_8647) >> 24, 39);
+    // The bucket is the upper byte of the address times 0x61c88647: of 10.0.0.1 0x27c88647, so 39; of 10.0.0.2 0x89910c8e, so 137; of
+    // 10.0.0.5 0xaeea9f63, so 174. Three endpoints of weight 1 share the buckets in turns, the last added first: bucket 39 is the first
+    // of the 14th turn.
     let mut three = service(Sh, Udp, &[1, 1, 1]);
     let ask =
         |service: &mut VirtualService, client: [u8; 4]| service.schedule(&from(client.into()), &mut Steps::default());
     assert_eq!(ask(&mut three, [10, 0, 0, 1]), Some(pod(3)));
     assert_eq!(ask(&mut three, [10, 0, 0, 1]), Some(pod(3)), "a client stays where it is");
-    // Weights 3 (endpoint 1) and 2 (endpoint 2, first): turns of 2 2 1 1 1; 39 is the 4th of the 8th turn, endpoint 1's.
+    // Weights 3 (endpoint 1) and 2 (endpoint 2, first): turns of 2 2 1 1 1; 39 is the last of the eighth turn, endpoint 1's.
     assert_eq!(ask(&mut service(Sh, Udp, &[3, 2]), [10, 0, 0, 1]), Some(pod(1)));
-    // A weight of 0 holds a bucket each turn and takes nothing: turns of 2 1, and 39 is the 1st again, endpoint 2's.
-    assert_eq!(ask(&mut service(Sh, Udp, &[1, 0]), [10, 0, 0, 2]), Some(pod(1)));
+    // A weight of 0 holds a bucket each turn and takes nothing: turns of 2 1, of which odd buckets are endpoint 1's.
+    let mut lame = service(Sh, Udp, &[1, 0]);
+    assert_eq!([1, 2, 5].map(|last| ask(&mut lame, [10, 0, 0, last])), [Some(pod(1)), Some(pod(1)), None]);
     assert_eq!(ask(&mut service(Sh, Udp, &[0]), [10, 0, 0, 1]), None);
 }
 
 #[test]
 fn dh_sends_a_vip_to_one_endpoint() {
-    // 10.64.0.10 * 0x61c88647: upper byte 0x67 is 103, an odd bucket: the second of the list, the first added.
-    let bucket = 0x0a40_000a_u32.wrapping_mul(0x61c8_8647) >> 24;
-    let expected = if bucket.is_multiple_of(2) { 2 } else { 1 };
-    assert_eq!(of(Dh, Udp, &[1, 9], 3), [expected; 3]);
+    // 10.64.0.10 * 0x61c88647 = 0x29953ec6, so bucket 41; 10.64.0.13 has 0x4eeed19b, so 78. Turns of 2 1, whatever the weights: an odd
+    // bucket is the first added one's.
+    let mut service = service(Dh, Udp, &[1, 9]);
+    let mut ask = |last| {
+        let destination = SocketAddrV4::new(Ipv4Addr::new(10, 64, 0, last), 80);
+        service.schedule(&Packet { destination, ..from(Ipv4Addr::new(10, 248, 0, 1)) }, &mut Steps::default())
+    };
+    assert_eq!([10, 10, 13, 10].map(&mut ask), [1, 1, 2, 1].map(|at| Some(pod(at))));
 }
 
 #[test]
