@@ -67,7 +67,7 @@ fn any_plan_is_counted_and_the_models_grow_as_their_structures_do() {
         assert_eq!((first.services, last.services), (1, 100_000));
         (curve.fit.label(), last.p50 - first.p50)
     };
-    use BackendKind::{EbpfTc, IptablesLegacy, IptablesNft, Ipvs, Nftables};
+    use BackendKind::{EbpfTc, EbpfXdp, IptablesLegacy, IptablesNft, Ipvs, Nftables};
     use VipLayout::{Sequential, Stride256};
     for backend in [IptablesLegacy, IptablesNft] {
         let (label, steps) = growth(FIXED, backend, Sequential, Position::Last);
@@ -78,8 +78,9 @@ fn any_plan_is_counted_and_the_models_grow_as_their_structures_do() {
         assert!(growth(FIXED, backend, Sequential, Position::First).1.abs() <= 1.0);
     }
     for layout in [Sequential, Stride256] {
-        assert_eq!(growth(FIXED, Nftables, layout, Position::Last), ("constant".to_owned(), 0.0));
-        assert_eq!(growth(FIXED, EbpfTc, layout, Position::Last), ("constant".to_owned(), 0.0));
+        for backend in [Nftables, EbpfTc, EbpfXdp] {
+            assert_eq!(growth(FIXED, backend, layout, Position::Last), ("constant".to_owned(), 0.0), "{backend:?}");
+        }
         let (label, steps) = growth(RESIZABLE, Ipvs, layout, Position::First);
         assert!(label == "constant" && steps.abs() < 8.0, "{label}, {steps}");
     }
