@@ -43,7 +43,7 @@ impl TrafficOrder {
     }
 
     /// Checks that `flows` flows can be told apart.
-    pub(super) fn validate(&self, flows: u64) -> Result<(), TrafficError> {
+    pub(crate) fn validate(&self, flows: u64) -> Result<(), TrafficError> {
         if self.targets.is_empty() || self.packets == 0 {
             return Err(TrafficError::Empty { targets: self.targets.len(), packets: self.packets });
         }

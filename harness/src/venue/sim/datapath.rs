@@ -12,6 +12,7 @@ use crate::result::BackendKind;
 use crate::workload::{self, AddressPlan, Workload};
 
 /// A workload's services and address ranges.
+#[derive(Debug)]
 pub(crate) struct Site {
     pub(crate) workload: Workload,
     pub(crate) services: Vec<Service>,

@@ -4,6 +4,8 @@
 
 mod count;
 mod datapath;
+mod order;
+mod tally;
 
 pub use count::SimError;
 #[cfg(test)]
