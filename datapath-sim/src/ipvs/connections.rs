@@ -1,7 +1,8 @@
 //! The table of connections (net/netfilter/ipvs/ip_vs_conn.c): chained buckets, keyed by the client's address, port and the protocol, new
 //! ones at a bucket's head.
 //!
-//! 4,096 buckets (`conn_tab_bits` = 12), as the table had before 2026; since then it grows with the connections, up to that.
+//! 4,096 buckets (`conn_tab_bits` = 12), as the table had before 2026, whichever table of services a node has. That it has been resizable
+//! since, and grows with the connections up to that, is not modelled: with few connections its buckets are shorter here.
 
 use std::net::SocketAddrV4;
 

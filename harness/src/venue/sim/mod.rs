@@ -1,6 +1,7 @@
 //! The sim venue: no kernel, but the models of `datapath-sim`, which count steps. It needs no root and no tool.
 //!
-//! Two models stand where kernels do, since kernels hold IPVS's services in one of two tables. They differ in nothing else.
+//! Two models stand where kernels do, since kernels hold IPVS's services in one of two tables. They differ in nothing else: the table of
+//! connections, which the same rework made resizable, is modelled as it was before.
 
 mod count;
 mod datapath;
