@@ -1,8 +1,36 @@
 //! What can be wrong with a search's input, with a trial's outcome, and with a search on its way.
 
+use std::fmt;
 use std::time::Duration;
 
-use super::{PacketsPerSecond, Trial};
+use super::{PacketsPerSecond, SearchGoal, Trial};
+
+/// An attribute of a goal that has no use at an end of its range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GoalAttribute {
+    /// Goal Loss Ratio.
+    LossRatio,
+    /// Goal Exceed Ratio.
+    ExceedRatio,
+    /// Goal Initial Trial Duration.
+    InitialTrialDuration,
+    /// Goal Final Trial Duration.
+    FinalTrialDuration,
+    /// Goal Duration Sum.
+    DurationSum,
+}
+
+impl fmt::Display for GoalAttribute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::LossRatio => "goal loss ratio",
+            Self::ExceedRatio => "goal exceed ratio",
+            Self::InitialTrialDuration => "goal initial trial duration",
+            Self::FinalTrialDuration => "goal final trial duration",
+            Self::DurationSum => "goal duration sum",
+        })
+    }
+}
 
 /// An input that no search can be made of.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
@@ -29,16 +57,20 @@ pub enum InputError {
         value: f64,
     },
     /// A goal that every load meets, because it lets everything be lost or every trial exceed.
-    #[error("a {what} of 1 is met by every load")]
+    #[error("a {attribute} of 1 is met by every load: {goal:?}")]
     MetByAll {
-        /// The goal's attribute.
-        what: &'static str,
+        /// What is 1.
+        attribute: GoalAttribute,
+        /// The goal.
+        goal: SearchGoal,
     },
     /// A duration that must be longer than nothing.
-    #[error("a {what} of zero")]
+    #[error("a {attribute} of zero: {goal:?}")]
     NoDuration {
-        /// The goal's attribute.
-        what: &'static str,
+        /// What is zero.
+        attribute: GoalAttribute,
+        /// The goal.
+        goal: SearchGoal,
     },
     /// Trials cannot become shorter on the way to the final ones.
     #[error("the initial trial duration, {initial:?}, is longer than the final one, {last:?}")]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::classify::{Criteria, LoadClassification, classify};
 use super::throughput::conditional_throughput;
-use super::{ConditionalThroughput, InputError, PacketsPerSecond, Ratio, TrialResult, Width};
+use super::{ConditionalThroughput, GoalAttribute, InputError, PacketsPerSecond, Ratio, TrialResult, Width};
 
 /// A Search Goal (section 4.6.7): which loads are to be told from which, and how exactly.
 ///
@@ -68,17 +68,19 @@ impl SearchGoal {
     }
 
     pub(super) fn check(&self) -> Result<(), InputError> {
-        let ratios = [("goal loss ratio", self.loss_ratio), ("goal exceed ratio", self.exceed_ratio)];
-        if let Some((what, _)) = ratios.into_iter().find(|(_, ratio)| ratio.0 >= 1.0) {
-            return Err(InputError::MetByAll { what });
+        use GoalAttribute::{DurationSum, ExceedRatio, FinalTrialDuration, InitialTrialDuration, LossRatio};
+        let goal = *self;
+        let ratios = [(LossRatio, self.loss_ratio), (ExceedRatio, self.exceed_ratio)];
+        if let Some((attribute, _)) = ratios.into_iter().find(|(_, ratio)| ratio.0 >= 1.0) {
+            return Err(InputError::MetByAll { attribute, goal });
         }
         let durations = [
-            ("goal initial trial duration", self.initial_trial_duration),
-            ("goal final trial duration", self.final_trial_duration),
-            ("goal duration sum", self.duration_sum),
+            (InitialTrialDuration, self.initial_trial_duration),
+            (FinalTrialDuration, self.final_trial_duration),
+            (DurationSum, self.duration_sum),
         ];
-        if let Some((what, _)) = durations.into_iter().find(|(_, duration)| duration.is_zero()) {
-            return Err(InputError::NoDuration { what });
+        if let Some((attribute, _)) = durations.into_iter().find(|(_, duration)| duration.is_zero()) {
+            return Err(InputError::NoDuration { attribute, goal });
         }
         if self.initial_trial_duration > self.final_trial_duration {
             let (initial, last) = (self.initial_trial_duration, self.final_trial_duration);

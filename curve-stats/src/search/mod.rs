@@ -49,7 +49,7 @@ mod units;
 
 pub use classify::LoadClassification;
 pub use controller::search;
-pub use error::{InputError, OutcomeError, SearchError};
+pub use error::{GoalAttribute, InputError, OutcomeError, SearchError};
 pub use goal::SearchGoal;
 pub use input::{Budget, ControllerInput};
 pub use mrr::{MaximumReceiveRate, mrr};

@@ -27,8 +27,10 @@ impl Reach {
         self.ceiling != Some(self.max)
     }
 
-    /// Withdraws `load`, which the sender did not reach, and what lies above the rate that it did (`sent`); each time `width` doubles
-    /// by which the ceiling falls at least, but a load that has valid trials (`valid`, below `load`) stays.
+    /// Withdraws `load`, whose rate the sender did not keep. (Loads and widths are steps of the grid.) The ceiling becomes the largest load
+    /// that the sender did keep up with (`sent`), but lies below `load` by `width` at least, by twice that at the second withdrawal, and so
+    /// on; and no lower than Min Load, nor than the largest load below that has valid trials (`valid`). Where Min Load (0) itself is
+    /// withdrawn nothing is left, whatever else was given.
     pub(super) fn withdraw(&mut self, load: u32, sent: u32, valid: Option<u32>, width: u32) {
         let fall = width.saturating_mul(1_u32.checked_shl(self.lowered).unwrap_or(u32::MAX));
         self.lowered += 1;
@@ -66,6 +68,8 @@ mod tests {
         let mut reach = Reach::new(1000);
         reach.withdraw(1000, 10, Some(800), 4);
         assert_eq!(reach.ceiling(), Some(800));
+        reach.withdraw(5, 5, None, 4);
+        assert_eq!(reach.ceiling(), Some(0), "a fall by eight ends at Min Load");
         reach.withdraw(0, 0, None, 4);
         assert_eq!(reach.ceiling(), None);
     }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use curve_stats::search::{
-    Budget, Budgeted, GoalResult, InputError, Irregularity, Measurer, OfferLimit, OutcomeError, Pace, PacketsPerSecond,
-    Ratio, SearchError, SearchGoal, TrialOutcome, Width, search,
+    Budget, Budgeted, GoalAttribute, GoalResult, InputError, Irregularity, Measurer, OfferLimit, OutcomeError, Pace,
+    PacketsPerSecond, Ratio, SearchError, SearchGoal, TrialOutcome, Width, search,
 };
 
 use super::devices::{exact, lossy, noisy, unlimited};
@@ -137,19 +137,14 @@ fn inputs_that_cannot_be_searched_are_named() {
     let with = |goal| refused(&input(&[SearchGoal::NDR, goal]));
     assert_eq!(refused(&input(&[])), InputError::NoGoals);
     let one = Ratio::new(1.0).unwrap();
-    assert_eq!(
-        with(SearchGoal { loss_ratio: one, ..SearchGoal::NDR }),
-        InputError::MetByAll { what: "goal loss ratio" }
-    );
-    assert_eq!(
-        with(SearchGoal { exceed_ratio: one, ..SearchGoal::NDR }),
-        InputError::MetByAll { what: "goal exceed ratio" }
-    );
-    let never = Duration::ZERO;
-    assert_eq!(
-        with(SearchGoal { duration_sum: never, ..SearchGoal::NDR }),
-        InputError::NoDuration { what: "goal duration sum" }
-    );
+    let goal = SearchGoal { loss_ratio: one, ..SearchGoal::NDR };
+    assert_eq!(with(goal), InputError::MetByAll { attribute: GoalAttribute::LossRatio, goal });
+    let goal = SearchGoal { exceed_ratio: one, ..SearchGoal::NDR };
+    assert_eq!(with(goal), InputError::MetByAll { attribute: GoalAttribute::ExceedRatio, goal });
+    let goal = SearchGoal { duration_sum: Duration::ZERO, ..SearchGoal::NDR };
+    let none = with(goal);
+    assert_eq!(none, InputError::NoDuration { attribute: GoalAttribute::DurationSum, goal });
+    assert!(none.to_string().starts_with("a goal duration sum of zero: SearchGoal {"), "{none}");
     let backwards = SearchGoal { initial_trial_duration: Duration::from_secs(31), ..one_long_trial() };
     let (initial, last) = (Duration::from_secs(31), Duration::from_secs(30));
     assert_eq!(with(backwards), InputError::InitialAboveFinal { initial, last });
