@@ -86,7 +86,7 @@ impl Datapath for Nftables {
             Verdict::Reject => return walk.end(Decision::Reject, packet),
             Verdict::Accept | Verdict::Return => {}
         }
-        if walk.known.is_none() {
+        if walk.known.is_none() && !walk.is_local() {
             walk.masquerading();
         }
         walk.postrouting(&self.conntrack, self.sets.addresses.node);
@@ -151,7 +151,7 @@ impl Walk<'_, Sets> {
     /// `filter-forward` or `filter-input`, with the checks that they lead new flows to.
     fn endpoints_and_cluster_ips(&mut self) -> Verdict {
         self.chain_entered();
-        let local = self.rules.is_local(*self.packet.destination.ip());
+        let local = self.is_local();
         if local {
             self.input_check();
         }

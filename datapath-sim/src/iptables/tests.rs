@@ -87,6 +87,15 @@ fn another_port_of_a_vip_is_routed() {
 }
 
 #[test]
+fn a_packet_for_the_node_meets_no_rule_after_routing() {
+    let node_itself = SocketAddrV4::new(Addresses::default().node, 22);
+    let outcome = node(&[]).process(&to(node_itself, 1000));
+    assert_eq!(outcome.decision, Decision::Route);
+    // PREROUTING 1, KUBE-SERVICES 1, its jump to KUBE-NODEPORTS; INPUT 4, KUBE-FIREWALL 1.
+    assert_eq!((outcome.steps.rules, outcome.steps.chains), (7, 8));
+}
+
+#[test]
 fn what_comes_from_outside_the_cluster_or_from_the_endpoint_itself_is_masqueraded() {
     let services = services(1, 1);
     for source in [Ipv4Addr::new(203, 0, 113, 7), *services[0].endpoints[0].address.ip()] {

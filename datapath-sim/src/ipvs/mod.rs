@@ -80,7 +80,7 @@ impl Datapath for Ipvs {
             Verdict::Accept | Verdict::Return => {}
         }
         self.connections.answer(&walk.packet, &mut walk.steps);
-        if self.rules.is_local(*walk.packet.destination.ip()) {
+        if walk.is_local() {
             let mark = walk.mark;
             match serve(&mut self.services, &mut self.connections, &walk.packet, mark, &mut walk.steps) {
                 Served::Not => {}

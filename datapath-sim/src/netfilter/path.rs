@@ -33,17 +33,25 @@ impl<'a, R: Rules> Walk<'a, R> {
     /// The route, and the filter table on the way through the node or into it.
     pub(crate) fn route_and_filter(&mut self) -> Verdict {
         self.steps.routes += 1;
-        let hook = if self.rules.is_local(*self.packet.destination.ip()) { Chain::Input } else { Chain::Forward };
+        let hook = if self.is_local() { Chain::Input } else { Chain::Forward };
         self.base(TableName::Filter, hook)
     }
 
-    /// The hook after routing, the counterpart of [`prerouting`](Self::prerouting) for the source.
+    /// Whether the packet is for the node itself, as it is now.
+    pub(crate) fn is_local(&self) -> bool {
+        self.rules.is_local(*self.packet.destination.ip())
+    }
+
+    /// The hook after routing, the counterpart of [`prerouting`](Self::prerouting) for the source. A packet for the node itself passes the
+    /// one behind its input instead, where no rule stands.
     pub(crate) fn postrouting(&mut self, conntrack: &Conntrack, node: Ipv4Addr) {
         if let Some(known) = self.known {
             self.packet.source = known.translated.source;
             return;
         }
-        self.base(TableName::Nat, Chain::Postrouting);
+        if !self.is_local() {
+            self.base(TableName::Nat, Chain::Postrouting);
+        }
         // kube-proxy masquerades with `--random-fully`.
         let random_fully = self.nat.masquerade;
         if self.nat.masquerade {

@@ -12,9 +12,10 @@ use crate::result::BackendKind;
 use crate::venue::sim::Site;
 use crate::workload::Workload;
 
-/// Hooks that a forwarded packet passes before its route, and behind it.
+/// Hooks that a packet passes before its route, and behind it: one that is forwarded, and one for the node itself.
 const BEFORE: [&str; 2] = ["filter-prerouting-pre-dnat", "nat-prerouting"];
-const BEHIND: [&str; 2] = ["filter-forward", "nat-postrouting"];
+const FORWARDED: &[&str] = &["filter-forward", "nat-postrouting"];
+const LOCAL: &[&str] = &["filter-input"];
 
 /// Rules by chain and elements by set or map.
 struct Programmed<'a> {
@@ -63,6 +64,7 @@ enum Verdict {
 /// A packet on its way, and what it has met.
 struct Walk<'a> {
     programmed: &'a Programmed<'a>,
+    node: Ipv4Addr,
     packet: Packet,
     /// Endpoints among which one is drawn.
     drawn: Vec<SocketAddrV4>,
@@ -81,7 +83,8 @@ impl<'a> Walk<'a> {
         if let Some(first) = self.drawn.first() {
             self.packet.destination = *first;
         }
-        for hook in BEHIND {
+        let behind = if *self.packet.destination.ip() == self.node { LOCAL } else { FORWARDED };
+        for hook in behind {
             match self.chain(hook) {
                 Some(Verdict::Accept) | None => {}
                 end => return end,
@@ -175,7 +178,7 @@ fn endpoints(rule: &str) -> Vec<SocketAddrV4> {
     elements.map(address).collect()
 }
 
-/// New flows to every service, to other ports and the other protocol of its VIP, to a VIP that nobody has, to a pod and elsewhere, each
+/// New flows to every service, to other ports and the other protocol of its VIP, to a VIP that nobody has, to a pod, elsewhere and to the node, each
 /// from inside the cluster and from outside.
 fn packets(workload: &Workload) -> Vec<Packet> {
     let services = workload.services.iter().map(|service| SocketAddrV4::new(service.vip, service.port));
@@ -186,6 +189,7 @@ fn packets(workload: &Workload) -> Vec<Packet> {
         SocketAddrV4::new(pod.addr, pod.port),
         SocketAddrV4::new(Ipv4Addr::new(10, 64, 200, 9), 80),
         SocketAddrV4::new(Ipv4Addr::new(198, 51, 100, 1), 80),
+        SocketAddrV4::new(workload.addresses.node_addr, 80),
     ]);
     let mut packets = Vec::new();
     for destination in destinations {
@@ -203,7 +207,8 @@ fn assert_same_walk(workload: &Workload) {
     let (programmed, site) = (Programmed::read(&text), Site::of(workload.clone()));
     for packet in packets(workload) {
         let (drawn, mark, masquerade) = (Vec::new(), false, false);
-        let mut walk = Walk { programmed: &programmed, packet, drawn, mark, masquerade, rules: 0, chains: 0 };
+        let (programmed, node) = (&programmed, site.addresses.node);
+        let mut walk = Walk { programmed, node, packet, drawn, mark, masquerade, rules: 0, chains: 0 };
         let verdict = walk.hooks();
         let model = Nftables::new(site.addresses, &site.services, 1).process(&packet);
         let agrees = match model.decision {
