@@ -8,6 +8,8 @@ use aya::Pod;
 
 /// `BPF_MAP_LOOKUP_BATCH` of `enum bpf_cmd` (include/uapi/linux/bpf.h), in kernels since 5.6.
 const LOOKUP_BATCH: libc::c_int = 24;
+/// `BPF_MAP_LOOKUP_AND_DELETE_BATCH`.
+const TAKE_BATCH: libc::c_int = 25;
 /// `BPF_MAP_UPDATE_BATCH`.
 const UPDATE_BATCH: libc::c_int = 26;
 /// Elements of one call: enough that the call itself is cheap, and more than any bucket of a hash map holds.
@@ -62,6 +64,18 @@ pub fn update<K: Pod, V: Pod>(map: BorrowedFd<'_>, shape: Shape, keys: &[K], val
 /// # Errors
 /// As [`update`].
 pub fn read_all<K: Pod, V: Pod>(map: BorrowedFd<'_>, shape: Shape) -> io::Result<Vec<(K, V)>> {
+    walk(map, shape, LOOKUP_BATCH)
+}
+
+/// As [`read_all`], of a hash map, which is empty afterwards.
+///
+/// # Errors
+/// As [`update`].
+pub fn take_all<K: Pod, V: Pod>(map: BorrowedFd<'_>, shape: Shape) -> io::Result<Vec<(K, V)>> {
+    walk(map, shape, TAKE_BATCH)
+}
+
+fn walk<K: Pod, V: Pod>(map: BorrowedFd<'_>, shape: Shape, command: libc::c_int) -> io::Result<Vec<(K, V)>> {
     check::<K, V>(shape)?;
     if shape.key_size as usize > TOKEN_WORDS * 8 {
         return Err(io::ErrorKind::InvalidInput.into());
@@ -77,7 +91,7 @@ pub fn read_all<K: Pod, V: Pod>(map: BorrowedFd<'_>, shape: Shape) -> io::Result
         attr.values = values.as_mut_ptr() as u64;
         // SAFETY: both vectors have room for as many elements as are asked for, of the sizes that were compared, and a token
         // fits its array.
-        let result = unsafe { call(LOOKUP_BATCH, &mut attr) };
+        let result = unsafe { call(command, &mut attr) };
         let ended = match result {
             Ok(()) => false,
             // Nothing more; what was found until there is in the buffers.

@@ -15,7 +15,7 @@ use super::layout::{FLOWS, Layout, Sizes, Slots, Writes};
 use crate::backend::{BackendError, ProgrammingCost, XdpPrograms};
 use crate::net::{Link, NODE_BACKEND_DEVICE, NODE_CLIENT_DEVICE, NetNs, Rtnl};
 use crate::probe::{Filter, ProbeError, classifier, xdp};
-use crate::sys::bpf_batch::{Shape, read_all, update};
+use crate::sys::bpf_batch::{Shape, read_all, take_all, update};
 use crate::workload::{Service, Workload};
 
 /// Built by `cargo xtask ebpf` from `datapath-ebpf/src/balancer`.
@@ -151,9 +151,15 @@ impl Loaded {
         })
     }
 
-    fn read<K: Pod, V: Pod>(&self, name: &'static str) -> Result<Vec<(K, V)>, BackendError> {
+    pub(super) fn read<K: Pod, V: Pod>(&self, name: &'static str) -> Result<Vec<(K, V)>, BackendError> {
         let (map, shape) = self.map(name)?;
         read_all(map.fd().as_fd(), shape).map_err(|source| refused(name, source))
+    }
+
+    /// Deletes every element of a hash map.
+    pub(super) fn empty<K: Pod, V: Pod>(&self, name: &'static str) -> Result<(), BackendError> {
+        let (map, shape) = self.map(name)?;
+        take_all::<K, V>(map.fd().as_fd(), shape).map(drop).map_err(|source| refused(name, source))
     }
 
     fn map(&self, name: &'static str) -> Result<(&MapData, Shape), BackendError> {

@@ -10,7 +10,7 @@ mod loaded;
 mod render;
 mod test_run;
 
-pub use again::{Again, Behind};
+pub use again::{Behind, ENDPOINTS, KNOWN_FLOWS, LEAST_PACKETS, MOST_PACKETS, Packets, Stand, StandError};
 pub use layout::LayoutError;
 pub use loaded::OBJECT;
 pub use test_run::Ran;
@@ -33,6 +33,15 @@ pub enum Hook {
 }
 
 impl Hook {
+    /// The backend that works there.
+    #[must_use]
+    pub fn kind(self) -> BackendKind {
+        match self {
+            Self::Tc => BackendKind::EbpfTc,
+            Self::Xdp => BackendKind::EbpfXdp,
+        }
+    }
+
     /// The programs of the client-side and of the backend-side device.
     #[must_use]
     pub fn programs(self) -> [&'static str; 2] {
@@ -71,10 +80,7 @@ impl Balancer {
 
 impl Backend for Balancer {
     fn kind(&self) -> BackendKind {
-        match self.hook {
-            Hook::Tc => BackendKind::EbpfTc,
-            Hook::Xdp => BackendKind::EbpfXdp,
-        }
+        self.hook.kind()
     }
 
     fn render(&self, workload: &Workload) -> Rendered {

@@ -1,17 +1,20 @@
-//! The programs over and over on packets that are written anew each time, for a bench.
+//! The programs over and over on packets that are written anew each time, for benches.
 
-use std::net::SocketAddrV4;
-use std::time::Duration;
+mod check;
+mod stand;
+
+pub use stand::{ENDPOINTS, KNOWN_FLOWS, LEAST_PACKETS, MOST_PACKETS, Packets, Stand, StandError};
 
 use aya::maps::ProgramArray;
 use aya::programs::ProgramFd;
 use datapath_common::balancer::again::Order;
-use datapath_common::balancer::{Endpoint, V4};
-use datapath_common::frame::FRAME_LEN;
+use datapath_common::balancer::{ConnectionKey, Endpoint, V4};
+use datapath_common::frame::{Header, UDP, build};
 
-use super::Hook;
+use self::check::Flows;
 use super::loaded::Loaded;
-use super::test_run::test_run;
+use super::test_run::{Ran, test_run};
+use super::{Hook, compare};
 use crate::backend::BackendError;
 use crate::net::{NODE_CLIENT_DEVICE, Rtnl};
 use crate::probe::{ProbeError, classifier, xdp};
@@ -28,7 +31,7 @@ pub enum Behind {
 
 /// The load balancer with a wrapper before it that writes every packet anew: `BPF_PROG_TEST_RUN` repeats a program on what the last
 /// repetition has left, so that only the first would meet the VIP.
-pub struct Again {
+struct Again {
     hook: Hook,
     device: u32,
     loaded: Loaded,
@@ -36,10 +39,7 @@ pub struct Again {
 
 impl Again {
     /// Programs and attaches it in the calling thread's namespace, which is a topology's node. `aims`: most targets of an order.
-    ///
-    /// # Errors
-    /// [`BackendError`].
-    pub fn new(hook: Hook, workload: &Workload, aims: u32) -> Result<Self, BackendError> {
+    fn new(hook: Hook, workload: &Workload, aims: u32) -> Result<Self, BackendError> {
         let (mut loaded, _) = Loaded::load(hook, workload, aims)?;
         loaded.program(&workload.services)?;
         loaded.attach()?;
@@ -67,21 +67,34 @@ impl Again {
         loaded.map_err(|source| ProbeError::Program { action: "load", program, source: Box::new(source) })
     }
 
+    /// Reads services and endpoints back.
+    fn verify(&self, workload: &Workload) -> Result<(), BackendError> {
+        BackendError::unless_equal(self.hook.kind(), compare::differences(&self.loaded.contents()?, workload))
+    }
+
+    /// What the connection tables hold.
+    fn flows(&self) -> Result<Flows, BackendError> {
+        Ok(Flows {
+            connections: self.loaded.read("CONNECTIONS")?.into_iter().collect(),
+            replies: self.loaded.read("REPLIES")?.into_iter().collect(),
+        })
+    }
+
+    /// Empties the connection tables.
+    fn forget(&self) -> Result<(), BackendError> {
+        ["CONNECTIONS", "REPLIES"]
+            .into_iter()
+            .try_for_each(|name| self.loaded.empty::<ConnectionKey<V4>, Endpoint<V4>>(name))
+    }
+
     /// Fills the table of targets that an order draws from.
-    ///
-    /// # Errors
-    /// [`BackendError::Map`].
-    pub fn aim(&mut self, targets: &[SocketAddrV4]) -> Result<(), BackendError> {
-        let element = |target: &SocketAddrV4| Endpoint::new(V4::new(target.ip().octets()), target.port().to_be());
-        let elements: Vec<_> = (0_u32..).zip(targets.iter().map(element)).collect();
+    fn aim(&self, targets: &[Endpoint<V4>]) -> Result<(), BackendError> {
+        let elements: Vec<_> = (0_u32..).zip(targets.iter().copied()).collect();
         self.loaded.write("AIMS", &elements).map(drop)
     }
 
-    /// Sends `packets` packets of `order`, from its beginning, to what is behind the wrapper: the mean time of one.
-    ///
-    /// # Errors
-    /// [`BackendError`].
-    pub fn run(&mut self, behind: Behind, order: Order, packets: u32) -> Result<Duration, BackendError> {
+    /// Sends `packets` packets of `order`, from its beginning, to what is behind the wrapper: the last one's fate, and the mean time of one.
+    fn run(&mut self, behind: Behind, order: Order, packets: u32) -> Result<Ran, BackendError> {
         self.loaded.write("ORDER", &[(0_u32, order)])?;
         let [wrapper, idle] = self.names();
         let program = if behind == Behind::Balancer { self.hook.programs()[0] } else { idle };
@@ -91,7 +104,7 @@ impl Again {
         ProgramArray::try_from(programs)
             .and_then(|mut programs| programs.set(0, &fd, 0))
             .map_err(|source| ProbeError::Map { map, source })?;
-        Ok(test_run(self.hook, &mut self.loaded, wrapper, &[0; FRAME_LEN], self.device, packets)?.duration)
+        test_run(self.hook, &mut self.loaded, wrapper, &template(), self.device, packets)
     }
 
     fn fd(&mut self, program: &'static str) -> Result<ProgramFd, ProbeError> {
@@ -101,4 +114,19 @@ impl Again {
         };
         fd.map_err(|source| ProbeError::Program { action: "use", program, source: Box::new(source) })
     }
+}
+
+/// The packet that the kernel makes once, by whose EtherType it classes all that the wrapper writes over it.
+fn template() -> Vec<u8> {
+    let nobody = Header {
+        dst_mac: [0; 3],
+        src_mac: [0; 3],
+        src_be: [0; 2],
+        dst_be: [0; 2],
+        src_port_be: 0,
+        dst_port_be: 0,
+        segment: UDP,
+        tag: 0,
+    };
+    build(&nobody).into_iter().flat_map(u16::to_ne_bytes).collect()
 }
