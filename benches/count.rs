@@ -1,4 +1,4 @@
-//! Counts as what criterion measures. They are printed with their own unit, never as a time.
+//! Counts as what criterion measures. They are printed with their own unit, which is a time only where the kernel took it.
 
 use criterion::Throughput;
 use criterion::measurement::{Measurement, ValueFormatter};
@@ -13,6 +13,8 @@ pub struct Count {
 impl Count {
     /// Steps of a model: visits of a data structure ([`datapath_sim::Steps`]).
     pub const STEPS: Self = Self { unit: "steps", for_one: "steps/element" };
+    /// Nanoseconds as the kernel counted them: one unit for a whole plot, however large.
+    pub const NANOSECONDS: Self = Self { unit: "ns", for_one: "ns/element" };
     /// Instructions that a guest retired.
     pub const INSTRUCTIONS: Self = Self { unit: "instructions", for_one: "instructions/element" };
 }
