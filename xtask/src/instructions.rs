@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::{gate, packages, steps};
 use baseline::{Baseline, Build};
+use judge::Verdict;
 
 /// That of the library in Cargo.toml. Installed under `target/tools`, so that nothing of the user's changes.
 const VERSION: &str = "0.20.0";
@@ -41,7 +42,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         eprintln!("wrote {BASELINE}");
         return Ok(());
     }
-    judge_or_say_why_not(&path, &build, &counts)
+    hold(Baseline::read(&path)?.as_ref(), &build, &counts)
 }
 
 /// As [`run`] of the tests, which have the packages already: counts nothing where there is nothing to compare with.
@@ -50,34 +51,27 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 /// As [`run`].
 pub(crate) fn gate() -> anyhow::Result<()> {
     let (path, build) = (steps::root().join(BASELINE), Build::of(&steps::root())?);
-    let reason = match Baseline::read(&path)? {
-        None => Some(format!("there is no {BASELINE}")),
-        Some(baseline) => baseline.build.differs_from(&build),
-    };
-    if let Some(reason) = reason {
-        gate::not_run("INSTRUCTIONS", &reason);
-        return Ok(());
-    }
-    judge_or_say_why_not(&path, &build, &count()?)
+    let baseline = Baseline::read(&path)?;
+    let comparable = baseline.as_ref().is_some_and(|baseline| baseline.build.differs_from(&build).is_none());
+    let counts = if comparable { count()? } else { Counts::new() };
+    hold(baseline.as_ref(), &build, &counts)
 }
 
-fn judge_or_say_why_not(path: &Path, build: &Build, counts: &Counts) -> anyhow::Result<()> {
-    let Some(baseline) = Baseline::read(path)? else {
-        judge::print(counts, None);
-        gate::not_run("INSTRUCTIONS", &format!("there is no {BASELINE}; `--update` writes it"));
-        return Ok(());
-    };
-    if let Some(reason) = baseline.build.differs_from(build) {
-        judge::print(counts, None);
-        gate::not_run("INSTRUCTIONS", &reason);
-        return Ok(());
+/// Prints counts and verdict.
+fn hold(baseline: Option<&Baseline>, build: &Build, counts: &Counts) -> anyhow::Result<()> {
+    let verdict = judge::verdict(baseline, build, counts);
+    let beside = baseline.filter(|_| !matches!(verdict, Verdict::NotRun(_)));
+    judge::print(counts, beside.map(|baseline| &baseline.instructions));
+    match verdict {
+        Verdict::Passed => Ok(()),
+        Verdict::NotRun(reason) => {
+            gate::not_run("INSTRUCTIONS", &reason);
+            Ok(())
+        }
+        Verdict::Failed(rows) => {
+            bail!("more instructions than {BASELINE} has: {}; CONTRIBUTING.md says what to do", rows.join(", "))
+        }
     }
-    judge::print(counts, Some(&baseline.instructions));
-    let slower = judge::slower(counts, &baseline.instructions);
-    if !slower.is_empty() {
-        bail!("more instructions than {BASELINE} has: {}; CONTRIBUTING.md says what to do", slower.join(", "));
-    }
-    Ok(())
 }
 
 /// Runs the benches and reads what the runner says of each.
