@@ -331,7 +331,7 @@ impl Wishes {
     /// # Errors
     /// [`ScenarioError::Empty`], [`ScenarioError::Zero`], [`ScenarioError::TooManyPackets`], [`ScenarioError::TooManyTrials`],
     /// [`ScenarioError::TooManyDecisions`], [`ScenarioError::TooManyMaglevEndpoints`], [`ScenarioError::Kernels`], [`ScenarioError::KernelOnHost`], [`ScenarioError::KernelInSim`],
-    /// [`ScenarioError::DeterministicInSim`], and with a cluster those of [`super::import::of_cluster`].
+    /// [`ScenarioError::DeterministicInSim`], and those of a cluster that contradicts other wishes.
     pub fn resolve_with(mut self, cluster: Option<Cluster>) -> Result<Scenario, ScenarioError> {
         if let Some(cluster) = &cluster {
             self = import::of_cluster(self, cluster)?;
