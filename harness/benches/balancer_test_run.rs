@@ -161,7 +161,7 @@ fn print_heading(args: &Args) {
         args.packets, args.processes
     );
     println!(
-        "{:<5}{:>7}  {:<22}{:>20}{:>20}{:>20}",
+        "{:<5}{:>7}  {:<22}{:>22}{:>20}{:>22}",
         "hook", "N", "packets", "load balancer", "wrapper alone", "both together"
     );
 }
@@ -170,7 +170,7 @@ fn print_cell(at: At, services: u32, figures: &[Figures]) {
     for (kind, packets) in Packets::ALL.into_iter().enumerate() {
         let of = |figure: &dyn Fn(&Figures) -> f64| summary(&figures.iter().map(figure).collect::<Vec<_>>());
         println!(
-            "{:<5}{services:>7}  {:<22}{:>20}{:>20}{:>20}",
+            "{:<5}{services:>7}  {:<22}{:>22}{:>20}{:>22}",
             at.name(),
             packets.name(),
             of(&|figures| figures.both[kind] - figures.wrapper[kind]),
