@@ -1,45 +1,19 @@
-//! The scenario: what to measure, from a preset, a TOML file and the command line, each overriding the one before.
+//! Raw wishes, and the scenario that they make.
 
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::import;
+use super::{MOST_MAGLEV_ENDPOINTS, MOST_PACKETS, MOST_TRIALS, Preset, Scenario, ScenarioError, VenueChoice};
 use crate::result::{BackendKind, Flow, Position};
-use crate::venue::vm::{KernelPairError, KernelSource, pair_kernels};
-use crate::workload::cluster::{Cluster, ClusterError};
+use crate::run::import;
+use crate::venue::vm::pair_kernels;
+use crate::workload::cluster::Cluster;
 use crate::workload::{AddressPlan, EndpointChoice, Protocol, Scheduler, VipLayout};
 
-/// How much to measure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Preset {
-    /// N = 1..1,000, minutes.
-    #[default]
-    Quick,
-    /// N = 1..10,000.
-    Standard,
-    /// Every layout and position, and the M axis.
-    Full,
-}
-
-/// Where to measure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum VenueChoice {
-    /// The host where it can run every asked backend, else the vm for all of them and the host for those it can; models where
-    /// neither can run any.
-    #[default]
-    Auto,
-    /// This kernel.
-    Host,
-    /// A stock kernel in QEMU.
-    Vm,
-    /// Models of the datapaths in user space: counted steps, no kernel, no root.
-    Sim,
-}
+/// Seed where none is asked for: any constant serves, so that two users measure the same packets.
+const DEFAULT_SEED: u64 = 42;
 
 /// Raw wishes: a TOML file or the command line. What is absent comes from the preset.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,183 +65,6 @@ pub struct Wishes {
     pub scale: Option<Vec<u32>>,
     /// Self-test of the gate: a rule that matches nothing per so many services.
     pub self_test_ballast: Option<NonZeroU32>,
-}
-
-/// A complete scenario.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Scenario {
-    /// Preset it started from.
-    pub preset: Preset,
-    /// Venue.
-    pub venue: VenueChoice,
-    /// Backends, sorted, without repetition.
-    pub backends: Vec<BackendKind>,
-    /// N, ascending.
-    pub services: Vec<u32>,
-    /// M, ascending.
-    pub endpoints: Vec<u32>,
-    /// VIP layouts.
-    pub layouts: Vec<VipLayout>,
-    /// Whether layouts other than the first are measured with IPVS only: the smaller presets' choice, since only IPVS's
-    /// hash reads the address in a way that a layout can defeat. A layout that was asked for is measured everywhere.
-    pub narrow_layouts: bool,
-    /// Protocols.
-    pub protocols: Vec<Protocol>,
-    /// Flows.
-    pub flows: Vec<Flow>,
-    /// Positions.
-    pub positions: Vec<Position>,
-    /// Seed.
-    pub seed: u64,
-    /// Trials a cell on the host; `None` leaves it to the venue.
-    pub trials: Option<u32>,
-    /// Packets a trial; `None` leaves it to the venue.
-    pub packets: Option<u32>,
-    /// Whether slow cells run.
-    pub allow_slow: bool,
-    /// Whether the vm counts instructions; `None`: yes under software emulation.
-    pub deterministic: Option<bool>,
-    /// Kernels for the vm, in order, without repetition; none: the distribution's package.
-    pub kernels: Vec<KernelSource>,
-    /// Address ranges.
-    pub addresses: AddressPlan,
-    /// Scheduler of IPVS; `None`: kube-proxy's default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scheduler: Option<Scheduler>,
-    /// Flows of each cell of a load-balancing backend whose endpoint is written down; `None`: that is not measured.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub decisions: Option<NonZeroU32>,
-    /// How the eBPF backends choose endpoints.
-    #[serde(default, skip_serializing_if = "EndpointChoice::is_default")]
-    pub endpoint_choice: EndpointChoice,
-    /// Imported services, which N repeats: a multiple of its service ports. M, layout and protocols are then the cluster's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cluster: Option<Cluster>,
-    /// Self-tests only: the iptables modes hold a rule that matches nothing per so many services. No normal run.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub self_test_ballast: Option<NonZeroU32>,
-}
-
-/// Why a scenario cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ScenarioError {
-    /// The file could not be read.
-    #[error("cannot read scenario {path}: {source}")]
-    Read {
-        /// File.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The file is not a scenario.
-    #[error("{path} is not a scenario: {source}")]
-    Parse {
-        /// File.
-        path: PathBuf,
-        /// Why, with line and column.
-        source: Box<toml::de::Error>,
-    },
-    /// An axis has no value.
-    #[error("{axis} is empty: name at least one value")]
-    Empty {
-        /// Axis.
-        axis: &'static str,
-    },
-    /// N, trials or packets is zero.
-    #[error("{axis} must be at least 1, not 0")]
-    Zero {
-        /// Axis.
-        axis: &'static str,
-    },
-    /// More packets than a trial can send without filling the node's conntrack table.
-    #[error("packets must be at most {MOST_PACKETS} a trial, not {asked}: more would fill the node's conntrack table")]
-    TooManyPackets {
-        /// Asked for.
-        asked: u32,
-    },
-    /// More flows than a trial can open without filling the node's conntrack table.
-    #[error(
-        "decisions must be at most {MOST_PACKETS} flows a cell, not {asked}: more would fill the node's conntrack table"
-    )]
-    TooManyDecisions {
-        /// Asked for.
-        asked: u32,
-    },
-    /// More endpoints than a Maglev table can name.
-    #[error(
-        "endpoints must be at most {MOST_MAGLEV_ENDPOINTS} with --endpoint-choice maglev, not {asked}: a slot of its table names no more"
-    )]
-    TooManyMaglevEndpoints {
-        /// Asked for.
-        asked: u32,
-    },
-    /// More trials than a plan can hold: each is an entry of it before the first packet.
-    #[error("trials must be at most {MOST_TRIALS} a cell, not {asked}")]
-    TooManyTrials {
-        /// Asked for.
-        asked: u32,
-    },
-    /// A gate's scenario asks for what a gate cannot do.
-    #[error("a gate counts the instructions of several seeds in the vm: leave `{wish}` out of its scenario")]
-    NotForAGate {
-        /// What was asked for.
-        wish: &'static str,
-    },
-    /// The kernels and their modules do not pair.
-    #[error(transparent)]
-    Kernels(#[from] KernelPairError),
-    /// Kernels are for the vm only.
-    #[error("--kernel is for the vm, and --venue host measures this kernel only: use --venue vm or auto")]
-    KernelOnHost,
-    /// Kernels are for the vm only.
-    #[error("--kernel is for the vm, and --venue sim counts in models, of all of them: use --venue vm")]
-    KernelInSim,
-    /// The cluster's file could not be read.
-    #[error("cannot read the cluster {path}: {source}")]
-    ReadCluster {
-        /// File.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The cluster's file is not one.
-    #[error(transparent)]
-    Cluster(#[from] ClusterError),
-    /// A cluster says itself what a wish asks for.
-    #[error("--cluster says what {wish} are: leave --{wish} out")]
-    ClusterSays {
-        /// What was asked for.
-        wish: &'static str,
-    },
-    /// Endpoints are counted by their index within a service, and imported services have different numbers of them.
-    #[error(
-        "--decisions counts endpoints of services that have as many each, which those of --cluster have not: leave one out"
-    )]
-    ClusterDecisions,
-    /// Only a run imports a cluster.
-    #[error("only `lbcurve run` imports a cluster: leave `cluster` out of the scenario")]
-    ClusterNotHere,
-    /// What only an imported cluster has.
-    #[error("{wish} is for imported services: name their file with --cluster")]
-    NoCluster {
-        /// What was asked for.
-        wish: &'static str,
-    },
-    /// More service ports than a run has targets for.
-    #[error(
-        "{services} service ports, {ports} of the cluster at scale {scale}, are more than the {MOST_SERVICES} of a run"
-    )]
-    TooLargeScale {
-        /// N.
-        services: u64,
-        /// Service ports of the cluster.
-        ports: usize,
-        /// The scale.
-        scale: u32,
-    },
-    /// Models count, whatever is asked.
-    #[error("--deterministic is for the vm, and --venue sim always counts: leave it out")]
-    DeterministicInSim,
 }
 
 impl Wishes {
@@ -396,60 +193,6 @@ impl Wishes {
             cluster,
             self_test_ballast: self.self_test_ballast,
         })
-    }
-}
-
-/// Most endpoints of a service whose Maglev table has a slot for each (`datapath_common::balancer::maglev`: 16 bits a slot, one value of
-/// which is the empty slot).
-pub const MOST_MAGLEV_ENDPOINTS: u32 = 65_535;
-
-/// Most services of an imported workload: as many as the generator has targets for.
-pub const MOST_SERVICES: u32 = datapath_common::traffic::MAX_TARGETS;
-
-/// Most packets of a trial: each takes an entry of a conntrack table of 262,144.
-pub const MOST_PACKETS: u32 = 100_000;
-
-/// Most trials of a cell: intervals have long stopped to narrow there.
-pub const MOST_TRIALS: u32 = 10_000;
-
-/// Seed where none is asked for: any constant serves, so that two users measure the same packets.
-const DEFAULT_SEED: u64 = 42;
-
-impl Preset {
-    fn backends(self) -> Vec<BackendKind> {
-        use BackendKind::{EbpfTc, EbpfXdp, IptablesLegacy, IptablesNft, Ipvs, Nftables};
-        vec![IptablesLegacy, IptablesNft, Ipvs, Nftables, EbpfTc, EbpfXdp]
-    }
-
-    fn services(self) -> Vec<u32> {
-        match self {
-            Self::Quick => vec![1, 10, 100, 1_000],
-            Self::Standard => vec![1, 10, 100, 1_000, 10_000],
-            Self::Full => vec![1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000],
-        }
-    }
-
-    fn endpoints(self) -> Vec<u32> {
-        match self {
-            Self::Quick | Self::Standard => vec![2],
-            Self::Full => vec![1, 2, 10],
-        }
-    }
-
-    fn layouts(self) -> Vec<VipLayout> {
-        match self {
-            Self::Quick | Self::Standard => vec![VipLayout::Sequential, VipLayout::Stride256],
-            Self::Full => vec![VipLayout::Sequential, VipLayout::Random, VipLayout::Stride256],
-        }
-    }
-
-    fn positions(self) -> Vec<Position> {
-        use Position::{First, Last, Middle, Missing, Random};
-        match self {
-            Self::Quick => vec![First, Last],
-            Self::Standard => vec![First, Last, Random, Missing],
-            Self::Full => vec![First, Middle, Last, Random, Missing],
-        }
     }
 }
 

@@ -1,0 +1,134 @@
+//! One visit: fresh namespaces, programmed once, measured in the plan's order. Both venues run this code.
+
+mod programming;
+mod records;
+mod site;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::plan::{Measure, Visit};
+use super::record::Record;
+use super::scenario::Scenario;
+use crate::backend::{BackendError, ProgrammingCost, backend};
+use crate::net::{NetError, Topology};
+use crate::probe::{Instrument, ProbeError};
+use crate::result::{HistogramError, Unit, VenueKind};
+use crate::traffic::TrafficError;
+use crate::workload::WorkloadError;
+use programming::program;
+#[cfg(test)]
+pub(super) use site::SATURATION;
+use site::Site;
+pub(crate) use site::targets;
+
+/// What the records say of the place they were measured in.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// Where.
+    pub venue: VenueKind,
+    /// Kernel release.
+    pub kernel: String,
+    /// Unit of durations.
+    pub unit: Unit,
+}
+
+/// Why a visit ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum MeasureError {
+    /// The services do not fit the address ranges.
+    #[error(transparent)]
+    Workload(#[from] WorkloadError),
+    /// Namespaces or links failed.
+    #[error(transparent)]
+    Net(#[from] NetError),
+    /// Programming or reading back failed.
+    #[error("{backend:?} at N={services}: {source}")]
+    Backend {
+        /// Datapath.
+        backend: crate::result::BackendKind,
+        /// N.
+        services: u32,
+        /// Why.
+        source: BackendError,
+    },
+    /// The probe could not be loaded or attached.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
+    /// Packets could not be sent or counted.
+    #[error(transparent)]
+    Traffic(#[from] TrafficError),
+    /// A histogram could not be encoded.
+    #[error(transparent)]
+    Histogram(#[from] HistogramError),
+    /// A record could not be handed on.
+    #[error("cannot hand a record on: {0}")]
+    Emit(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The run was interrupted.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// Takes the records as they come.
+pub type Emit<'a> = dyn FnMut(Record) -> Result<(), MeasureError> + 'a;
+
+/// Makes a visit and emits one record a measure (three for programming).
+///
+/// # Errors
+/// [`MeasureError`]; the namespaces are gone in any case.
+pub fn visit(
+    place: &Place,
+    scenario: &Scenario,
+    visit: &Visit,
+    cancel: &AtomicBool,
+    emit: &mut Emit<'_>,
+) -> Result<(), MeasureError> {
+    let mut session = Session::open(place, scenario, visit)?;
+    for measure in &visit.measures {
+        if cancel.load(Ordering::Relaxed) {
+            return Err(MeasureError::Interrupted);
+        }
+        session.take(measure, emit)?;
+    }
+    session.close()
+}
+
+/// A setup in fresh namespaces, programmed and ready to be measured: a visit in parts. Dropping it takes the namespaces away.
+#[derive(Debug)]
+pub struct Session<'a> {
+    instrument: Instrument,
+    site: Site<'a>,
+    from_nothing: ProgrammingCost,
+}
+
+impl<'a> Session<'a> {
+    /// Programs what `visit` asks for.
+    ///
+    /// # Errors
+    /// [`MeasureError`].
+    pub fn open(place: &'a Place, scenario: &'a Scenario, visit: &Visit) -> Result<Self, MeasureError> {
+        let workload = visit.setup.services(scenario)?;
+        let topology = Topology::create(&workload.addresses)?;
+        let datapath = backend(visit.setup.backend);
+        let from_nothing = program(&*datapath, &topology, &workload, &visit.setup)?;
+        let site = Site { place, scenario, setup: visit.setup, workload, topology, datapath, warm: false };
+        let instrument = site.attach(&visit.measures)?;
+        Ok(Self { instrument, site, from_nothing })
+    }
+
+    /// Takes one measure, and emits one record (three for programming).
+    ///
+    /// # Errors
+    /// [`MeasureError`].
+    pub fn take(&mut self, measure: &Measure, emit: &mut Emit<'_>) -> Result<(), MeasureError> {
+        self.site.take(&mut self.instrument, measure, self.from_nothing, emit)
+    }
+
+    /// Empties the node, see `Site::clear`.
+    ///
+    /// # Errors
+    /// [`MeasureError`].
+    pub fn close(self) -> Result<(), MeasureError> {
+        drop(self.instrument);
+        self.site.clear()
+    }
+}

@@ -1,0 +1,79 @@
+//! What is measured on a setup, and in which order.
+
+use crate::result::{BackendKind, Flow, Position, VenueKind};
+use crate::run::plan::{MeasureKind, Setup, VenueOffer};
+use crate::run::scenario::{Preset, Scenario};
+use crate::workload::{Protocol, VipLayout};
+
+/// Layout, protocol and M of a backend: the baselines have no services, so only protocol and M concern them.
+pub(super) fn axes(scenario: &Scenario, backend: BackendKind) -> Vec<(VipLayout, Protocol, u32)> {
+    let single = !backend.balances() || (scenario.narrow_layouts && backend != BackendKind::Ipvs);
+    let layouts = if single { &scenario.layouts[..1] } else { &scenario.layouts[..] };
+    let mut axes = Vec::new();
+    for &layout in layouts {
+        for &protocol in &scenario.protocols {
+            axes.extend(scenario.endpoints.iter().map(|&endpoints| (layout, protocol, endpoints)));
+        }
+    }
+    axes
+}
+
+pub(super) fn kinds(scenario: &Scenario, offer: &VenueOffer, setup: &Setup) -> Vec<MeasureKind> {
+    let mut kinds = Vec::new();
+    for &flow in flows(scenario, setup.backend) {
+        for &position in positions(scenario, setup.backend, flow) {
+            kinds.push(MeasureKind::Traversal { flow, position });
+        }
+    }
+    let decisions = scenario.decisions.filter(|_| setup.backend.balances() && setup.bracket == setup.backend.bracket());
+    let decisions = decisions.map_or(&[][..], |_| &scenario.positions).iter();
+    let decisions = decisions.map(|&position| MeasureKind::Decisions { position });
+    // A model has no probe and is not programmed.
+    if offer.venue == VenueKind::Sim {
+        kinds.extend(decisions);
+        return kinds;
+    }
+    if setup.backend == BackendKind::Direct {
+        kinds.push(MeasureKind::Floor);
+    }
+    if setup.bracket != setup.backend.bracket() {
+        return kinds;
+    }
+    if offer.saturation {
+        let position = setup.backend.worst_position();
+        kinds.extend(flows(scenario, setup.backend).iter().map(|&flow| MeasureKind::Saturation { flow, position }));
+    }
+    if setup.backend.balances() {
+        kinds.extend(decisions);
+        kinds.push(MeasureKind::Programming);
+    }
+    kinds
+}
+
+/// Without conntrack there are no flows to tell apart.
+fn flows(scenario: &Scenario, backend: BackendKind) -> &[Flow] {
+    if backend == BackendKind::Direct { &[Flow::New] } else { &scenario.flows }
+}
+
+fn positions(scenario: &Scenario, backend: BackendKind, flow: Flow) -> &[Position] {
+    match (backend, flow) {
+        (BackendKind::Direct | BackendKind::DirectConntrack, _) => &[Position::Missing],
+        // Conntrack answers before any position matters; one is enough unless positions were the point of the preset.
+        (_, Flow::Established) if scenario.preset != Preset::Full => {
+            let worst = scenario.positions.iter().position(|position| *position == backend.worst_position());
+            let one = worst.unwrap_or(0);
+            &scenario.positions[one..=one]
+        }
+        _ => &scenario.positions,
+    }
+}
+
+/// Decisions come first, while schedulers are fresh and no other flow is under way. Programming changes the services, so it comes
+/// when nothing is left to measure on them.
+pub(super) fn place(kind: MeasureKind) -> u8 {
+    match kind {
+        MeasureKind::Decisions { .. } => 0,
+        MeasureKind::Programming => 2,
+        _ => 1,
+    }
+}

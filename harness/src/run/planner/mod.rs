@@ -1,0 +1,203 @@
+//! Expands a scenario into batches: pure, and the same every time.
+
+mod effort;
+mod kinds;
+#[cfg(test)]
+mod tests;
+
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha12Rng;
+
+use super::guard;
+use super::plan::{Batch, Measure, MeasureKind, Setup, Skipped, VenueOffer, Visit};
+use super::scenario::Scenario;
+use crate::result::{BackendKind, VenueKind};
+use effort::{Effort, effort, repetitions};
+use kinds::{axes, kinds, place};
+
+/// Largest N whose visits share a boot; larger ones have their own, so that an interrupted boot loses little.
+const SHARED_BOOT_SERVICES: u32 = 1_000;
+/// Flow numbers set aside for a trial: the warm-up of established flows and refused attempts included.
+const FLOWS_A_TRIAL: u64 = 1 << 18;
+/// Flow numbers set aside for a saturation trial, whose offered packets each take one: 20 million a second for
+/// 400 ms fit.
+const FLOWS_A_SATURATION: u64 = 1 << 23;
+/// Forwarded packets that end a saturation trial: safely below the 262,144 entries of a conntrack table.
+const SATURATION_PACKETS: u32 = 200_000;
+
+/// Every batch over the venues that are offered, and what is left out.
+pub(super) fn expand(scenario: &Scenario, offers: &[VenueOffer]) -> (Vec<Batch>, Vec<Skipped>) {
+    let mut planner = Planner { scenario, next_flow: 0, batches: Vec::new(), skipped: Vec::new() };
+    let mut most_flows = 0;
+    for offer in offers {
+        // Every guest meets the same packets, so that kernels differ in nothing else, and a kernel's trials do not depend on
+        // which others were asked for. Guests share no connection table; the host's flows come after all of theirs.
+        planner.next_flow = if offer.venue == VenueKind::Host { most_flows } else { 0 };
+        planner.add_venue(offer);
+        most_flows = most_flows.max(planner.next_flow);
+    }
+    (planner.batches, planner.skipped)
+}
+
+struct Planner<'a> {
+    scenario: &'a Scenario,
+    next_flow: u64,
+    batches: Vec<Batch>,
+    skipped: Vec<Skipped>,
+}
+
+impl Planner<'_> {
+    fn add_venue(&mut self, offer: &VenueOffer) {
+        for (backend, reason) in &offer.unready {
+            self.skip(offer, *backend, None, reason.clone());
+        }
+        let setups = self.setups(offer);
+        match offer.venue {
+            VenueKind::Host => self.add_rounds(offer, &setups),
+            VenueKind::Vm => self.add_boots(offer, &setups),
+            VenueKind::Sim => self.add_models(offer, &setups),
+        }
+    }
+
+    fn setups(&mut self, offer: &VenueOffer) -> Vec<Setup> {
+        let scenario = self.scenario;
+        let mut setups = Vec::new();
+        for &backend in &offer.backends {
+            for services in self.allowed_services(offer, backend) {
+                for bracket in backend.brackets(&offer.backends) {
+                    let of_axes = |(layout, protocol, endpoints)| Setup {
+                        backend,
+                        bracket,
+                        layout,
+                        protocol,
+                        services,
+                        endpoints,
+                    };
+                    setups.extend(axes(scenario, backend).into_iter().map(of_axes));
+                }
+            }
+        }
+        setups
+    }
+
+    fn allowed_services(&mut self, offer: &VenueOffer, backend: BackendKind) -> Vec<u32> {
+        let mut allowed = Vec::new();
+        let scenario = self.scenario;
+        for &services in &scenario.services {
+            match guard::refusal(offer, backend, services) {
+                Some(reason) if !self.scenario.allow_slow => {
+                    self.skip(offer, backend, Some(services), reason);
+                }
+                _ => allowed.push(services),
+            }
+        }
+        allowed
+    }
+
+    fn skip(&mut self, offer: &VenueOffer, backend: BackendKind, services: Option<u32>, reason: String) {
+        self.skipped.push(Skipped { venue: offer.venue, kernel: offer.kernel.clone(), backend, services, reason });
+    }
+
+    /// Host: every round visits every setup once, in an order of its own.
+    fn add_rounds(&mut self, offer: &VenueOffer, setups: &[Setup]) {
+        let effort = effort(self.scenario, offer);
+        for round in 0..effort.rounds {
+            let mut order = setups.to_vec();
+            order.shuffle(&mut self.rng(&[1, u64::from(round)]));
+            for setup in order {
+                let visit = self.visit(offer, setup, &effort, round);
+                self.push(offer, vec![visit]);
+            }
+        }
+    }
+
+    /// Vm: one boot a backend and layout, N in a seeded random order.
+    fn add_boots(&mut self, offer: &VenueOffer, setups: &[Setup]) {
+        let effort = effort(self.scenario, offer);
+        for (index, boot) in boots(setups).into_iter().enumerate() {
+            let mut order = boot;
+            let salt = index as u64;
+            order.shuffle(&mut self.rng(&[2, salt]));
+            let visits = order.into_iter().map(|setup| self.visit(offer, setup, &effort, 0)).collect();
+            self.push(offer, visits);
+        }
+    }
+
+    /// Models: all backends of one workload together, which is then made once.
+    fn add_models(&mut self, offer: &VenueOffer, setups: &[Setup]) {
+        let effort = effort(self.scenario, offer);
+        let workload = |setup: &Setup| (setup.layout, setup.protocol, setup.endpoints, setup.services);
+        let mut order = setups.to_vec();
+        order.sort_by_key(|setup| (workload(setup), setup.backend));
+        for alike in order.chunk_by(|a, b| workload(a) == workload(b)) {
+            let visits = alike.iter().map(|setup| self.visit(offer, *setup, &effort, 0)).collect();
+            self.push(offer, visits);
+        }
+    }
+
+    fn visit(&mut self, offer: &VenueOffer, setup: Setup, effort: &Effort, round: u32) -> Visit {
+        let mut measures = Vec::new();
+        let in_round =
+            |kind: &MeasureKind| !matches!(kind, MeasureKind::Saturation { .. }) || round < effort.saturation_rounds;
+        for kind in kinds(self.scenario, offer, &setup).into_iter().filter(in_round) {
+            for repetition in 0..repetitions(kind, effort) {
+                let trial = round * repetitions(kind, effort) + repetition;
+                measures.push(self.measure(kind, trial, effort.packets));
+            }
+        }
+        let salt = setup_salt(&setup);
+        measures.shuffle(&mut self.rng(&[3, u64::from(round), salt]));
+        measures.sort_by_key(|measure| place(measure.kind));
+        Visit { setup, measures }
+    }
+
+    fn measure(&mut self, kind: MeasureKind, trial: u32, packets: u32) -> Measure {
+        let first_flow = self.next_flow;
+        let decisions = self.scenario.decisions.map_or(0, std::num::NonZeroU32::get);
+        let (flows, packets) = match kind {
+            MeasureKind::Decisions { .. } => (FLOWS_A_TRIAL, decisions),
+            MeasureKind::Traversal { .. } | MeasureKind::Floor => (FLOWS_A_TRIAL, packets),
+            MeasureKind::Saturation { .. } => (FLOWS_A_SATURATION, SATURATION_PACKETS),
+            MeasureKind::Programming => (0, 0),
+        };
+        self.next_flow += flows;
+        Measure { kind, trial, packets, first_flow }
+    }
+
+    fn push(&mut self, offer: &VenueOffer, visits: Vec<Visit>) {
+        let id = u32::try_from(self.batches.len()).unwrap_or(u32::MAX);
+        self.batches.push(Batch { id, venue: offer.venue, kernel: offer.kernel.clone(), visits });
+    }
+
+    fn rng(&self, salts: &[u64]) -> ChaCha12Rng {
+        let mut seed = [0; 32];
+        for (chunk, value) in seed.chunks_exact_mut(8).zip([&[self.scenario.seed], salts].concat()) {
+            chunk.copy_from_slice(&value.to_le_bytes());
+        }
+        ChaCha12Rng::from_seed(seed)
+    }
+}
+
+/// Setups grouped into boots: by everything but N, and a boot of its own for each large N.
+fn boots(setups: &[Setup]) -> Vec<Vec<Setup>> {
+    let mut groups: Vec<(Setup, Vec<Setup>)> = Vec::new();
+    for setup in setups {
+        let shared = if setup.services <= SHARED_BOOT_SERVICES { 0 } else { setup.services };
+        let key = Setup { services: shared, ..*setup };
+        match groups.iter_mut().find(|(group, _)| *group == key) {
+            Some((_, members)) => members.push(*setup),
+            None => groups.push((key, vec![*setup])),
+        }
+    }
+    groups.into_iter().map(|(_, members)| members).collect()
+}
+
+fn setup_salt(setup: &Setup) -> u64 {
+    let small = [setup.backend as u64, setup.layout as u64, setup.protocol as u64, u64::from(setup.endpoints)];
+    let bracket = (!setup.bracket.is_tc()).then_some(setup.bracket as u64);
+    small
+        .iter()
+        .chain(&bracket)
+        .fold(u64::from(setup.services), |salt, part| salt.wrapping_mul(1_099_511_628_211) ^ part)
+}

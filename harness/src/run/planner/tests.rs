@@ -1,0 +1,183 @@
+use std::collections::HashSet;
+
+use super::*;
+use crate::result::{Bracket, name};
+use crate::run::plan::Plan;
+use crate::run::scenario::{MOST_PACKETS, Wishes};
+use crate::traffic::most_flows;
+use crate::workload::VipLayout;
+
+fn offer(venue: VenueKind, backends: &[BackendKind]) -> VenueOffer {
+    let deterministic = venue == VenueKind::Vm;
+    VenueOffer {
+        venue,
+        kernel: name(&venue),
+        identity: String::new(),
+        backends: backends.to_vec(),
+        unready: Vec::new(),
+        deterministic,
+        saturation: !deterministic,
+    }
+}
+
+fn quick(seed: u64) -> Plan {
+    let scenario = Wishes { seed: Some(seed), ..Wishes::default() }.resolve().unwrap();
+    let all = scenario.backends.clone();
+    Plan::new(&scenario, &[offer(VenueKind::Vm, &all), offer(VenueKind::Host, &all[..3])])
+}
+
+#[test]
+fn a_seed_makes_one_plan() {
+    assert_eq!(quick(1), quick(1));
+    assert_ne!(quick(1), quick(2));
+}
+
+#[test]
+fn every_trial_has_a_slot_of_its_own() {
+    let plan = quick(7);
+    let slots: Vec<_> = plan.batches.iter().flat_map(Batch::slots).collect();
+    assert_eq!(slots.iter().collect::<HashSet<_>>().len(), slots.len());
+}
+
+/// A plan for two kernels in the vm and a host that can do less.
+fn two_kernels() -> Plan {
+    let scenario = Wishes::default().resolve().unwrap();
+    let on = |kernel: &str| VenueOffer { kernel: kernel.to_owned(), ..offer(VenueKind::Vm, &scenario.backends) };
+    Plan::new(&scenario, &[on("6.1"), on("6.12"), offer(VenueKind::Host, &scenario.backends[..3])])
+}
+
+fn visits_on<'a>(plan: &'a Plan, kernel: &str) -> Vec<&'a Visit> {
+    plan.batches.iter().filter(|batch| batch.kernel == kernel).flat_map(|batch| &batch.visits).collect()
+}
+
+#[test]
+fn kernels_of_one_run_have_slots_of_their_own_and_meet_the_same_packets() {
+    let plan = two_kernels();
+    let slots: Vec<_> = plan.batches.iter().flat_map(Batch::slots).collect();
+    assert_eq!(slots.iter().collect::<HashSet<_>>().len(), slots.len());
+    assert!(plan.batches.iter().enumerate().all(|(index, batch)| batch.id as usize == index));
+    assert_eq!(visits_on(&plan, "6.1"), visits_on(&plan, "6.12"));
+    assert_eq!(plan.measured_by.deterministic, [VenueKind::Vm]);
+    assert_eq!(plan.measured_by.kernels.keys().collect::<Vec<_>>(), ["host host", "vm 6.1", "vm 6.12"]);
+}
+
+#[test]
+fn a_kernels_visits_do_not_depend_on_the_others() {
+    let scenario = Wishes::default().resolve().unwrap();
+    let alone = VenueOffer { kernel: "6.12".to_owned(), ..offer(VenueKind::Vm, &scenario.backends) };
+    let host = offer(VenueKind::Host, &scenario.backends[..3]);
+    let one = Plan::new(&scenario, &[alone, host]);
+    let two = two_kernels();
+    assert_eq!(visits_on(&one, "6.12"), visits_on(&two, "6.12"));
+    assert_eq!(visits_on(&one, "host"), visits_on(&two, "host"));
+}
+
+#[test]
+fn flow_numbers_never_overlap_on_a_kernel_nor_on_the_host() {
+    let plan = two_kernels();
+    for kernel in ["6.1", "6.12"] {
+        assert_no_overlap(visits_on(&plan, kernel).into_iter().chain(visits_on(&plan, "host")));
+    }
+}
+
+fn assert_no_overlap<'a>(visits: impl Iterator<Item = &'a Visit>) {
+    let measures = visits.flat_map(|visit| &visit.measures);
+    let taken_by = |measure: &Measure| match measure.kind {
+        MeasureKind::Saturation { .. } => most_flows(crate::run::measure::SATURATION),
+        _ => u64::from(MOST_PACKETS),
+    };
+    let mut taken: Vec<_> = measures
+        .filter(|measure| measure.kind != MeasureKind::Programming)
+        .map(|measure| (measure.first_flow, taken_by(measure)))
+        .collect();
+    taken.sort_unstable();
+    assert!(taken.windows(2).all(|pair| pair[0].0 + pair[0].1 <= pair[1].0));
+}
+
+#[test]
+fn hosts_come_round_in_rounds_and_guests_once() {
+    let plan = quick(7);
+    let visits = |venue| plan.batches.iter().filter(move |batch| batch.venue == venue).flat_map(|batch| &batch.visits);
+    let legacy = |visit: &&Visit| visit.setup.backend == BackendKind::IptablesLegacy && visit.setup.services == 10;
+    assert_eq!(visits(VenueKind::Host).filter(legacy).count(), 10);
+    assert_eq!(visits(VenueKind::Vm).filter(legacy).count(), 1);
+}
+
+#[test]
+fn other_layouts_concern_ipvs_only_unless_asked_for() {
+    let other = |plan: &Plan| -> HashSet<BackendKind> {
+        let visits = plan.batches.iter().flat_map(|batch| &batch.visits);
+        visits.filter(|visit| visit.setup.layout == VipLayout::Stride256).map(|visit| visit.setup.backend).collect()
+    };
+    assert_eq!(other(&quick(7)), HashSet::from([BackendKind::Ipvs]));
+    let wishes = Wishes { layout: Some(vec![VipLayout::Stride256]), ..Wishes::default() };
+    let scenario = wishes.resolve().unwrap();
+    let asked = Plan::new(&scenario, &[offer(VenueKind::Vm, &scenario.backends)]);
+    assert!(other(&asked).contains(&BackendKind::Nftables));
+}
+
+#[test]
+fn beside_ebpf_xdp_the_yardsticks_are_measured_in_both_brackets() {
+    use BackendKind::{Direct, DirectConntrack, EbpfTc, EbpfXdp, Nftables};
+    let wishes = Wishes { backends: Some(vec![Nftables, EbpfTc, EbpfXdp]), ..Wishes::default() };
+    let scenario = wishes.resolve().unwrap();
+    let visits_of = |plan: &Plan| plan.batches.iter().flat_map(|batch| &batch.visits).cloned().collect::<Vec<Visit>>();
+    let with = visits_of(&Plan::new(&scenario, &[offer(VenueKind::Host, &scenario.backends)]));
+    let pairs: HashSet<_> = with.iter().map(|visit| (visit.setup.backend, visit.setup.bracket)).collect();
+    let (tc, xdp) = ([Direct, DirectConntrack, Nftables, EbpfTc], [Direct, DirectConntrack, EbpfTc, EbpfXdp]);
+    let expected = tc.map(|backend| (backend, Bracket::Tc)).into_iter().chain(xdp.map(|b| (b, Bracket::Xdp)));
+    assert_eq!(pairs, expected.collect());
+    for Visit { setup, measures } in &with {
+        let is_home = setup.bracket == setup.backend.bracket();
+        let has = |wanted: fn(&MeasureKind) -> bool| measures.iter().any(|measure| wanted(&measure.kind));
+        assert!(has(|kind| matches!(kind, MeasureKind::Traversal { .. })), "{setup:?}");
+        assert_eq!(has(|kind| matches!(kind, MeasureKind::Floor)), setup.backend == Direct, "{setup:?}");
+        assert!(is_home || !has(|kind| matches!(kind, MeasureKind::Saturation { .. })), "{setup:?}");
+        assert_eq!(has(|kind| *kind == MeasureKind::Programming), is_home && setup.backend.balances(), "{setup:?}");
+    }
+    // Where it is not ready, what stands beside it is not measured either.
+    let without = visits_of(&Plan::new(&scenario, &[offer(VenueKind::Host, &[Direct, DirectConntrack, EbpfTc])]));
+    assert!(without.iter().all(|visit| visit.setup.bracket.is_tc()));
+}
+
+#[test]
+fn slow_cells_are_skipped_with_a_reason() {
+    let plan = |allow_slow| {
+        let wishes = Wishes { services: Some(vec![10_000]), allow_slow, ..Wishes::default() };
+        let scenario = wishes.resolve().unwrap();
+        Plan::new(&scenario, &[offer(VenueKind::Host, &[BackendKind::Nftables])])
+    };
+    let guarded = plan(None);
+    assert!(guarded.batches.is_empty());
+    assert!(guarded.skipped[0].reason.contains("--allow-slow"));
+    assert!(plan(Some(true)).skipped.is_empty());
+}
+
+#[test]
+fn decisions_are_planned_when_asked_for_and_come_first() {
+    let kinds = |decisions: Option<u32>| {
+        let decisions = decisions.and_then(std::num::NonZeroU32::new);
+        let scenario = Wishes { decisions, ..Wishes::default() }.resolve().unwrap();
+        let plan = Plan::new(&scenario, &[offer(VenueKind::Vm, &scenario.backends)]);
+        // Once a backend: in its own bracket.
+        let decides = |setup: &Setup| setup.backend.balances() && setup.bracket == setup.backend.bracket();
+        let visits = plan.batches.into_iter().flat_map(|batch| batch.visits).filter(|visit| decides(&visit.setup));
+        visits.map(|visit| visit.measures).collect::<Vec<_>>()
+    };
+    let is_decision = |measure: &Measure| matches!(measure.kind, MeasureKind::Decisions { .. });
+    assert!(!kinds(None).iter().flatten().any(is_decision));
+    for measures in kinds(Some(300)) {
+        let (first, rest) = measures.split_at(2);
+        assert!(first.iter().all(|measure| is_decision(measure) && measure.packets == 300), "{measures:?}");
+        assert!(!rest.iter().any(is_decision));
+    }
+}
+
+#[test]
+fn programming_changes_come_last_in_a_visit() {
+    let plan = quick(3);
+    for visit in plan.batches.iter().flat_map(|batch| &batch.visits) {
+        let place = visit.measures.iter().position(|measure| measure.kind == MeasureKind::Programming);
+        assert!(place.is_none_or(|place| place + 1 == visit.measures.len()));
+    }
+}

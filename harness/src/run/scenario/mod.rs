@@ -1,0 +1,103 @@
+//! The scenario: what to measure, from a preset, a TOML file and the command line, each overriding the one before.
+
+mod error;
+mod preset;
+mod wishes;
+
+use std::num::NonZeroU32;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use error::ScenarioError;
+pub use preset::Preset;
+pub use wishes::Wishes;
+
+use crate::result::{BackendKind, Flow, Position};
+use crate::venue::vm::KernelSource;
+use crate::workload::cluster::Cluster;
+use crate::workload::{AddressPlan, EndpointChoice, Protocol, Scheduler, VipLayout};
+
+/// Where to measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum VenueChoice {
+    /// The host where it can run every asked backend, else the vm for all of them and the host for those it can; models where
+    /// neither can run any.
+    #[default]
+    Auto,
+    /// This kernel.
+    Host,
+    /// A stock kernel in QEMU.
+    Vm,
+    /// Models of the datapaths in user space: counted steps, no kernel, no root.
+    Sim,
+}
+
+/// A complete scenario.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Scenario {
+    /// Preset it started from.
+    pub preset: Preset,
+    /// Venue.
+    pub venue: VenueChoice,
+    /// Backends, sorted, without repetition.
+    pub backends: Vec<BackendKind>,
+    /// N, ascending.
+    pub services: Vec<u32>,
+    /// M, ascending.
+    pub endpoints: Vec<u32>,
+    /// VIP layouts.
+    pub layouts: Vec<VipLayout>,
+    /// Whether layouts other than the first are measured with IPVS only: the smaller presets' choice, since only IPVS's
+    /// hash reads the address in a way that a layout can defeat. A layout that was asked for is measured everywhere.
+    pub narrow_layouts: bool,
+    /// Protocols.
+    pub protocols: Vec<Protocol>,
+    /// Flows.
+    pub flows: Vec<Flow>,
+    /// Positions.
+    pub positions: Vec<Position>,
+    /// Seed.
+    pub seed: u64,
+    /// Trials a cell on the host; `None` leaves it to the venue.
+    pub trials: Option<u32>,
+    /// Packets a trial; `None` leaves it to the venue.
+    pub packets: Option<u32>,
+    /// Whether slow cells run.
+    pub allow_slow: bool,
+    /// Whether the vm counts instructions; `None`: yes under software emulation.
+    pub deterministic: Option<bool>,
+    /// Kernels for the vm, in order, without repetition; none: the distribution's package.
+    pub kernels: Vec<KernelSource>,
+    /// Address ranges.
+    pub addresses: AddressPlan,
+    /// Scheduler of IPVS; `None`: kube-proxy's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheduler: Option<Scheduler>,
+    /// Flows of each cell of a load-balancing backend whose endpoint is written down; `None`: that is not measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decisions: Option<NonZeroU32>,
+    /// How the eBPF backends choose endpoints.
+    #[serde(default, skip_serializing_if = "EndpointChoice::is_default")]
+    pub endpoint_choice: EndpointChoice,
+    /// Imported services, which N repeats: a multiple of its service ports. M, layout and protocols are then the cluster's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<Cluster>,
+    /// Self-tests only: the iptables modes hold a rule that matches nothing per so many services. No normal run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub self_test_ballast: Option<NonZeroU32>,
+}
+
+/// Most endpoints of a service whose Maglev table has a slot for each (`datapath_common::balancer::maglev`: 16 bits a slot, one value of
+/// which is the empty slot).
+pub const MOST_MAGLEV_ENDPOINTS: u32 = 65_535;
+
+/// Most services of an imported workload: as many as the generator has targets for.
+pub const MOST_SERVICES: u32 = datapath_common::traffic::MAX_TARGETS;
+
+/// Most packets of a trial: each takes an entry of a conntrack table of 262,144.
+pub const MOST_PACKETS: u32 = 100_000;
+
+/// Most trials of a cell: intervals have long stopped to narrow there.
+pub const MOST_TRIALS: u32 = 10_000;
