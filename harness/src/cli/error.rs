@@ -17,6 +17,7 @@ use crate::result::{AssembleError, JsonlError, RunFault, RunFileError};
 use crate::run::execute::ExecuteError;
 use crate::run::measure::MeasureError;
 use crate::run::noise::NoiseError;
+use crate::run::offer::OfferError;
 use crate::run::scenario::ScenarioError;
 use crate::run::store::StoreError;
 use crate::venue::sim::SimError;
@@ -145,6 +146,16 @@ pub enum CliError {
     /// The signal handler cannot be installed.
     #[error("cannot handle signals")]
     Signals(#[source] std::io::Error),
+}
+
+impl From<OfferError> for CliError {
+    fn from(error: OfferError) -> Self {
+        match error {
+            OfferError::NeedsRoot => Self::NeedsRoot,
+            OfferError::Host(source) => Self::Host(source),
+            OfferError::Vm(source) => Self::VmOpen(source),
+        }
+    }
 }
 
 impl From<NetError> for CliError {

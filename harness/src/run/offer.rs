@@ -6,11 +6,31 @@ use super::execute::Venues;
 use super::plan::VenueOffer;
 use super::scenario::{Scenario, VenueChoice};
 use crate::chain::one_line;
-use crate::cli::CliError;
+use crate::net::NetError;
 use crate::result::{BackendKind, VenueKind, name};
 use crate::venue::host;
 use crate::venue::sim::{self, Model};
-use crate::venue::vm::VmVenue;
+use crate::venue::vm::{VmOpenError, VmVenue};
+
+/// Why a venue that was asked for cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OfferError {
+    /// The host venue needs root.
+    #[error("the host venue programs this kernel, which needs root; run with sudo, or use --venue vm, which does not")]
+    NeedsRoot,
+    /// Namespaces of this kernel cannot be used.
+    #[error(transparent)]
+    Host(NetError),
+    /// The vm cannot be had, or a kernel of it.
+    #[error(transparent)]
+    Vm(#[from] VmOpenError),
+}
+
+impl From<NetError> for OfferError {
+    fn from(error: NetError) -> Self {
+        if error.is_permission() { Self::NeedsRoot } else { Self::Host(error) }
+    }
+}
 
 /// Opens the venues that a scenario asks for and asks them about its backends.
 ///
@@ -20,7 +40,7 @@ use crate::venue::vm::VmVenue;
 ///
 /// # Errors
 /// A venue that was asked for by name cannot be used, or a kernel that was.
-pub fn open(scenario: &Scenario, progress: &mut dyn FnMut(&str)) -> Result<(Vec<VenueOffer>, Venues), CliError> {
+pub fn open(scenario: &Scenario, progress: &mut dyn FnMut(&str)) -> Result<(Vec<VenueOffer>, Venues), OfferError> {
     if scenario.venue == VenueChoice::Sim {
         return Ok((sim::offers(scenario), Venues::of_models()));
     }
@@ -91,9 +111,9 @@ fn closed(venue: VenueKind, kernel: String, scenario: &Scenario, reason: &str) -
     }
 }
 
-fn without_root(error: CliError) -> Result<Option<VenueOffer>, CliError> {
+fn without_root(error: OfferError) -> Result<Option<VenueOffer>, OfferError> {
     match error {
-        CliError::NeedsRoot => {
+        OfferError::NeedsRoot => {
             tracing::warn!("without root the host venue is left out");
             Ok(None)
         }
@@ -101,9 +121,9 @@ fn without_root(error: CliError) -> Result<Option<VenueOffer>, CliError> {
     }
 }
 
-fn host_offer(scenario: &Scenario) -> Result<VenueOffer, CliError> {
+fn host_offer(scenario: &Scenario) -> Result<VenueOffer, OfferError> {
     if !host::is_root() {
-        return Err(CliError::NeedsRoot);
+        return Err(OfferError::NeedsRoot);
     }
     let obstacles = host::obstacles(&scenario.backends)?;
     let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
