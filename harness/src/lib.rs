@@ -7,6 +7,7 @@ pub mod chain;
 pub mod claims;
 pub mod cli;
 pub mod compare;
+pub mod connections;
 pub mod gate;
 pub mod net;
 pub mod preflight;

@@ -2,12 +2,14 @@
 
 mod assemble;
 mod axes;
+mod connections;
 mod curve;
 mod decisions;
 mod distribution;
 mod expected;
 mod histogram;
 mod jsonl;
+mod load;
 mod manifest;
 mod merge;
 mod preflight;
@@ -23,12 +25,17 @@ mod validate;
 
 pub use assemble::{AssembleError, Recorded, assemble, assemble_records, noise_floor};
 pub use axes::{BackendKind, Bracket, Cell, Flow, Metric, Position, Unit, VenueKind, name};
+pub use connections::{
+    ConnectionCurve, ConnectionKey, ConnectionPoint, ConnectionRecord, ConntrackUse, Estimate, FailureKind, KEPT_RATE,
+    Percentiles, Times, connection_curves,
+};
 pub use curve::{Curve, CurveKey, Integrity, Point, subject};
 pub use decisions::{DecisionRecord, DecisionSummary, Reached, ReachedError, count, encode_reached, summarise};
 pub use distribution::{Distribution, QuantileValue};
 pub use expected::{ExpectedCost, ExpectedKey};
 pub use histogram::{HistogramError, decode_histogram, encode_histogram};
 pub use jsonl::{JsonlError, JsonlWriter, Lines, RecordStream, Records, parse_jsonl, read_jsonl, stream_jsonl};
+pub use load::{ConnectionLoad, ConnectionLoadError, MOST_A_SECOND, MOST_AT_A_TIME};
 pub use manifest::{Environment, KernelUnderTest, Manifest, Plan, PlannedCell, SkippedCell};
 pub use merge::{MergeError, MergedHistogram};
 pub use preflight::{Finding, Frequency, LoopReading, NoiseVerdict, Preflight, Readings};

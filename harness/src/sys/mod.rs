@@ -6,4 +6,6 @@ pub mod ethtool;
 pub mod namespace;
 pub mod process;
 pub mod schedule;
+pub mod socket;
+pub mod timer;
 pub mod wait;

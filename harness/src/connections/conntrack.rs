@@ -1,0 +1,67 @@
+//! What connection tracking of a namespace says of itself.
+
+use std::path::Path;
+
+use crate::net::{NetError, NetNs};
+use crate::result::ConntrackUse;
+
+/// `self` would be the thread group's leader, which may be in another namespace.
+const STATISTICS: &str = "/proc/thread-self/net/stat/nf_conntrack";
+
+/// Entries and counters of `namespace` since it is there; `None` without connection tracking.
+///
+/// # Errors
+/// The namespace cannot be entered.
+pub fn use_of(namespace: &NetNs) -> Result<Option<ConntrackUse>, NetError> {
+    let _inside = namespace.enter()?;
+    let text = std::fs::read_to_string(STATISTICS).ok();
+    Ok(text.and_then(|text| {
+        let [dropped, early_dropped, insert_failed] =
+            ["drop", "early_drop", "insert_failed"].map(|column| sum(&text, column));
+        Some(ConntrackUse {
+            entries: sysctl("nf_conntrack_count")?,
+            most: sysctl("nf_conntrack_max")?,
+            dropped: dropped?,
+            early_dropped: early_dropped?,
+            insert_failed: insert_failed?,
+        })
+    }))
+}
+
+/// The counters of what happened between two readings.
+pub(super) fn between(before: ConntrackUse, after: ConntrackUse) -> ConntrackUse {
+    ConntrackUse {
+        dropped: after.dropped.saturating_sub(before.dropped),
+        early_dropped: after.early_dropped.saturating_sub(before.early_dropped),
+        insert_failed: after.insert_failed.saturating_sub(before.insert_failed),
+        ..after
+    }
+}
+
+/// Sum of a column over the lines, one a CPU, of hexadecimal numbers under a line of names.
+fn sum(text: &str, column: &str) -> Option<u64> {
+    let mut lines = text.lines();
+    let index = lines.next()?.split_whitespace().position(|name| name == column)?;
+    lines.map(|line| u64::from_str_radix(line.split_whitespace().nth(index)?, 16).ok()).sum()
+}
+
+fn sysctl(name: &str) -> Option<u64> {
+    std::fs::read_to_string(Path::new("/proc/sys/net/netfilter").join(name)).ok()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_summed_over_cpus() {
+        let text = "entries  insert insert_failed drop early_drop\n00000001  00000000 0000000a 00000010 00000000\n\
+                    00000001  00000000 00000001 00000001 00000000\n";
+        assert_eq!(
+            ["insert_failed", "drop", "early_drop", "none"].map(|column| sum(text, column)),
+            [Some(11), Some(17), Some(0), None]
+        );
+        assert_eq!(sum("drop\nx\n", "drop"), None);
+        assert_eq!(sum("", "drop"), None);
+    }
+}

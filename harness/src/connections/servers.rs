@@ -1,0 +1,163 @@
+//! The servers behind the endpoints: one thread in the pods' namespace.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
+use tokio::sync::oneshot;
+use tokio::task::{LocalSet, spawn_local};
+
+use super::ConnectionsError;
+use super::wire::{ANSWER_LEN, Answer, REQUEST_LEN, Request};
+use crate::net::NetNs;
+use crate::workload::Protocol;
+
+/// Connections that wait to be accepted; the kernel takes no more than `net.core.somaxconn`, 4,096 by default.
+const BACKLOG: u32 = 4_096;
+/// How long to wait after a connection could not be accepted, for want of file descriptors.
+const BREATH: Duration = Duration::from_millis(1);
+
+/// Running servers; they end when this is dropped.
+#[derive(Debug)]
+pub struct Servers {
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<Result<(), ConnectionsError>>>,
+}
+
+impl Servers {
+    /// Starts a server behind each endpoint, whose addresses `pods` owns. For TCP one socket a port serves the port of every address
+    /// there. Returns when they listen.
+    ///
+    /// # Errors
+    /// The namespace cannot be entered, or a port not be bound.
+    pub fn start(
+        pods: &NetNs,
+        protocol: Protocol,
+        endpoints: &BTreeSet<SocketAddrV4>,
+    ) -> Result<Self, ConnectionsError> {
+        let (stop, stopped) = oneshot::channel();
+        let (ready, is_ready) = mpsc::channel();
+        let (pods, endpoints) = (pods.try_clone()?, endpoints.clone());
+        let run = move || run(&pods, protocol, &endpoints, &ready, stopped);
+        let thread = std::thread::Builder::new()
+            .name("servers".to_owned())
+            .spawn(run)
+            .map_err(ConnectionsError::io("start the servers' thread"))?;
+        let servers = Self { stop: Some(stop), thread: Some(thread) };
+        // A thread that is gone before it was ready says why.
+        match is_ready.recv() {
+            Ok(()) => Ok(servers),
+            Err(mpsc::RecvError) => Err(servers.stop().err().unwrap_or(ConnectionsError::Thread)),
+        }
+    }
+
+    /// Closes every connection and ends the servers.
+    ///
+    /// # Errors
+    /// They had failed.
+    pub fn stop(mut self) -> Result<(), ConnectionsError> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<(), ConnectionsError> {
+        // Servers that have ended already need not be told.
+        self.stop.take().map(|stop| stop.send(()).ok());
+        self.thread.take().map_or(Ok(()), |thread| thread.join().unwrap_or(Err(ConnectionsError::Thread)))
+    }
+}
+
+impl Drop for Servers {
+    fn drop(&mut self) {
+        if let Err(error) = self.end() {
+            tracing::warn!(%error, "servers ended badly");
+        }
+    }
+}
+
+fn run(
+    pods: &NetNs,
+    protocol: Protocol,
+    endpoints: &BTreeSet<SocketAddrV4>,
+    ready: &mpsc::Sender<()>,
+    stopped: oneshot::Receiver<()>,
+) -> Result<(), ConnectionsError> {
+    let _inside = pods.enter()?;
+    let runtime = super::generator::runtime()?;
+    let local = LocalSet::new();
+    local.block_on(&runtime, async {
+        match protocol {
+            Protocol::Tcp => listen(endpoints),
+            Protocol::Udp => receive(endpoints),
+        }
+        .map_err(ConnectionsError::io("bind an endpoint's port"))?;
+        // Who started them may be gone; then nobody waits.
+        ready.send(()).ok();
+        stopped.await.ok();
+        Ok(())
+    })
+}
+
+fn listen(endpoints: &BTreeSet<SocketAddrV4>) -> io::Result<()> {
+    let ports: BTreeSet<u16> = endpoints.iter().map(SocketAddrV4::port).collect();
+    for port in ports {
+        let socket = TcpSocket::new_v4()?;
+        // The connections of the trial before wait for their last packets to die.
+        socket.set_reuseaddr(true)?;
+        socket.bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)))?;
+        spawn_local(accept(socket.listen(BACKLOG)?));
+    }
+    Ok(())
+}
+
+async fn accept(listener: TcpListener) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                // What goes wrong with a connection is seen and counted by its client.
+                spawn_local(async move { serve(stream).await.ok() });
+            }
+            Err(_) => tokio::time::sleep(BREATH).await,
+        }
+    }
+}
+
+/// Answers until the client has nothing more to ask.
+async fn serve(mut stream: TcpStream) -> io::Result<()> {
+    let SocketAddr::V4(endpoint) = stream.local_addr()? else { return Ok(()) };
+    let mut bytes = [0; REQUEST_LEN];
+    loop {
+        stream.read_exact(&mut bytes).await?;
+        let Some(Request { number, last }) = Request::read(&bytes) else { return Ok(()) };
+        stream.write_all(&Answer { number, endpoint }.bytes()).await?;
+        if last {
+            return Ok(());
+        }
+    }
+}
+
+/// A datagram is answered from the address that it came to, so each endpoint has a socket of its own.
+fn receive(endpoints: &BTreeSet<SocketAddrV4>) -> io::Result<()> {
+    for &endpoint in endpoints {
+        let socket = std::net::UdpSocket::bind(endpoint)?;
+        socket.set_nonblocking(true)?;
+        spawn_local(echo(UdpSocket::from_std(socket)?, endpoint));
+    }
+    Ok(())
+}
+
+async fn echo(socket: UdpSocket, endpoint: SocketAddrV4) {
+    let mut bytes = [0; REQUEST_LEN + ANSWER_LEN];
+    loop {
+        // An error is an answer of the network to an answer of ours: its client is gone.
+        let Ok((length, client)) = socket.recv_from(&mut bytes).await else { continue };
+        let request = bytes[..length].try_into().ok().and_then(|bytes: &[u8; REQUEST_LEN]| Request::read(bytes));
+        if let Some(Request { number, .. }) = request {
+            socket.send_to(&Answer { number, endpoint }.bytes(), client).await.ok();
+        }
+    }
+}

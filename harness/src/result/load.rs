@@ -1,0 +1,120 @@
+//! How many connections are opened, and when.
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::str::FromStr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The load of a connection trial. In text `16`, `2000/s` or `keep-alive:16`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
+pub enum ConnectionLoad {
+    /// Closed loop: so many exchanges at a time, each on a connection of its own (connect, request, response, close). The next begins
+    /// when one ends, so a slow datapath is asked for less.
+    Closed(NonZeroU32),
+    /// Open loop: so many connections a second begin at their intended times, whatever became of those before.
+    Open(NonZeroU32),
+    /// Closed loop of requests and responses on so many connections that stay open.
+    KeepAlive(NonZeroU32),
+}
+
+/// Most connections at a time: each takes two of the process's file descriptors.
+pub const MOST_AT_A_TIME: u32 = 1_000;
+/// Most connections a second in the open loop: far more than one thread opens.
+pub const MOST_A_SECOND: u32 = 1_000_000;
+
+const KEEP_ALIVE: &str = "keep-alive:";
+const A_SECOND: &str = "/s";
+
+/// A text that is no load.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{text:?} is no load of connections: N at a time (1 to {MOST_AT_A_TIME}), N/s (1/s to {MOST_A_SECOND}/s) or \
+     keep-alive:N (1 to {MOST_AT_A_TIME})"
+)]
+pub struct ConnectionLoadError {
+    text: String,
+}
+
+impl ConnectionLoad {
+    /// Connections a second, where that is what was asked for.
+    #[must_use]
+    pub fn per_second(self) -> Option<u32> {
+        match self {
+            Self::Open(rate) => Some(rate.get()),
+            Self::Closed(_) | Self::KeepAlive(_) => None,
+        }
+    }
+}
+
+impl FromStr for ConnectionLoad {
+    type Err = ConnectionLoadError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let number = |digits: &str, most: u32| {
+            let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+            digits.parse().ok().filter(|number: &NonZeroU32| plain && number.get() <= most)
+        };
+        let load = if let Some(digits) = text.strip_prefix(KEEP_ALIVE) {
+            number(digits, MOST_AT_A_TIME).map(Self::KeepAlive)
+        } else if let Some(digits) = text.strip_suffix(A_SECOND) {
+            number(digits, MOST_A_SECOND).map(Self::Open)
+        } else {
+            number(text, MOST_AT_A_TIME).map(Self::Closed)
+        };
+        load.ok_or_else(|| ConnectionLoadError { text: text.to_owned() })
+    }
+}
+
+impl TryFrom<String> for ConnectionLoad {
+    type Error = ConnectionLoadError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<ConnectionLoad> for String {
+    fn from(load: ConnectionLoad) -> Self {
+        load.to_string()
+    }
+}
+
+impl fmt::Display for ConnectionLoad {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed(connections) => write!(f, "{connections}"),
+            Self::Open(rate) => write!(f, "{rate}{A_SECOND}"),
+            Self::KeepAlive(connections) => write!(f, "{KEEP_ALIVE}{connections}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_load_is_read_as_it_is_written() {
+        for text in ["16", "2000/s", "keep-alive:16", "1000", "1/s"] {
+            let load: ConnectionLoad = text.parse().unwrap();
+            assert_eq!(load.to_string(), text);
+            let json = serde_json::to_string(&load).unwrap();
+            assert_eq!(json, format!("{text:?}"));
+            assert_eq!(serde_json::from_str::<ConnectionLoad>(&json).unwrap(), load);
+        }
+        assert_eq!("2000/s".parse(), Ok(ConnectionLoad::Open(NonZeroU32::new(2000).unwrap())));
+    }
+
+    #[test]
+    fn what_is_no_load_is_named() {
+        for text in ["", "0", "0/s", "-1", "+1", "16 ", "1001", "keep-alive:", "keep-alive:5/s", "2000/ms", "9999999/s"]
+        {
+            let error = text.parse::<ConnectionLoad>().unwrap_err();
+            assert!(error.to_string().starts_with(&format!("{text:?} is no load")), "{error}");
+        }
+    }
+}
