@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::compare_args::CompareArgs;
 use super::gate_args::{BaselineArgs, GateArgs};
-use crate::result::{BackendKind, Flow, Position};
+use crate::result::{BackendKind, ConnectionLoad, Flow, Position};
 use crate::run::scenario::{Preset, ScenarioError, VenueChoice, Wishes};
 use crate::venue::vm::{KernelSource, pair_kernels};
 use crate::workload::{EndpointChoice, Protocol, Scheduler, VipLayout};
@@ -101,6 +101,10 @@ pub struct RunArgs {
     /// Also write down which endpoint each of so many flows reaches, a cell [default: none].
     #[arg(long, value_name = "FLOWS")]
     pub decisions: Option<NonZeroU32>,
+    /// Also open real connections: 16 (so many at a time), 2000/s (so many a second, whatever becomes of those before) or
+    /// keep-alive:16 (requests on so many that stay open); several with commas [default: none].
+    #[arg(long, value_name = "LOAD", value_delimiter = ',')]
+    pub connections: Option<Vec<ConnectionLoad>>,
     /// Directory of the run; the same command with the same directory resumes it [default: runs/PRESET, or
     /// runs/ and the name of the cluster's file].
     #[arg(long, value_name = "DIR")]
@@ -290,6 +294,7 @@ impl RunArgs {
             service_cidr: self.service_cidr,
             scheduler: self.scheduler,
             decisions: self.decisions,
+            connections: self.connections,
             endpoint_choice: self.endpoint_choice,
             cluster: self.cluster,
             scale: self.scale,

@@ -109,16 +109,22 @@ pub(super) fn assemble_run(
     records: &[Record],
 ) -> Result<RunFile, AssembleError> {
     let (mut trials, mut programming) = (Vec::new(), Vec::new());
-    let (mut throughput, mut decisions) = (Vec::new(), Vec::new());
+    let (mut throughput, mut decisions, mut connections) = (Vec::new(), Vec::new(), Vec::new());
     for record in records.iter().cloned() {
         match record {
             Record::Trial(trial) => trials.push(trial),
             Record::Programming(cost) => programming.push(cost),
             Record::Throughput(trial) => throughput.push(trial),
             Record::Decisions(trial) => decisions.push(trial),
+            Record::Connections(trial) => connections.push(*trial),
         }
     }
-    let records =
-        Recorded { trials: &trials, programming: &programming, throughput: &throughput, decisions: &decisions };
+    let records = Recorded {
+        trials: &trials,
+        programming: &programming,
+        throughput: &throughput,
+        decisions: &decisions,
+        connections: &connections,
+    };
     assemble_records(manifest, records, skipped)
 }

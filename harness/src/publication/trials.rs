@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use curve_stats::StatsError;
+
 use crate::result::{
-    Cell, Curve, DecisionRecord, DecisionSummary, JsonlError, MergeError, MergedHistogram, Metric, ProgrammingRecord,
-    ReachedError, RunFile, ThroughputRecord, TrialKind, TrialRecord, Unit, summarise,
+    Cell, ConnectionCurve, ConnectionKey, ConnectionRecord, Curve, DecisionRecord, DecisionSummary, JsonlError,
+    MergeError, MergedHistogram, Metric, ProgrammingRecord, ReachedError, RunFile, ThroughputRecord, TrialKind,
+    TrialRecord, Unit, connection_curves, summarise,
 };
 use crate::run::record::{Record, Slot};
 
@@ -34,6 +37,15 @@ pub enum TrialsError {
         #[source]
         source: ReachedError,
     },
+    /// No statistic can be computed from a trial of connections.
+    #[error("the connections of {curve} are damaged")]
+    Connections {
+        /// The curve.
+        curve: Box<ConnectionKey>,
+        /// Why.
+        #[source]
+        source: StatsError,
+    },
     /// The trials of a point are not those behind it.
     #[error("the trials are not this run's: {what}")]
     Foreign {
@@ -60,7 +72,7 @@ pub fn check_trials(
     let mut others = Others::of(run);
     let mut found = BTreeMap::<Key, Trials>::new();
     let mut histogram = MergedHistogram::new();
-    let mut decisions = Vec::new();
+    let (mut decisions, mut connections) = (Vec::new(), Vec::new());
     for record in records {
         match record? {
             Record::Trial(trial) => {
@@ -70,11 +82,13 @@ pub fn check_trials(
                 found.entry((cell, kind, unit)).or_default().insert(trial, (quantiles.p50, packets));
             }
             Record::Decisions(trial) => decisions.push(trial),
+            Record::Connections(trial) => connections.push(*trial),
             other => others.take(&other)?,
         }
     }
     points(run, found)?;
     same_decisions(run, &decisions)?;
+    same_connections(run, &connections)?;
     others.none_left()
 }
 
@@ -125,6 +139,18 @@ fn same_decisions(run: &RunFile, decisions: &[DecisionRecord]) -> Result<(), Tri
     Err(foreign(format!("run.json has other decisions{of} than the file")))
 }
 
+/// The run's connections are those of the trials.
+fn same_connections(run: &RunFile, connections: &[ConnectionRecord]) -> Result<(), TrialsError> {
+    let found = connection_curves(connections).map_err(|(curve, source)| TrialsError::Connections { curve, source })?;
+    if found == run.connections {
+        return Ok(());
+    }
+    let differs = |curve: &&ConnectionCurve| !run.connections.contains(curve);
+    let first = found.iter().find(differs).or_else(|| run.connections.iter().find(|curve| !found.contains(curve)));
+    let of = first.map_or_else(String::new, |curve| format!(" of {}", curve.key));
+    Err(foreign(format!("run.json has other connections{of} than the file")))
+}
+
 /// What the trials of a curve time; `added` has none of its own.
 fn kind(curve: &Curve) -> Option<TrialKind> {
     match curve.key.metric {
@@ -164,6 +190,10 @@ fn of(record: &Record) -> String {
         Record::Trial(TrialRecord { cell, trial, .. }) => format!("trial {trial} of {cell}"),
         Record::Throughput(ThroughputRecord { cell, trial, .. }) => format!("saturation trial {trial} of {cell}"),
         Record::Decisions(DecisionRecord { cell, trial, .. }) => format!("decisions of trial {trial} of {cell}"),
+        Record::Connections(record) => {
+            let ConnectionRecord { cell, load, trial, .. } = &**record;
+            format!("trial {trial} of connections at {load} of {cell}")
+        }
         Record::Programming(ProgrammingRecord { backend, services, trial, .. }) => {
             format!("programming trial {trial} of {} at N={services}", crate::result::name(backend))
         }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::number::{self, Medium};
 use super::select::{Panel, main_panels, panels, sizes, verdict_curves};
-use super::{cluster, fit};
+use super::{cluster, connections, fit};
 use crate::result::{Curve, Metric, RunFile, name};
 use crate::workload::VipLayout;
 
@@ -30,6 +30,7 @@ pub fn markdown(run: &RunFile) -> String {
         text.push_str("\nThe run has no curve of what a backend adds.\n");
     }
     expected(&mut text, run);
+    connection_tables(&mut text, run);
     cautions(&mut text, run);
     let _ = writeln!(text, "\nReproduce: {}", code(&run.environment.command));
     text
@@ -69,6 +70,28 @@ fn expected(text: &mut String, run: &RunFile) {
     for cost in &run.expected {
         let cells: Vec<_> = cluster::row(cost, MEDIUM).iter().map(|cell| plain(cell)).collect();
         let _ = writeln!(text, "| {} |", cells.join(" | "));
+    }
+}
+
+/// Real connections, a table a load.
+fn connection_tables(text: &mut String, run: &RunFile) {
+    let mut curves: Vec<_> = run.connections.iter().collect();
+    curves.sort_by_key(|curve| (curve.key.load, &curve.key));
+    for alike in curves.chunk_by(|a, b| a.key.load == b.key.load) {
+        let Some(first) = alike.first() else { continue };
+        let _ =
+            writeln!(text, "\n**Real connections, {}**: medians over trials.\n", plain(&connections::load(&first.key)));
+        let columns = connections::columns().map(plain);
+        let _ = writeln!(text, "| {} |", columns.join(" | "));
+        let (words, numbers) = ("---|".repeat(connections::WORDS), "--:|".repeat(columns.len() - connections::WORDS));
+        let _ = writeln!(text, "|{words}{numbers}");
+        for curve in alike {
+            for point in &curve.points {
+                let row =
+                    connections::row(&curve.key, point, MEDIUM).iter().map(|cell| plain(cell)).collect::<Vec<_>>();
+                let _ = writeln!(text, "| {} |", row.join(" | "));
+            }
+        }
     }
 }
 

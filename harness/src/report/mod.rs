@@ -3,6 +3,7 @@
 
 mod bmf;
 mod cluster;
+mod connections;
 mod csv;
 mod decisions;
 mod fit;

@@ -9,7 +9,7 @@ use super::number::{self, Medium};
 use super::programming;
 use super::select::sizes;
 use super::skipped::grouped;
-use super::{cluster, decisions};
+use super::{cluster, connections, decisions};
 use crate::result::{Curve, Metric, ProgrammingRecord, RunFile, Unit, VenueKind, name};
 
 const MEDIUM: Medium = Medium::Terminal;
@@ -36,6 +36,13 @@ pub fn table(run: &RunFile) -> String {
             &mut text,
             &format!("{place}: programming, total and the kernel's share"),
             &programming_table(&records),
+        );
+    }
+    if !run.connections.is_empty() {
+        section(
+            &mut text,
+            "Real connections: medians over trials, rates with their interval or range",
+            &connection_table(run),
         );
     }
     if !run.decisions.is_empty() {
@@ -169,6 +176,16 @@ fn expected_table(run: &RunFile) -> Table {
     let mut table = new_table(cluster::columns().map(str::to_owned).into(), cluster::WORDS);
     for cost in &run.expected {
         table.add_row(cluster::row(cost, MEDIUM));
+    }
+    table
+}
+
+fn connection_table(run: &RunFile) -> Table {
+    let mut table = new_table(connections::columns().map(str::to_owned).into(), connections::WORDS);
+    for curve in &run.connections {
+        for point in &curve.points {
+            table.add_row(connections::row(&curve.key, point, MEDIUM));
+        }
     }
     table
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use curve_stats::{NoiseFloor, StatsError, fit};
 
+use super::connections::connection_curves;
 use super::decisions::summarise;
 use super::distribution::distributions;
 use super::expected::expected;
@@ -11,9 +12,10 @@ use super::sample::{Sample, point, suspect};
 use super::screen::screened;
 use super::seal::seal;
 use super::{
-    BackendKind, Bracket, Cell, Curve, CurveKey, DecisionRecord, DecisionSummary, ExpectedKey, Flow, Integrity,
-    Manifest, MergeError, Metric, NoiseVerdict, PlannedCell, Preflight, ProgrammingRecord, RUN_SCHEMA_VERSION,
-    ReachedError, RunFile, SkippedCell, ThroughputRecord, TrialKind, TrialRecord, Unit, VenueKind, Warning, name,
+    BackendKind, Bracket, Cell, ConnectionCurve, ConnectionKey, ConnectionPoint, ConnectionRecord, Curve, CurveKey,
+    DecisionRecord, DecisionSummary, ExpectedKey, Flow, Integrity, Manifest, MergeError, Metric, NoiseVerdict,
+    PlannedCell, Preflight, ProgrammingRecord, RUN_SCHEMA_VERSION, ReachedError, RunFile, SkippedCell,
+    ThroughputRecord, TrialKind, TrialRecord, Unit, VenueKind, Warning, name,
 };
 use crate::workload::{Protocol, VipLayout};
 
@@ -47,6 +49,15 @@ pub enum AssembleError {
         #[source]
         source: StatsError,
     },
+    /// Connections whose trials no statistic can be computed from.
+    #[error("cannot estimate the connections of {curve}")]
+    Connections {
+        /// The curve.
+        curve: Box<ConnectionKey>,
+        /// Why.
+        #[source]
+        source: StatsError,
+    },
     /// A cell whose decisions cannot be read.
     #[error("cannot read the decisions of {cell}")]
     Decisions {
@@ -75,9 +86,11 @@ pub struct Recorded<'a> {
     pub throughput: &'a [ThroughputRecord],
     /// Which endpoint each flow reached.
     pub decisions: &'a [DecisionRecord],
+    /// Trials of real connections.
+    pub connections: &'a [ConnectionRecord],
 }
 
-/// [`assemble_records`] of a run that asked for no decisions.
+/// [`assemble_records`] of a run that asked for neither decisions nor connections.
 ///
 /// # Errors
 /// As there.
@@ -88,7 +101,7 @@ pub fn assemble(
     throughput: &[ThroughputRecord],
     skipped: &[SkippedCell],
 ) -> Result<RunFile, AssembleError> {
-    assemble_records(manifest, Recorded { trials, programming, throughput, decisions: &[] }, skipped)
+    assemble_records(manifest, Recorded { trials, programming, throughput, ..Recorded::default() }, skipped)
 }
 
 /// Builds the run file from what was recorded.
@@ -106,7 +119,7 @@ pub fn assemble_records(
     records: Recorded<'_>,
     skipped: &[SkippedCell],
 ) -> Result<RunFile, AssembleError> {
-    let Recorded { trials, programming, throughput, decisions } = records;
+    let Recorded { trials, programming, throughput, decisions, connections } = records;
     let mut warnings = Vec::from_iter(self_test(&manifest));
     let trials = distinct(trials, &mut warnings);
     warnings.extend(manifest.environment.preflight.as_ref().and_then(too_noisy));
@@ -116,6 +129,9 @@ pub fn assemble_records(
     warnings.extend(throughput.iter().filter_map(misdirected));
     let decisions = summarise(decisions).map_err(|(cell, source)| AssembleError::Decisions { cell, source })?;
     warnings.extend(decisions.iter().filter_map(astray));
+    let connections =
+        connection_curves(connections).map_err(|(curve, source)| AssembleError::Connections { curve, source })?;
+    warnings.extend(connections.iter().flat_map(troubled));
     let (added, missing) = added(&trials);
     samples.extend(added);
     warnings.extend(missing);
@@ -132,6 +148,7 @@ pub fn assemble_records(
         }),
         throughput: sorted(throughput, |r| (r.cell.clone(), r.trial)),
         decisions,
+        connections,
         expected: expected.unwrap_or_default(),
         curves,
         distributions: distributions(&trials)?,
@@ -215,6 +232,15 @@ fn astray(summary: &DecisionSummary) -> Option<Warning> {
     let reason =
         format!("of {flows} flows whose endpoint was asked for {lost} were lost and {elsewhere} went elsewhere");
     (lost + elsewhere > 0).then(|| Warning::Suspect { cell: cell.clone(), trial_kind: TrialKind::Traversal, reason })
+}
+
+/// Connections that failed, and trials that are none.
+fn troubled(curve: &ConnectionCurve) -> Vec<Warning> {
+    let of_point = |point: &ConnectionPoint| {
+        let reason = point.trouble()?;
+        Some(Warning::Connections { cell: curve.key.cell(point.services), load: curve.key.load, reason })
+    };
+    curve.points.iter().filter_map(of_point).collect()
 }
 
 /// What a trial and its `direct-conntrack` partner must share.

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BackendKind, Cell, Flow, Position, Preflight, Unit, VenueKind};
+use super::{BackendKind, Cell, ConnectionLoad, Flow, Position, Preflight, Unit, VenueKind};
 use crate::workload::cluster::ClusterOrigin;
 use crate::workload::{EndpointChoice, Protocol, Scheduler, VipLayout};
 
@@ -100,6 +100,9 @@ pub struct Plan {
     /// Flows of each cell whose endpoint was written down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decisions: Option<NonZeroU32>,
+    /// Loads of real connections.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub connections: Vec<ConnectionLoad>,
     /// Self-tests only: services per rule that matches nothing. Never compare such a run with a normal one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub self_test_ballast: Option<NonZeroU32>,

@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Cell, Curve, CurveKey, DecisionSummary, Distribution, Environment, ExpectedCost, Plan, ProgrammingRecord,
-    SkippedCell, ThroughputRecord, TrialKind, name,
+    Cell, ConnectionCurve, ConnectionLoad, Curve, CurveKey, DecisionSummary, Distribution, Environment, ExpectedCost,
+    Plan, ProgrammingRecord, SkippedCell, ThroughputRecord, TrialKind, name,
 };
 
 /// Version of the layout of `run.json`; a reader refuses every other.
@@ -32,6 +32,9 @@ pub struct RunFile {
     /// What a first packet of an imported cluster is expected to cost.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub expected: Vec<ExpectedCost>,
+    /// Real connections over N, where they were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub connections: Vec<ConnectionCurve>,
     /// Every metric of every backend over N.
     pub curves: Vec<Curve>,
     /// All trials of each cell as one distribution.
@@ -54,6 +57,15 @@ pub enum Warning {
         cell: Cell,
         /// What was timed in it.
         trial_kind: TrialKind,
+        /// What happened.
+        reason: String,
+    },
+    /// Real connections of a cell failed, or some of its trials are invalid.
+    Connections {
+        /// The cell.
+        cell: Cell,
+        /// The load.
+        load: ConnectionLoad,
         /// What happened.
         reason: String,
     },
@@ -116,6 +128,7 @@ impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Suspect { cell, reason, .. } => write!(f, "suspect: {cell}: {reason}"),
+            Self::Connections { cell, load, reason } => write!(f, "connections: {cell} at {load}: {reason}"),
             Self::NoBaseline { curve, services } => {
                 let (venue, backend, flow, position) =
                     (name(&curve.venue), name(&curve.backend), name(&curve.flow), name(&curve.position));

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use curve_stats::{Spread, StatsError, median};
 
+use super::connections::{self, ConnectionCurve, ConnectionFault, ConnectionKey};
 use super::{
     Cell, Curve, CurveKey, DecisionSummary, Distribution, ExpectedCost, ExpectedKey, Metric, Point, RunFile, TrialKind,
     Unit, name,
@@ -54,6 +55,16 @@ pub enum Contradiction {
         cell: Box<Cell>,
         /// What is wrong.
         what: DecisionFault,
+    },
+    /// Connections that do not add up, or are there twice.
+    #[error("at N = {services}, {what} in the connections of {curve}")]
+    Connections {
+        /// The curve.
+        curve: Box<ConnectionKey>,
+        /// N; 0 where it is the curve.
+        services: u32,
+        /// What is wrong.
+        what: ConnectionFault,
     },
     /// An expected cost that is not its values', or is there twice.
     #[error("{what} in the expected cost of {} at N = {} on {}", name(&.key.backend), .key.services, .key.kernel)]
@@ -166,6 +177,7 @@ pub(super) fn validate(run: &RunFile) -> Result<(), Contradiction> {
     }
     check_distributions(run)?;
     check_decisions(&run.decisions)?;
+    check_connections(&run.connections)?;
     check_expected(run)?;
     for trial in &run.throughput {
         let odd = [trial.offered_pps, trial.forwarded_pps].into_iter().find(|rate| !(rate.is_finite() && *rate >= 0.0));
@@ -195,6 +207,20 @@ fn check_summary(summary: &DecisionSummary) -> Result<(), DecisionFault> {
         return Err(DecisionFault::Sum);
     }
     if summary.test() == *equal_shares { Ok(()) } else { Err(DecisionFault::Test) }
+}
+
+fn check_connections(curves: &[ConnectionCurve]) -> Result<(), Contradiction> {
+    let mut keys = BTreeSet::new();
+    for curve in curves {
+        let checked =
+            if keys.insert(&curve.key) { connections::check(curve) } else { Err((0, ConnectionFault::Curve)) };
+        checked.map_err(|(services, what)| Contradiction::Connections {
+            curve: Box::new(curve.key.clone()),
+            services,
+            what,
+        })?;
+    }
+    Ok(())
 }
 
 fn check_expected(run: &RunFile) -> Result<(), Contradiction> {

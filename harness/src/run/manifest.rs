@@ -6,7 +6,7 @@ use std::process::Command;
 use rustix::system::uname;
 
 use super::execute::Venues;
-use super::plan::{MeasureKind, Plan, Setup};
+use super::plan::{Measure, MeasureKind, Plan, Setup};
 use crate::programs;
 use crate::result::{
     Environment, KernelUnderTest, Manifest, Plan as ReportedPlan, PlannedCell, Preflight, SkippedCell, Unit, VenueKind,
@@ -44,6 +44,7 @@ pub fn skipped(plan: &Plan) -> Vec<SkippedCell> {
 fn reported_plan(plan: &Plan, venues: &Venues) -> ReportedPlan {
     let scenario = &plan.scenario;
     let measures = || plan.batches.iter().flat_map(|batch| &batch.visits).flat_map(|visit| &visit.measures);
+    let is_packets = |measure: &&Measure| !matches!(measure.kind, MeasureKind::Connections { .. });
     let mut venues_used: Vec<VenueKind> = plan.batches.iter().map(|batch| batch.venue).collect();
     venues_used.sort_unstable();
     venues_used.dedup();
@@ -59,11 +60,17 @@ fn reported_plan(plan: &Plan, venues: &Venues) -> ReportedPlan {
         flows: scenario.flows.clone(),
         positions: scenario.positions.clone(),
         trials: measures().map(|measure| measure.trial + 1).max().unwrap_or(0),
-        packets: measures().map(|measure| u64::from(measure.packets)).filter(|packets| *packets > 0).min().unwrap_or(0),
+        packets: measures()
+            .filter(is_packets)
+            .map(|measure| u64::from(measure.packets))
+            .filter(|packets| *packets > 0)
+            .min()
+            .unwrap_or(0),
         deterministic: venues.vms.iter().any(|vm| vm.acceleration.is_deterministic()),
         allow_slow: scenario.allow_slow,
         scheduler: scenario.scheduler,
         decisions: scenario.decisions,
+        connections: scenario.connections.clone(),
         self_test_ballast: scenario.self_test_ballast,
         endpoint_choice: scenario.endpoint_choice,
         cluster: scenario.cluster.as_ref().map(|cluster| cluster.origin.clone()),

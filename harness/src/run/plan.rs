@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use super::planner;
 use super::scenario::Scenario;
 use crate::probe::OBJECT;
-use crate::result::{BackendKind, Bracket, Cell, Flow, Position, VenueKind, name};
+use crate::result::{BackendKind, Bracket, Cell, ConnectionLoad, Flow, Position, VenueKind, name};
 use crate::workload::{Endpoint, Protocol, Service, VipLayout, Workload, WorkloadError, WorkloadSpec};
 
 /// What is programmed before anything is measured.
@@ -61,6 +61,13 @@ pub enum MeasureKind {
         /// Position.
         position: Position,
     },
+    /// Real connections, in a visit of their own without the probe.
+    Connections {
+        /// The load.
+        load: ConnectionLoad,
+        /// Position.
+        position: Position,
+    },
     /// Cost of programming: timed around every visit's set-up, at its end for the changes.
     Programming,
 }
@@ -72,7 +79,7 @@ pub struct Measure {
     pub kind: MeasureKind,
     /// Index of the trial within its cell.
     pub trial: u32,
-    /// Packets to time.
+    /// Packets to time; of connections, the most exchanges.
     pub packets: u32,
     /// First flow number: 5-tuples are unique across the run.
     pub first_flow: u64,

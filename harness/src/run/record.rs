@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::plan::{Batch, Measure, MeasureKind, Setup, Visit};
 use crate::result::{
-    Cell, DecisionRecord, ProgrammingOp, ProgrammingRecord, ThroughputRecord, TrialKind, TrialRecord, VenueKind,
+    Cell, ConnectionRecord, DecisionRecord, ProgrammingOp, ProgrammingRecord, ThroughputRecord, TrialKind, TrialRecord,
+    VenueKind,
 };
 
 /// One line of `trials.jsonl`.
@@ -20,6 +21,8 @@ pub enum Record {
     Throughput(ThroughputRecord),
     /// Which endpoint each flow reached.
     Decisions(DecisionRecord),
+    /// Real connections.
+    Connections(Box<ConnectionRecord>),
 }
 
 /// The place of a record in the plan.
@@ -52,6 +55,10 @@ impl Record {
             }
             Self::Decisions(trial) => {
                 slot(&trial.cell, MeasureKind::Decisions { position: trial.cell.position }, trial.trial)
+            }
+            Self::Connections(trial) => {
+                let kind = MeasureKind::Connections { load: trial.load, position: trial.cell.position };
+                slot(&trial.cell, kind, trial.trial)
             }
             Self::Programming(cost) => {
                 let setup = Setup {

@@ -302,6 +302,7 @@ pub(crate) fn manifest(trials: &[TrialRecord]) -> Manifest {
         allow_slow: false,
         scheduler: None,
         decisions: None,
+        connections: Vec::new(),
         self_test_ballast: None,
         endpoint_choice: EndpointChoice::default(),
         cluster: None,

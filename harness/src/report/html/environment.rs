@@ -93,5 +93,9 @@ pub(super) fn plan(run: &RunFile) -> Vec<(String, String)> {
     ];
     entries.extend(plan.scheduler.map(|scheduler| entry("scheduler of IPVS", scheduler.name())));
     entries.extend(plan.decisions.map(|flows| entry("flows of each cell's decisions", flows.to_string())));
+    if !plan.connections.is_empty() {
+        let loads: Vec<_> = plan.connections.iter().map(ToString::to_string).collect();
+        entries.push(entry("loads of real connections", loads.join(", ")));
+    }
     entries
 }

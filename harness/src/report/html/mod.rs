@@ -2,6 +2,7 @@
 
 mod claims;
 mod cluster;
+mod connections;
 mod curves;
 mod decisions;
 mod endpoints;

@@ -2,7 +2,7 @@
 
 use super::figure::{Figure, whiskers};
 use super::verdict::{VerdictGroup, verdicts};
-use super::{curves, endpoints, percentiles, programming, throughput};
+use super::{connections, curves, endpoints, percentiles, programming, throughput};
 use crate::report::select::{Panel, main_panels, panels};
 use crate::result::{Bracket, Flow, Metric, RunFile};
 
@@ -91,6 +91,16 @@ fn sections(run: &RunFile, added: Vec<Figure>) -> Vec<Section> {
              of the trials; band: lowest to highest. Packets that are counted at the exit of the XDP bracket have been taken from \
              the peer's ring by the same CPU: those rates are not to be compared with the others.",
             throughput::figures(run),
+        ),
+        section(
+            "connections",
+            "Real connections",
+            "Sockets of this kernel: a client that connects, asks, waits for the answer and sees the connection closed, and servers behind every \
+             endpoint. Everything that both ends do is part of a rate or a time, not the node's share alone: direct is the same \
+             without a load balancer. Times of an open loop (so many a second) begin when the connection was meant to. Marks: \
+             medians over trials; whiskers: their interval or range; band: up to the 99th percentile. Hollow: exchanges failed or \
+             trials were invalid, which a note under the table names.",
+            connections::figures(run),
         ),
         section(
             "programming",

@@ -1,5 +1,6 @@
 //! Real connections: one trial, and what the trials of a backend make over N.
 
+mod check;
 mod curve;
 mod failure;
 
@@ -9,6 +10,7 @@ use hdrhistogram::Histogram;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(super) use check::{ConnectionFault, check};
 pub use curve::{ConnectionCurve, ConnectionKey, ConnectionPoint, Estimate, Percentiles, connection_curves};
 pub use failure::FailureKind;
 

@@ -1,15 +1,17 @@
 //! One visit: fresh namespaces, programmed once, measured in the plan's order. Both venues run this code.
 
+mod connections;
 mod programming;
 mod records;
 mod site;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::plan::{Measure, Visit};
+use super::plan::{Measure, MeasureKind, Visit};
 use super::record::Record;
 use super::scenario::Scenario;
 use crate::backend::{BackendError, ProgrammingCost, backend};
+use crate::connections::ConnectionsError;
 use crate::net::{NetError, Topology};
 use crate::probe::{Instrument, ProbeError};
 use crate::result::{HistogramError, Unit, VenueKind};
@@ -57,6 +59,12 @@ pub enum MeasureError {
     /// Packets could not be sent or counted.
     #[error(transparent)]
     Traffic(#[from] TrafficError),
+    /// Connections could not be attempted.
+    #[error(transparent)]
+    Connections(#[from] ConnectionsError),
+    /// A visit that was planned for both: the probe's exit would drop the connections' packets.
+    #[error("a visit that times packets cannot carry connections: plan them apart")]
+    ProbeInTheWay,
     /// A histogram could not be encoded.
     #[error(transparent)]
     Histogram(#[from] HistogramError),
@@ -95,7 +103,8 @@ pub fn visit(
 /// A setup in fresh namespaces, programmed and ready to be measured: a visit in parts. Dropping it takes the namespaces away.
 #[derive(Debug)]
 pub struct Session<'a> {
-    instrument: Instrument,
+    /// None in a visit for connections, which meet nothing of the probe.
+    instrument: Option<Instrument>,
     site: Site<'a>,
     from_nothing: ProgrammingCost,
 }
@@ -111,7 +120,8 @@ impl<'a> Session<'a> {
         let datapath = backend(visit.setup.backend);
         let from_nothing = program(&*datapath, &topology, &workload, &visit.setup)?;
         let site = Site { place, scenario, setup: visit.setup, workload, topology, datapath, warm: false };
-        let instrument = site.attach(&visit.measures)?;
+        let is_timed = |measure: &Measure| !matches!(measure.kind, MeasureKind::Connections { .. });
+        let instrument = visit.measures.iter().any(is_timed).then(|| site.attach(&visit.measures)).transpose()?;
         Ok(Self { instrument, site, from_nothing })
     }
 
@@ -120,7 +130,16 @@ impl<'a> Session<'a> {
     /// # Errors
     /// [`MeasureError`].
     pub fn take(&mut self, measure: &Measure, emit: &mut Emit<'_>) -> Result<(), MeasureError> {
-        self.site.take(&mut self.instrument, measure, self.from_nothing, emit)
+        let Self { instrument, site, from_nothing } = self;
+        match (measure.kind, instrument) {
+            (MeasureKind::Connections { load, position }, None) => emit(site.connect(measure, load, position)?),
+            (MeasureKind::Connections { .. }, Some(_)) => Err(MeasureError::ProbeInTheWay),
+            (_, Some(instrument)) => site.take(instrument, measure, *from_nothing, emit),
+            (_, instrument @ None) => {
+                let instrument = instrument.insert(site.attach(std::slice::from_ref(measure))?);
+                site.take(instrument, measure, *from_nothing, emit)
+            }
+        }
     }
 
     /// Empties the node, see `Site::clear`.

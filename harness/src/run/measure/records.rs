@@ -9,18 +9,7 @@ use crate::run::record::Record;
 
 impl Site<'_> {
     pub(super) fn cell(&self, flow: Flow, position: Position) -> Cell {
-        Cell {
-            venue: self.place.venue,
-            kernel: self.place.kernel.clone(),
-            backend: self.setup.backend,
-            bracket: self.setup.bracket,
-            layout: self.setup.layout,
-            protocol: self.setup.protocol,
-            services: self.setup.services,
-            endpoints: self.setup.endpoints,
-            flow,
-            position,
-        }
+        self.setup.cell(self.place.venue, &self.place.kernel, flow, position)
     }
 
     pub(super) fn trial(

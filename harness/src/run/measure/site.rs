@@ -78,6 +78,7 @@ impl Site<'_> {
                 let record = decide::record(self.cell(Flow::New, position), measure.trial, &order, &reached);
                 emit(Record::Decisions(record.map_err(|error| MeasureError::Emit(error.into()))?))
             }
+            MeasureKind::Connections { .. } => Err(MeasureError::ProbeInTheWay),
             MeasureKind::Programming => self.program_changes(measure, from_nothing, emit),
         }
     }

@@ -18,6 +18,16 @@ pub(super) fn axes(scenario: &Scenario, backend: BackendKind) -> Vec<(VipLayout,
     axes
 }
 
+/// Loads of real connections that a setup carries: once a backend, for no packet is timed.
+pub(super) fn connections(scenario: &Scenario, setup: &Setup) -> Vec<MeasureKind> {
+    if setup.bracket != setup.backend.bracket() {
+        return Vec::new();
+    }
+    let position = setup.backend.worst_position();
+    scenario.connections.iter().map(|&load| MeasureKind::Connections { load, position }).collect()
+}
+
+/// What is measured of packets.
 pub(super) fn kinds(scenario: &Scenario, offer: &VenueOffer, setup: &Setup) -> Vec<MeasureKind> {
     let mut kinds = Vec::new();
     for &flow in flows(scenario, setup.backend) {

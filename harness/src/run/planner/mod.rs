@@ -12,9 +12,9 @@ use rand_chacha::ChaCha12Rng;
 use super::guard;
 use super::plan::{Batch, Measure, MeasureKind, Setup, Skipped, VenueOffer, Visit};
 use super::scenario::Scenario;
-use crate::result::{BackendKind, VenueKind};
+use crate::result::{BackendKind, ConnectionLoad, VenueKind};
 use effort::{Effort, effort, repetitions};
-use kinds::{axes, kinds, place};
+use kinds::{axes, connections, kinds, place};
 
 /// Largest N whose visits share a boot; larger ones have their own, so that an interrupted boot loses little.
 const SHARED_BOOT_SERVICES: u32 = 1_000;
@@ -25,6 +25,10 @@ const FLOWS_A_TRIAL: u64 = 1 << 18;
 const FLOWS_A_SATURATION: u64 = 1 << 23;
 /// Forwarded packets that end a saturation trial: safely below the 262,144 entries of a conntrack table.
 const SATURATION_PACKETS: u32 = 200_000;
+/// Most connections of a trial: their conntrack entries, which outlive them, leave room for those of other loads in the visit.
+const MOST_CONNECTIONS: u32 = 20_000;
+/// Most requests of a trial on connections that are kept.
+const MOST_REQUESTS: u32 = 100_000;
 
 /// Every batch over the venues that are offered, and what is left out.
 pub(super) fn expand(scenario: &Scenario, offers: &[VenueOffer]) -> (Vec<Batch>, Vec<Skipped>) {
@@ -53,6 +57,7 @@ impl Planner<'_> {
             self.skip(offer, *backend, None, reason.clone());
         }
         let setups = self.setups(offer);
+        self.leave_out_connections(offer);
         match offer.venue {
             VenueKind::Host => self.add_rounds(offer, &setups),
             VenueKind::Vm => self.add_boots(offer, &setups),
@@ -99,7 +104,23 @@ impl Planner<'_> {
         self.skipped.push(Skipped { venue: offer.venue, kernel: offer.kernel.clone(), backend, services, reason });
     }
 
-    /// Host: every round visits every setup once, in an order of its own.
+    /// Rates of real connections are measured where time is real and the kernel is this one.
+    fn leave_out_connections(&mut self, offer: &VenueOffer) {
+        let reason = match offer.venue {
+            VenueKind::Host => return,
+            _ if self.scenario.connections.is_empty() => return,
+            VenueKind::Sim => "real connections: a model has no sockets; --venue host measures them",
+            VenueKind::Vm if offer.deterministic => {
+                "real connections: where instructions are counted, connections a second mean nothing; --venue host measures them"
+            }
+            VenueKind::Vm => "real connections: not measured in the vm; --venue host measures them",
+        };
+        for backend in &offer.backends {
+            self.skip(offer, *backend, None, reason.to_owned());
+        }
+    }
+
+    /// Host: every round visits every setup once, in an order of its own, and once more where it carries real connections.
     fn add_rounds(&mut self, offer: &VenueOffer, setups: &[Setup]) {
         let effort = effort(self.scenario, offer);
         for round in 0..effort.rounds {
@@ -109,6 +130,19 @@ impl Planner<'_> {
                 let visit = self.visit(offer, setup, &effort, round);
                 self.push(offer, vec![visit]);
             }
+            self.add_connections(offer, setups, round);
+        }
+    }
+
+    /// A visit for the real connections of each setup: the exit of the probe would drop them.
+    fn add_connections(&mut self, offer: &VenueOffer, setups: &[Setup], round: u32) {
+        let mut order: Vec<_> = setups.iter().map(|setup| (*setup, connections(self.scenario, setup))).collect();
+        order.retain(|(_, kinds)| !kinds.is_empty());
+        order.shuffle(&mut self.rng(&[4, u64::from(round)]));
+        for (setup, mut kinds) in order {
+            kinds.shuffle(&mut self.rng(&[5, u64::from(round), setup_salt(&setup)]));
+            let measures = kinds.into_iter().map(|kind| self.measure(kind, round, 0)).collect();
+            self.push(offer, vec![Visit { setup, measures }]);
         }
     }
 
@@ -159,6 +193,7 @@ impl Planner<'_> {
             MeasureKind::Decisions { .. } => (FLOWS_A_TRIAL, decisions),
             MeasureKind::Traversal { .. } | MeasureKind::Floor => (FLOWS_A_TRIAL, packets),
             MeasureKind::Saturation { .. } => (FLOWS_A_SATURATION, SATURATION_PACKETS),
+            MeasureKind::Connections { load, .. } => (0, most_exchanges(load)),
             MeasureKind::Programming => (0, 0),
         };
         self.next_flow += flows;
@@ -176,6 +211,13 @@ impl Planner<'_> {
             chunk.copy_from_slice(&value.to_le_bytes());
         }
         ChaCha12Rng::from_seed(seed)
+    }
+}
+
+fn most_exchanges(load: ConnectionLoad) -> u32 {
+    match load {
+        ConnectionLoad::Closed(_) | ConnectionLoad::Open(_) => MOST_CONNECTIONS,
+        ConnectionLoad::KeepAlive(_) => MOST_REQUESTS,
     }
 }
 

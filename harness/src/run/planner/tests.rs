@@ -181,3 +181,49 @@ fn programming_changes_come_last_in_a_visit() {
         assert!(place.is_none_or(|place| place + 1 == visit.measures.len()));
     }
 }
+
+/// A plan for the vm and the host, with these loads of real connections.
+fn with_connections(loads: &[&str]) -> Plan {
+    let connections = loads.iter().map(|load| load.parse().unwrap()).collect::<Vec<_>>();
+    let connections = (!connections.is_empty()).then_some(connections);
+    let scenario = Wishes { connections, ..Wishes::default() }.resolve().unwrap();
+    Plan::new(&scenario, &[offer(VenueKind::Vm, &scenario.backends), offer(VenueKind::Host, &scenario.backends)])
+}
+
+#[test]
+fn connections_have_visits_of_their_own_on_the_host() {
+    let plan = with_connections(&["16", "2000/s"]);
+    let is_connection = |measure: &Measure| matches!(measure.kind, MeasureKind::Connections { .. });
+    let (mut visits, mut setups) = (0, HashSet::new());
+    for batch in &plan.batches {
+        for visit in batch.visits.iter().filter(|visit| visit.measures.iter().any(is_connection)) {
+            assert_eq!(batch.venue, VenueKind::Host);
+            assert!(visit.measures.iter().all(is_connection) && visit.measures.len() == 2, "{visit:?}");
+            assert_eq!(visit.setup.bracket, visit.setup.backend.bracket());
+            setups.insert(visit.setup);
+            visits += 1;
+        }
+    }
+    assert_eq!(visits, 10 * setups.len());
+    let backends: HashSet<_> = setups.iter().map(|setup| setup.backend).collect();
+    assert_eq!(backends, plan.scenario.backends.iter().copied().collect());
+    let slots: Vec<_> = plan.batches.iter().flat_map(Batch::slots).collect();
+    assert_eq!(slots.iter().collect::<HashSet<_>>().len(), slots.len());
+    // The vm leaves them out, and says so for every backend.
+    assert_eq!(plan.skipped.len(), plan.scenario.backends.len());
+    assert!(
+        plan.skipped.iter().all(|skipped| skipped.venue == VenueKind::Vm && skipped.reason.contains("connections"))
+    );
+}
+
+#[test]
+fn packets_are_planned_alike_with_and_without_connections() {
+    let packets = |plan: Plan| {
+        let visits = plan.batches.into_iter().flat_map(|batch| batch.visits);
+        let is_timed = |measure: &Measure| !matches!(measure.kind, MeasureKind::Connections { .. });
+        visits.filter(|visit| visit.measures.iter().all(is_timed)).collect::<Vec<_>>()
+    };
+    let without = with_connections(&[]);
+    assert!(without.skipped.is_empty());
+    assert_eq!(packets(without), packets(with_connections(&["16"])));
+}

@@ -13,7 +13,7 @@ pub use error::ScenarioError;
 pub use preset::Preset;
 pub use wishes::Wishes;
 
-use crate::result::{BackendKind, Flow, Position};
+use crate::result::{BackendKind, ConnectionLoad, Flow, Position};
 use crate::venue::vm::KernelSource;
 use crate::workload::cluster::Cluster;
 use crate::workload::{AddressPlan, EndpointChoice, Protocol, Scheduler, VipLayout};
@@ -78,6 +78,9 @@ pub struct Scenario {
     /// Flows of each cell of a load-balancing backend whose endpoint is written down; `None`: that is not measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decisions: Option<NonZeroU32>,
+    /// Loads of real connections; none: they are not measured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub connections: Vec<ConnectionLoad>,
     /// How the eBPF backends choose endpoints.
     #[serde(default, skip_serializing_if = "EndpointChoice::is_default")]
     pub endpoint_choice: EndpointChoice,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{MOST_MAGLEV_ENDPOINTS, MOST_PACKETS, MOST_TRIALS, Preset, Scenario, ScenarioError, VenueChoice};
-use crate::result::{BackendKind, Flow, Position};
+use crate::result::{BackendKind, ConnectionLoad, Flow, Position};
 use crate::run::import;
 use crate::venue::vm::pair_kernels;
 use crate::workload::cluster::Cluster;
@@ -57,6 +57,8 @@ pub struct Wishes {
     pub scheduler: Option<Scheduler>,
     /// Flows of each cell whose endpoint is written down.
     pub decisions: Option<NonZeroU32>,
+    /// Loads of real connections.
+    pub connections: Option<Vec<ConnectionLoad>>,
     /// How the eBPF backends choose endpoints.
     pub endpoint_choice: Option<EndpointChoice>,
     /// File to import the services from, in place of N services x M endpoints.
@@ -108,6 +110,7 @@ impl Wishes {
             service_cidr: self.service_cidr.or(base.service_cidr),
             scheduler: self.scheduler.or(base.scheduler),
             decisions: self.decisions.or(base.decisions),
+            connections: self.connections.or(base.connections),
             endpoint_choice: self.endpoint_choice.or(base.endpoint_choice),
             cluster: self.cluster.or(base.cluster),
             scale: self.scale.or(base.scale),
@@ -189,6 +192,7 @@ impl Wishes {
             addresses,
             scheduler: self.scheduler,
             decisions: self.decisions,
+            connections: self.connections.map(|loads| axis("connections", loads)).transpose()?.unwrap_or_default(),
             endpoint_choice,
             cluster,
             self_test_ballast: self.self_test_ballast,
@@ -261,6 +265,18 @@ mod tests {
         assert!(written(Some(EndpointChoice::Maglev)).contains(r#""endpoint_choice":"maglev""#));
         let file: Wishes = toml::from_str("endpoint-choice = 'maglev'").unwrap();
         assert_eq!(file.resolve().unwrap().endpoint_choice, EndpointChoice::Maglev);
+    }
+
+    #[test]
+    fn connections_are_written_down_where_they_were_asked_for() {
+        let without = serde_json::to_string(&Wishes::default().resolve().unwrap()).unwrap();
+        assert!(!without.contains("connections"));
+        let file: Wishes = toml::from_str("connections = ['2000/s', '16', '16']").unwrap();
+        let scenario = file.resolve().unwrap();
+        assert_eq!(scenario.connections.iter().map(ToString::to_string).collect::<Vec<_>>(), ["16", "2000/s"]);
+        assert!(toml::from_str::<Wishes>("connections = ['0']").is_err());
+        let none: Wishes = toml::from_str("connections = []").unwrap();
+        assert!(matches!(none.resolve(), Err(ScenarioError::Empty { axis: "connections" })));
     }
 
     #[test]

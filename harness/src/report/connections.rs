@@ -1,0 +1,85 @@
+//! Real connections in words, for every medium.
+
+use super::number::{self, Medium};
+use crate::result::{ConnectionKey, ConnectionPoint, Estimate, Percentiles, Unit, name};
+
+/// Columns that hold words; the others hold numbers.
+pub(super) const WORDS: usize = 7;
+
+/// Headings.
+pub(super) fn columns() -> [&'static str; 18] {
+    [
+        "venue",
+        "kernel",
+        "load",
+        "backend",
+        "layout",
+        "protocol",
+        "position",
+        "M",
+        "N",
+        "trials",
+        "a second",
+        "connect p50",
+        "p99",
+        "p99.9",
+        "exchange p50",
+        "p99",
+        "generator late by, p99",
+        "failed of attempted",
+    ]
+}
+
+/// One N of a curve.
+pub(super) fn row(key: &ConnectionKey, point: &ConnectionPoint, medium: Medium) -> Vec<String> {
+    let count = |value: u64| number::count(value, medium);
+    let [connect, exchange] = [&point.connect, &point.exchange].map(Option::as_ref);
+    let time = |times: Option<&Percentiles>, of: fn(&Percentiles) -> &Estimate| duration(times.map(of), medium);
+    let valid = u64::from(point.trials - point.invalid);
+    vec![
+        name(&key.venue),
+        key.kernel.clone(),
+        load(key),
+        name(&key.backend),
+        name(&key.layout),
+        name(&key.protocol),
+        name(&key.position),
+        count(u64::from(key.endpoints)),
+        count(u64::from(point.services)),
+        if point.invalid == 0 { count(valid) } else { format!("{} of {}", count(valid), count(point.trials.into())) },
+        rate(point.per_second.as_ref(), medium),
+        time(connect, |times| &times.p50),
+        time(connect, |times| &times.p99),
+        time(connect, |times| &times.p999),
+        time(exchange, |times| &times.p50),
+        time(exchange, |times| &times.p99),
+        duration(point.lag_p99.as_ref(), medium),
+        format!("{} of {}", count(point.failed()), count(point.attempted)),
+    ]
+}
+
+/// The load as a reader sees it: `16 at a time`, `2000/s`, `16 kept open`.
+pub(super) fn load(key: &ConnectionKey) -> String {
+    use crate::result::ConnectionLoad;
+    match key.load {
+        ConnectionLoad::Closed(connections) => format!("{connections} at a time"),
+        ConnectionLoad::Open(rate) => format!("{rate}/s"),
+        ConnectionLoad::KeepAlive(connections) => format!("{connections} kept open"),
+    }
+}
+
+/// The median over trials, with its interval or range.
+fn rate(estimate: Option<&Estimate>, medium: Medium) -> String {
+    let show = |value| number::significant(value, 4, medium);
+    estimate.map_or_else(none, |estimate| {
+        format!("{} [{}, {}]", show(estimate.value), show(estimate.spread.low()), show(estimate.spread.high()))
+    })
+}
+
+fn duration(estimate: Option<&Estimate>, medium: Medium) -> String {
+    estimate.map_or_else(none, |estimate| number::duration(estimate.value, Unit::Ns, medium))
+}
+
+fn none() -> String {
+    "-".to_owned()
+}

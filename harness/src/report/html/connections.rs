@@ -1,0 +1,114 @@
+//! Figures of real connections: how many a second, and how long it takes to connect.
+
+use std::collections::BTreeMap;
+
+use super::figure::{Figure, style};
+use super::table::{Cell, Table};
+use crate::report::connections::{WORDS, columns, load, row};
+use crate::report::number::Medium;
+use crate::report::plot::{Across, Chart, Drawing, Mark, Series, render};
+use crate::result::{ConnectionCurve, ConnectionLoad, ConnectionPoint, RunFile, VenueKind, name};
+use crate::workload::Protocol;
+
+/// What curves must share to be drawn in one plot.
+type Panel<'a> = (VenueKind, &'a str, Protocol, u32, ConnectionLoad);
+
+/// Two figures a venue, kernel, protocol, M and load: the rate with the table of everything, and the time to connect.
+pub(super) fn figures(run: &RunFile) -> Vec<Figure> {
+    let mut panels = BTreeMap::<Panel<'_>, Vec<&ConnectionCurve>>::new();
+    for curve in &run.connections {
+        let key = &curve.key;
+        panels.entry((key.venue, &*key.kernel, key.protocol, key.endpoints, key.load)).or_default().push(curve);
+    }
+    panels.values().flat_map(|curves| [rates(curves), times(curves)]).flatten().collect()
+}
+
+fn rates(curves: &[&ConnectionCurve]) -> Option<Figure> {
+    let what = match curves.first()?.key.load {
+        ConnectionLoad::KeepAlive(_) => "requests answered, a second",
+        ConnectionLoad::Closed(_) | ConnectionLoad::Open(_) => "connections, a second",
+    };
+    let mark = |point: &ConnectionPoint| {
+        let rate = point.per_second.as_ref()?;
+        let interval = Some([rate.spread.low(), rate.spread.high()]);
+        Some(mark_of(point, rate.value, None, interval))
+    };
+    let rows = curves.iter().flat_map(|curve| curve.points.iter().map(|point| cells(curve, point)));
+    let mut table = Table::new(&columns(), rows.collect())?;
+    table.notes = notes(curves);
+    Some(Figure { title: title(curves)?, drawing: drawing(curves, what, mark)?, table })
+}
+
+/// What happened to exchanges that failed, one note a point.
+fn notes(curves: &[&ConnectionCurve]) -> Vec<String> {
+    let of = |curve: &&ConnectionCurve| {
+        let of_point =
+            |point: &ConnectionPoint| Some(format!("{}: {}.", curve.key.cell(point.services), point.trouble()?));
+        curve.points.iter().filter_map(of_point).collect::<Vec<_>>()
+    };
+    curves.iter().flat_map(of).collect()
+}
+
+/// Datagrams connect to nothing, so there the time is the whole exchange's.
+fn times(curves: &[&ConnectionCurve]) -> Option<Figure> {
+    let key = &curves.first()?.key;
+    if matches!(key.load, ConnectionLoad::KeepAlive(_)) {
+        return None;
+    }
+    let is_tcp = key.protocol == Protocol::Tcp;
+    let what = if is_tcp { "time to connect, ns (p50)" } else { "request to answer, ns (p50)" };
+    let mark = |point: &ConnectionPoint| {
+        let times = if is_tcp { point.connect.as_ref() } else { point.exchange.as_ref() }?;
+        let (p50, p99) = (&times.p50, &times.p99);
+        let interval = Some([p50.spread.low(), p50.spread.high()]);
+        Some(mark_of(point, p50.value, Some([p50.value, p99.value]), interval))
+    };
+    let rows = curves.iter().flat_map(|curve| curve.points.iter().map(|point| cells(curve, point)));
+    Some(Figure {
+        title: title(curves)?,
+        drawing: drawing(curves, what, mark)?,
+        table: Table::new(&columns(), rows.collect())?,
+    })
+}
+
+fn title(curves: &[&ConnectionCurve]) -> Option<String> {
+    let key = &curves.first()?.key;
+    let (venue, protocol) = (name(&key.venue), name(&key.protocol).to_uppercase());
+    let (load, kernel, endpoints) = (load(key), &key.kernel, key.endpoints);
+    Some(format!("{load}, {venue}, kernel {kernel}, {protocol}, M\u{a0}=\u{a0}{endpoints}"))
+}
+
+fn mark_of(point: &ConnectionPoint, value: f64, band: Option<[f64; 2]>, interval: Option<[f64; 2]>) -> Mark {
+    Mark { at: f64::from(point.services), value, band, interval, suspect: point.trouble().is_some() }
+}
+
+fn drawing(
+    curves: &[&ConnectionCurve],
+    axis: &str,
+    mark: impl Fn(&ConnectionPoint) -> Option<Mark>,
+) -> Option<Drawing> {
+    let several = |backend| curves.iter().filter(|curve| curve.key.backend == backend).count() > 1;
+    let line = |curve: &&ConnectionCurve| {
+        let key = &curve.key;
+        Series {
+            label: if several(key.backend) {
+                format!("{} {}", name(&key.backend), name(&key.layout))
+            } else {
+                name(&key.backend)
+            },
+            style: style(key.backend),
+            marks: curve.points.iter().filter_map(&mark).collect(),
+            trace: Vec::new(),
+            fitted: Vec::new(),
+        }
+    };
+    let description =
+        format!("{axis} over the number of services: {}. The table below holds the values.", title(curves)?);
+    let series = curves.iter().map(line).collect();
+    Some(render(&Chart { description, across: Across::Services, axis: axis.to_owned(), series }))
+}
+
+fn cells(curve: &ConnectionCurve, point: &ConnectionPoint) -> Vec<Cell> {
+    let cell = |(index, text)| if index < WORDS { Cell::text(text) } else { Cell::number(text) };
+    row(&curve.key, point, Medium::Html).into_iter().enumerate().map(cell).collect()
+}

@@ -1,0 +1,74 @@
+//! Real connections on a programmed topology.
+
+use std::collections::HashMap;
+use std::net::SocketAddrV4;
+use std::time::Duration;
+
+use super::MeasureError;
+use super::site::{Site, targets};
+use crate::connections::{Asked, ConnectionOrder, trial};
+use crate::result::{ConnectionLoad, ConnectionRecord, Flow, Position, Times};
+use crate::run::plan::Measure;
+use crate::run::record::Record;
+use crate::workload::{Protocol, Service, Workload};
+
+/// How long exchanges begin in a trial.
+const DURATION: Duration = Duration::from_secs(1);
+/// How long an exchange may take. TCP repeats a lost SYN after a second, so that one loss is seen as such a delay.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+impl Site<'_> {
+    /// One trial under `load`; failures of single connections are part of its record.
+    pub(super) fn connect(
+        &self,
+        measure: &Measure,
+        load: ConnectionLoad,
+        position: Position,
+    ) -> Result<Record, MeasureError> {
+        let order = ConnectionOrder {
+            load,
+            protocol: self.setup.protocol,
+            asked: asked(&self.workload, self.setup.protocol, position),
+            most: u64::from(measure.packets),
+            duration: DURATION,
+            patience: PATIENCE,
+            seed: self.scenario.seed,
+            clients: self.workload.addresses.client_range,
+        };
+        let (found, conntrack) = trial(&self.topology, &order)?;
+        let flow = match load {
+            ConnectionLoad::Closed(_) | ConnectionLoad::Open(_) => Flow::New,
+            ConnectionLoad::KeepAlive(_) => Flow::Established,
+        };
+        Ok(Record::Connections(Box::new(ConnectionRecord {
+            cell: self.cell(flow, position),
+            load,
+            trial: measure.trial,
+            attempted: found.attempted,
+            succeeded: found.succeeded,
+            failures: found.failures,
+            per_second: found.per_second,
+            started_per_second: load.per_second().map(|_| found.started_per_second),
+            connect: Times::of(&found.connect)?,
+            exchange: Times::of(&found.exchange)?,
+            lag: Times::of(&found.lag)?,
+            reached: found.reached,
+            conntrack,
+        })))
+    }
+}
+
+/// Whom a position's clients ask, and who may answer: the endpoints of that service, or the pod itself.
+fn asked(workload: &Workload, protocol: Protocol, position: Position) -> Vec<Asked> {
+    let services = workload.services.iter().filter(|service| service.protocol == protocol);
+    let services: HashMap<SocketAddrV4, &Service> =
+        services.map(|service| (SocketAddrV4::new(service.vip, service.port), service)).collect();
+    let endpoints = |service: &&Service| -> HashMap<_, _> {
+        service.endpoints.iter().map(|pod| SocketAddrV4::new(pod.addr, pod.port)).zip(0..).collect()
+    };
+    let ask = |address| {
+        let endpoints = services.get(&address).map_or_else(|| HashMap::from([(address, 0)]), endpoints);
+        Asked { address, endpoints }
+    };
+    targets(workload, protocol, position).into_iter().map(ask).collect()
+}

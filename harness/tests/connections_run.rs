@@ -1,0 +1,159 @@
+//! Real connections from the command to the report, and from trials to it. The former needs root.
+#![expect(clippy::unwrap_used, reason = "what a test sets up must work")]
+
+mod synthetic;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+use lbcurve::report;
+use lbcurve::result::{
+    BackendKind, ConnectionLoad, ConnectionPoint, ConnectionRecord, FailureKind, Flow, Position, Recorded, RunFile,
+    Times, assemble_records, name, parse_run_file, read_run_file, run_file_text,
+};
+
+const LOADS: &str = "4,200/s,keep-alive:2";
+
+fn lbcurve(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_lbcurve")).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn run(out: &Path) -> String {
+    let words = "run --venue host --backends iptables-legacy,nftables,ebpf-tc --services 1,100 --trials 1 --packets 20";
+    let words = format!("{words} --flows new --positions last --connections {LOADS} --out");
+    let arguments: Vec<_> = words.split(' ').chain([out.to_str().unwrap()]).collect();
+    lbcurve(&arguments)
+}
+
+fn assert_whole(run: &RunFile) {
+    use BackendKind::{Direct, DirectConntrack, EbpfTc, IptablesLegacy, Nftables};
+    let loads: Vec<ConnectionLoad> = LOADS.split(',').map(|text| text.parse().unwrap()).collect();
+    let found: BTreeSet<_> = run.connections.iter().map(|curve| (curve.key.backend, curve.key.load)).collect();
+    let backends = [Direct, DirectConntrack, EbpfTc, IptablesLegacy, Nftables];
+    let asked = backends.into_iter().flat_map(|backend| loads.iter().map(move |load| (backend, *load)));
+    assert_eq!(found, asked.collect());
+    for curve in &run.connections {
+        let services: Vec<_> = curve.points.iter().map(|point| point.services).collect();
+        assert_eq!(services, [1, 100], "{}", curve.key);
+        for point in &curve.points {
+            assert_eq!(point.trials, 1, "{}", curve.key);
+            assert!(point.attempted > 0 && point.succeeded == point.attempted, "{} {point:?}", curve.key);
+            assert!(point.exchange.is_some() || point.invalid == 1, "{} {point:?}", curve.key);
+            assert_eq!(point.reached.len(), if curve.key.backend.balances() { 2 } else { 1 });
+        }
+    }
+}
+
+#[test]
+fn a_run_opens_connections_resumes_and_reports_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("run");
+    let table = run(&out);
+    assert!(table.contains("Real connections"), "{table}");
+    let first = read_run_file(&out.join("run.json")).unwrap();
+    assert_whole(&first);
+    let page = std::fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(page.contains("<section id=\"connections\">"));
+    let markdown = lbcurve(&["report", out.to_str().unwrap(), "--format", "md"]);
+    assert!(markdown.contains("Real connections, 4 at a time") && markdown.contains(&name(&BackendKind::EbpfTc)));
+    // Nothing is measured anew, and a run that was cut goes on.
+    let trials = std::fs::read_to_string(out.join("trials.jsonl")).unwrap();
+    run(&out);
+    assert_eq!(std::fs::read_to_string(out.join("trials.jsonl")).unwrap(), trials);
+    let cut = trials.lines().take(trials.lines().count() / 2).map(|line| format!("{line}\n")).collect::<String>();
+    std::fs::write(out.join("trials.jsonl"), cut).unwrap();
+    run(&out);
+    assert_whole(&read_run_file(&out.join("run.json")).unwrap());
+}
+
+#[test]
+fn a_load_that_is_none_is_refused_by_name() {
+    let output = Command::new(env!("CARGO_BIN_EXE_lbcurve")).args(["run", "--connections", "0"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("\"0\" is no load of connections"));
+}
+
+#[test]
+fn where_rates_mean_nothing_connections_are_left_out_with_a_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("run");
+    let words = ["run", "--venue", "sim", "--backends", "nftables", "--services", "1", "--connections", "4", "--out"];
+    let table = lbcurve(&[&words[..], &[out.to_str().unwrap()]].concat());
+    assert!(table.contains("a model has no sockets"), "{table}");
+    let run = read_run_file(&out.join("run.json")).unwrap();
+    assert!(run.connections.is_empty() && run.skipped.iter().any(|cell| cell.reason.contains("real connections")));
+}
+
+/// A trial of connections at N = `services`, of which `failed` of 1,000 were refused.
+fn connection(services: u32, trial: u32, per_second: f64, failed: u64) -> ConnectionRecord {
+    let cell = synthetic::cell(BackendKind::IptablesLegacy, services, Flow::New, Position::Last);
+    let mut histogram = hdrhistogram::Histogram::new(3).unwrap();
+    histogram.record_n(80_000, 1_000 - failed).unwrap();
+    let times = Times::of(&histogram).unwrap();
+    ConnectionRecord {
+        cell,
+        load: "16".parse().unwrap(),
+        trial,
+        attempted: 1_000,
+        succeeded: 1_000 - failed,
+        failures: (failed > 0).then_some((FailureKind::Refused, failed)).into_iter().collect(),
+        per_second,
+        started_per_second: None,
+        connect: times.clone(),
+        exchange: times,
+        lag: None,
+        reached: vec![500, 500 - failed],
+        conntrack: None,
+    }
+}
+
+#[test]
+fn connections_become_curves_that_every_reader_shows() {
+    let connections: Vec<_> = [(1, 9_000.0, 0), (100, 8_000.0, 7)]
+        .into_iter()
+        .flat_map(|(services, rate, failed)| (0..3).map(move |trial| connection(services, trial, rate, failed)))
+        .collect();
+    let manifest = synthetic::manifest(&[]);
+    let run = assemble_records(manifest, Recorded { connections: &connections, ..Recorded::default() }, &[]).unwrap();
+    let points = &run.connections[0].points;
+    assert_eq!((run.connections.len(), points.len()), (1, 2));
+    let rates: Vec<_> = points.iter().map(|point| point.per_second.as_ref().unwrap().value).collect();
+    assert_eq!(rates, [9_000.0, 8_000.0]);
+    let [warning] = &run.warnings[..] else { panic!("{:?}", run.warnings) };
+    assert!(warning.to_string().contains("21 of 3000 failed (21 refused)"), "{warning}");
+    // What is written is read again, and shown.
+    let back = parse_run_file(run_file_text(&run).unwrap().as_bytes()).unwrap();
+    assert_eq!(back.connections, run.connections);
+    for text in [report::table(&run), report::markdown(&run), report::html(&run).unwrap()] {
+        assert!(text.contains("16 at a time") && text.contains("21 of 3"), "{text}");
+    }
+}
+
+#[test]
+fn connections_that_do_not_add_up_are_refused() {
+    let connections = [connection(1, 0, 9_000.0, 3)];
+    let manifest = synthetic::manifest(&[]);
+    let run = assemble_records(manifest, Recorded { connections: &connections, ..Recorded::default() }, &[]).unwrap();
+    let refused = |edit: fn(&mut ConnectionPoint), what: &str| {
+        let mut run = run.clone();
+        edit(&mut run.connections[0].points[0]);
+        let text = run_file_text(&run).unwrap();
+        let error = parse_run_file(text.as_bytes()).unwrap_err();
+        let line = lbcurve::chain::one_line(&error);
+        assert!(line.contains(what), "{line}");
+    };
+    refused(|point| point.attempted += 1, "do not add up");
+    refused(|point| point.per_second.as_mut().unwrap().value = 1.0, "not the median");
+    refused(|point| point.invalid = 2, "more invalid trials than trials");
+    refused(|point| point.services = 0, "does not ascend");
+}
+
+#[test]
+fn a_run_without_connections_shows_none() {
+    let run = synthetic::run();
+    assert!(!report::html(&run).unwrap().contains("Real connections"));
+    assert!(!report::table(&run).contains("Real connections") && !report::markdown(&run).contains("Real connections"));
+}
