@@ -35,4 +35,4 @@ pub use iptables::Iptables;
 pub use ipvs::{Ipvs, Scheduler, Table};
 pub use nftables::Nftables;
 pub use packet::{Datapath, Decision, Endpoint, Outcome, Packet, Protocol, Service};
-pub use steps::Steps;
+pub use steps::{StepKind, Steps};

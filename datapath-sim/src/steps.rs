@@ -1,5 +1,6 @@
 //! The counted steps of one packet.
 
+use std::fmt;
 use std::ops::{Add, AddAssign};
 
 /// How often a packet visited which kind of data structure. What a model counts beyond this is nothing: no parsing, no checksums,
@@ -32,23 +33,91 @@ pub struct Steps {
     pub map_probes: u64,
 }
 
+/// What is counted: a kind for each field of [`Steps`]. Written as one step of it: `a rule visited`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum StepKind {
+    /// [`Steps::routes`].
+    Route,
+    /// [`Steps::conntrack_probes`].
+    ConntrackProbe,
+    /// [`Steps::chains`].
+    Chain,
+    /// [`Steps::rules`].
+    Rule,
+    /// [`Steps::set_probes`].
+    SetProbe,
+    /// [`Steps::service_probes`].
+    ServiceProbe,
+    /// [`Steps::service_entries`].
+    ServiceEntry,
+    /// [`Steps::connection_probes`].
+    ConnectionProbe,
+    /// [`Steps::connection_entries`].
+    ConnectionEntry,
+    /// [`Steps::destinations`].
+    Destination,
+    /// [`Steps::map_probes`].
+    MapProbe,
+}
+
+impl StepKind {
+    /// Every kind.
+    pub const ALL: [Self; 11] = [
+        Self::Route,
+        Self::ConntrackProbe,
+        Self::Chain,
+        Self::Rule,
+        Self::SetProbe,
+        Self::ServiceProbe,
+        Self::ServiceEntry,
+        Self::ConnectionProbe,
+        Self::ConnectionEntry,
+        Self::Destination,
+        Self::MapProbe,
+    ];
+}
+
+impl fmt::Display for StepKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Route => "a route looked up",
+            Self::ConntrackProbe => "a conntrack bucket looked up",
+            Self::Chain => "a chain entered",
+            Self::Rule => "a rule visited",
+            Self::SetProbe => "a set looked up",
+            Self::ServiceProbe => "a bucket of services looked up",
+            Self::ServiceEntry => "a bucket entry passed",
+            Self::ConnectionProbe => "a bucket of connections looked up",
+            Self::ConnectionEntry => "a connection passed",
+            Self::Destination => "a destination looked at",
+            Self::MapProbe => "a map looked up",
+        })
+    }
+}
+
 impl Steps {
     /// All steps together.
     #[must_use]
     pub fn total(&self) -> u64 {
-        let Self { routes, conntrack_probes, chains, rules, set_probes, .. } = *self;
-        let Self {
-            service_probes,
-            service_entries,
-            connection_probes,
-            connection_entries,
-            destinations,
-            map_probes,
-            ..
-        } = *self;
-        let netfilter = routes + conntrack_probes + chains + rules + set_probes;
-        let ipvs = service_probes + service_entries + connection_probes + connection_entries + destinations;
-        netfilter + ipvs + map_probes
+        StepKind::ALL.into_iter().map(|kind| self.of(kind)).sum()
+    }
+
+    /// Those of one kind.
+    #[must_use]
+    pub fn of(&self, kind: StepKind) -> u64 {
+        match kind {
+            StepKind::Route => self.routes,
+            StepKind::ConntrackProbe => self.conntrack_probes,
+            StepKind::Chain => self.chains,
+            StepKind::Rule => self.rules,
+            StepKind::SetProbe => self.set_probes,
+            StepKind::ServiceProbe => self.service_probes,
+            StepKind::ServiceEntry => self.service_entries,
+            StepKind::ConnectionProbe => self.connection_probes,
+            StepKind::ConnectionEntry => self.connection_entries,
+            StepKind::Destination => self.destinations,
+            StepKind::MapProbe => self.map_probes,
+        }
     }
 }
 
