@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BackendKind, Cell, ConnectionLoad, Flow, Position, Preflight, Unit, VenueKind};
 use crate::workload::cluster::ClusterOrigin;
-use crate::workload::{EndpointChoice, Protocol, Scheduler, VipLayout};
+use crate::workload::{AddressPlan, Common, EndpointChoice, Protocol, Scheduler, VipLayout};
 
 /// A kernel that trials ran on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -113,8 +113,25 @@ pub struct Plan {
     /// endpoints in the mean, rounded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<ClusterOrigin>,
+    /// Address ranges, where another service CIDR was asked for.
+    #[serde(default, skip_serializing_if = "AddressPlan::is_default")]
+    pub addresses: AddressPlan,
     /// The cells.
     pub cells: Vec<PlannedCell>,
+}
+
+impl Plan {
+    /// What the workloads of its cells have in common.
+    #[must_use]
+    pub fn common(&self) -> Common {
+        Common {
+            seed: self.seed,
+            addresses: self.addresses,
+            scheduler: self.scheduler.unwrap_or_default(),
+            endpoint_choice: self.endpoint_choice,
+            ballast: self.self_test_ballast,
+        }
+    }
 }
 
 /// A cell of the plan that was not measured.

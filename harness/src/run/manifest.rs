@@ -74,6 +74,7 @@ fn reported_plan(plan: &Plan, venues: &Venues) -> ReportedPlan {
         self_test_ballast: scenario.self_test_ballast,
         endpoint_choice: scenario.endpoint_choice,
         cluster: scenario.cluster.as_ref().map(|cluster| cluster.origin.clone()),
+        addresses: scenario.addresses,
         cells: cells(plan),
     }
 }

@@ -16,7 +16,7 @@ use super::planner;
 use super::scenario::Scenario;
 use crate::probe::OBJECT;
 use crate::result::{BackendKind, Bracket, Cell, ConnectionLoad, Flow, Position, VenueKind, name};
-use crate::workload::{Endpoint, Protocol, Service, VipLayout, Workload, WorkloadError, WorkloadSpec};
+use crate::workload::{Common, Endpoint, Protocol, Service, VipLayout, Workload, WorkloadError, WorkloadSpec};
 
 /// What is programmed before anything is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -209,13 +209,18 @@ impl Setup {
 
     /// The specification of this setup's workload.
     pub fn workload(&self, scenario: &Scenario) -> WorkloadSpec {
+        self.spec(&scenario.common())
+    }
+
+    /// The same, of what the run's setups have in common.
+    pub fn spec(&self, common: &Common) -> WorkloadSpec {
         WorkloadSpec {
             services: self.services,
             endpoints: self.endpoints,
             layout: self.layout,
             protocol: self.protocol,
-            seed: scenario.seed,
-            addresses: scenario.addresses,
+            seed: common.seed,
+            addresses: common.addresses,
         }
     }
 
@@ -224,11 +229,7 @@ impl Setup {
     /// # Errors
     /// [`WorkloadError`] where the address ranges are too small.
     pub fn services(&self, scenario: &Scenario) -> Result<Workload, WorkloadError> {
-        let mut workload = self.more(scenario, 0)?;
-        workload.ballast = scenario.self_test_ballast;
-        workload.scheduling.scheduler = scenario.scheduler.unwrap_or_default();
-        workload.endpoint_choice = scenario.endpoint_choice;
-        Ok(workload)
+        Ok(scenario.common().complete(self.more(scenario, 0)?))
     }
 
     /// A service beyond those of [`Setup::services`], and an endpoint of yet another: what the programming measure adds. `None` where

@@ -19,6 +19,12 @@ impl AddressPlan {
         }
     }
 
+    /// Whether it is the plan of runs that ask for no other, which they do not write down.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// How many pods fit: consecutive addresses from the cluster range's third one on, up to the client range or the
     /// broadcast address, whichever comes first.
     #[must_use]

@@ -2,9 +2,11 @@
 
 mod addresses;
 pub mod cluster;
+mod common;
 mod generate;
 mod scheduling;
 
+pub use common::Common;
 pub use datapath_sim::{EndpointChoice, Scheduler};
 pub use generate::WorkloadError;
 pub use scheduling::Scheduling;

@@ -16,7 +16,7 @@ use lbcurve::result::{
     NoiseVerdict, Plan, PlannedCell, Position, Preflight, ProgrammingOp, ProgrammingRecord, Quantiles, Readings,
     RunFile, SkippedCell, ThroughputRecord, TrialKind, TrialRecord, Unit, VenueKind, assemble, encode_histogram,
 };
-use lbcurve::workload::{EndpointChoice, Protocol, VipLayout};
+use lbcurve::workload::{AddressPlan, EndpointChoice, Protocol, VipLayout};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -306,6 +306,7 @@ pub(crate) fn manifest(trials: &[TrialRecord]) -> Manifest {
         self_test_ballast: None,
         endpoint_choice: EndpointChoice::default(),
         cluster: None,
+        addresses: AddressPlan::default(),
         cells,
     };
     Manifest { environment: environment(), plan }

@@ -16,7 +16,7 @@ pub use wishes::Wishes;
 use crate::result::{BackendKind, ConnectionLoad, Flow, Position};
 use crate::venue::vm::KernelSource;
 use crate::workload::cluster::Cluster;
-use crate::workload::{AddressPlan, EndpointChoice, Protocol, Scheduler, VipLayout};
+use crate::workload::{AddressPlan, Common, EndpointChoice, Protocol, Scheduler, VipLayout};
 
 /// Where to measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
@@ -90,6 +90,20 @@ pub struct Scenario {
     /// Self-tests only: the iptables modes hold a rule that matches nothing per so many services. No normal run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub self_test_ballast: Option<NonZeroU32>,
+}
+
+impl Scenario {
+    /// What its workloads have in common.
+    #[must_use]
+    pub fn common(&self) -> Common {
+        Common {
+            seed: self.seed,
+            addresses: self.addresses,
+            scheduler: self.scheduler.unwrap_or_default(),
+            endpoint_choice: self.endpoint_choice,
+            ballast: self.self_test_ballast,
+        }
+    }
 }
 
 /// Most endpoints of a service whose Maglev table has a slot for each (`datapath_common::balancer::maglev`: 16 bits a slot, one value of
