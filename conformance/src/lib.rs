@@ -14,4 +14,4 @@ pub use case::{CLIENTS_A_CASE, Case, Order, Shape};
 pub use judge::{Conclusion, Disagreement, LEVEL, judge};
 pub use model::{Target, TargetError};
 pub use recording::{Fate, Recording};
-pub use steps::{CellSteps, Fit, Line, StepsRecording, fit_steps};
+pub use steps::{CellSteps, StepsError, StepsRecording, predict_steps};

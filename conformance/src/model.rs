@@ -46,16 +46,6 @@ impl Target {
 
     /// A fresh model of a node with these services; `seed` rules what the kernel draws.
     pub(crate) fn model(&self, services: &[Service], seed: u64) -> Result<Box<dyn Datapath>, TargetError> {
-        self.model_with(services, false, seed)
-    }
-
-    /// The same, with IPVS's table since the rework of 2026 where `resizable`.
-    pub(crate) fn model_with(
-        &self,
-        services: &[Service],
-        resizable: bool,
-        seed: u64,
-    ) -> Result<Box<dyn Datapath>, TargetError> {
         let addresses = Addresses::default();
         Ok(match self {
             Self::IptablesLegacy | Self::IptablesNft => Box::new(Iptables::new(addresses, services, seed)),
@@ -64,8 +54,8 @@ impl Target {
             Self::EbpfTcMaglev => Box::new(Ebpf::new(services, EndpointChoice::Maglev, seed)?),
             Self::Ipvs(scheduler) => {
                 let scheduler: Scheduler = scheduler.parse().map_err(|_| TargetError::Unknown(self.clone()))?;
-                let table = if resizable { Table::Resizable { seed } } else { Table::Fixed256 };
-                Box::new(Ipvs::new(addresses, services, scheduler, table, seed))
+                // No decision depends on which table it is.
+                Box::new(Ipvs::new(addresses, services, scheduler, Table::Fixed256, seed))
             }
         })
     }

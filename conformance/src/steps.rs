@@ -1,31 +1,23 @@
-//! Whether counted steps predict the instructions that a kernel takes.
+//! Whether the steps that a model counts predict the instructions that a kernel took for the same services.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use curve_stats::{StatsError, line};
+use curve_stats::{Prediction, StatsError, predict};
 use datapath_sim::{Endpoint, Packet, Protocol, Service};
 use serde::{Deserialize, Serialize};
-
-pub use curve_stats::Line;
 
 use crate::Target;
 use crate::model::TargetError;
 
-/// Median instructions of new flows to one service of N.
+/// Median instructions of new TCP flows to one service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CellSteps {
-    /// Which datapath.
+    /// Which datapath; of IPVS one with 256 buckets.
     pub target: Target,
-    /// Addresses between two VIPs.
-    pub stride: u32,
-    /// N.
-    pub services: u32,
-    /// M.
-    pub endpoints: u32,
-    /// UDP, or else TCP.
-    pub udp: bool,
-    /// Index of the service that is asked for, in order of programming.
-    pub asked: u32,
+    /// Each service's address, in order of programming, and its only endpoint's.
+    pub services: Vec<(SocketAddrV4, SocketAddrV4)>,
+    /// Index of the service that is asked for.
+    pub asked: usize,
     /// Median of the traversal.
     pub instructions: u64,
 }
@@ -39,30 +31,23 @@ pub struct StepsRecording {
     pub cells: Vec<CellSteps>,
 }
 
-/// How a target's steps predict its instructions.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Fit {
-    /// Which datapath.
-    pub target: Target,
-    /// Steps and instructions of each cell.
-    pub points: Vec<(u64, u64)>,
-    /// Whether the model has IPVS's table since the rework of 2026; the better of both is taken.
-    pub resizable: bool,
-    /// Instructions over steps, where steps vary.
-    pub line: Option<Line>,
-    /// The furthest that a cell is from what its steps predict, as a share of its instructions.
-    pub worst: f64,
-}
-
 /// Why no prediction can be made.
 #[derive(Debug, thiserror::Error)]
 pub enum StepsError {
     /// No model.
     #[error(transparent)]
     Target(#[from] TargetError),
-    /// No line.
-    #[error("cannot fit {target:?}")]
-    Line {
+    /// A cell asks for what it has not.
+    #[error("no service {asked} among {services}")]
+    Service {
+        /// Index that is asked for.
+        asked: usize,
+        /// How many there are.
+        services: usize,
+    },
+    /// No prediction.
+    #[error("cannot predict {target:?}")]
+    Predict {
         /// Which datapath.
         target: Target,
         /// Why.
@@ -71,60 +56,44 @@ pub enum StepsError {
     },
 }
 
-/// Fits one line a target. Where all its cells have the same steps the prediction is their mean.
+/// How each target's steps predict its instructions.
 ///
 /// # Errors
-/// `StepsError`.
-pub fn fit_steps(recording: &StepsRecording) -> Result<Vec<Fit>, StepsError> {
+/// [`StepsError`].
+pub fn predict_steps(recording: &StepsRecording) -> Result<Vec<(Target, Prediction)>, StepsError> {
     let mut targets: Vec<_> = recording.cells.iter().map(|cell| cell.target.clone()).collect();
     targets.sort();
     targets.dedup();
-    targets.into_iter().map(|target| better(target, &recording.cells)).collect()
+    targets.into_iter().map(|target| Ok((target.clone(), of_target(target, &recording.cells)?))).collect()
 }
 
-/// What misses least, where a kernel may have one of two tables.
-fn better(target: Target, cells: &[CellSteps]) -> Result<Fit, StepsError> {
-    let fixed = fit(&target, cells, false)?;
-    if !matches!(target, Target::Ipvs(_)) {
-        return Ok(fixed);
-    }
-    let resizable = fit(&target, cells, true)?;
-    Ok(if resizable.worst < fixed.worst { resizable } else { fixed })
-}
-
-fn fit(target: &Target, cells: &[CellSteps], resizable: bool) -> Result<Fit, StepsError> {
-    let of_target = cells.iter().filter(|cell| cell.target == *target);
-    let point = |cell| Ok((steps(cell, resizable)?, cell.instructions));
-    let points = of_target.map(point).collect::<Result<Vec<_>, TargetError>>()?;
-    let floats: Vec<_> = points.iter().map(|(x, y)| (*x as f64, *y as f64)).collect();
-    let varies = points.iter().any(|point| point.0 != points[0].0);
-    let line = match varies {
-        true => Some(line(&floats).map_err(|source| StepsError::Line { target: target.clone(), source })?),
-        false => None,
-    };
-    let mean = floats.iter().map(|point| point.1).sum::<f64>() / floats.len() as f64;
-    let predicted = |x| line.map_or(mean, |line: Line| line.at(x));
-    let worst = floats.iter().map(|(x, y)| (y - predicted(*x)).abs() / y).fold(0.0, f64::max);
-    Ok(Fit { target: target.clone(), points, resizable, line, worst })
+fn of_target(target: Target, cells: &[CellSteps]) -> Result<Prediction, StepsError> {
+    let of_target = cells.iter().filter(|cell| cell.target == target);
+    let point = |cell: &CellSteps| Ok((steps(cell)? as f64, cell.instructions as f64));
+    let points = of_target.map(point).collect::<Result<Vec<_>, StepsError>>()?;
+    predict(&points).map_err(|source| StepsError::Predict { target, source })
 }
 
 /// Flows whose steps a median is taken of.
 const FLOWS: u16 = 101;
 
+/// A client of lbcurve's address plan.
+const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 248, 0, 1);
+
 /// Median steps of the first packets of flows.
-fn steps(cell: &CellSteps, resizable: bool) -> Result<u64, TargetError> {
-    let address = |base: [u8; 4], at: u32, port| SocketAddrV4::new(Ipv4Addr::from(u32::from_be_bytes(base) + at), port);
-    let protocol = if cell.udp { Protocol::Udp } else { Protocol::Tcp };
-    let endpoint = |at| Endpoint { address: address([10, 128, 0, 2], at, 8080), weight: 1 };
-    let service = |at: u32| Service {
-        address: address([10, 64, 0, 10], at * cell.stride, 80),
+fn steps(cell: &CellSteps) -> Result<u64, StepsError> {
+    let protocol = Protocol::Tcp;
+    let service = |(address, endpoint): &(SocketAddrV4, SocketAddrV4)| Service {
+        address: *address,
         protocol,
-        endpoints: (at * cell.endpoints..(at + 1) * cell.endpoints).map(endpoint).collect(),
+        endpoints: vec![Endpoint { address: *endpoint, weight: 1 }],
     };
-    let services: Vec<_> = (0..cell.services).map(service).collect();
-    let mut model = cell.target.model_with(&services, resizable, 1)?;
-    let destination = services[cell.asked as usize].address;
-    let packet = |flow| Packet { source: address([10, 248, 0, 1], 0, 1024 + flow), destination, protocol };
+    let services: Vec<_> = cell.services.iter().map(service).collect();
+    let Some((destination, _)) = cell.services.get(cell.asked).copied() else {
+        return Err(StepsError::Service { asked: cell.asked, services: services.len() });
+    };
+    let mut model = cell.target.model(&services, 1)?;
+    let packet = |flow| Packet { source: SocketAddrV4::new(CLIENT, 1024 + flow), destination, protocol };
     let mut counted: Vec<_> = (0..FLOWS).map(|flow| model.process(&packet(flow)).steps.total()).collect();
     counted.sort_unstable();
     Ok(counted[counted.len() / 2])
@@ -135,38 +104,45 @@ mod tests {
     use super::*;
 
     fn recording(target: &Target, stride: u32, instructions: impl Fn(u64) -> u64) -> StepsRecording {
+        let address = |base: [u8; 4], at: u32| SocketAddrV4::new(Ipv4Addr::from(u32::from_be_bytes(base) + at), 80);
         let ask = |services: u32| [0, services / 2, services - 1].map(|asked| (services, asked));
         let cells = [1, 10, 100, 1_000].into_iter().flat_map(ask);
         let cell = |(services, asked)| CellSteps {
             target: target.clone(),
-            stride,
-            services,
-            endpoints: 1,
-            udp: false,
-            asked,
+            services: (0..services)
+                .map(|at| (address([10, 64, 0, 10], stride * at), address([10, 128, 0, 2], at)))
+                .collect(),
+            asked: asked as usize,
             instructions: 0,
         };
-        let with = |cell: CellSteps| CellSteps { instructions: instructions(steps(&cell, false).unwrap()), ..cell };
+        let with = |cell: CellSteps| CellSteps { instructions: instructions(steps(&cell).unwrap()), ..cell };
         StepsRecording { kernel: "6.1".into(), cells: cells.map(cell).map(with).collect() }
     }
 
     #[test]
     fn what_a_step_costs_is_found_again() {
         for (target, stride) in [(Target::IptablesNft, 1), (Target::Ipvs("rr".into()), 256)] {
-            let fits = fit_steps(&recording(&target, stride, |steps| 9_000 + 25 * steps)).unwrap();
-            let line = fits[0].line.expect("steps vary");
+            let predictions = predict_steps(&recording(&target, stride, |steps| 9_000 + 25 * steps)).unwrap();
+            let line = predictions[0].1.line.expect("steps vary");
             assert!((line.slope - 25.0).abs() < 1e-9 && (line.intercept - 9_000.0).abs() < 1e-6, "{line:?}");
-            assert!(line.r_squared > 0.999_999 && fits[0].worst < 1e-9);
+            assert!(predictions[0].1.holds());
         }
     }
 
     #[test]
     fn a_kernel_that_does_something_else_is_not_predicted() {
-        let squared = recording(&Target::IptablesLegacy, 1, |steps| 9_000 + steps * steps);
-        assert!(fit_steps(&squared).unwrap()[0].line.unwrap().r_squared < 0.99);
+        let holds = |recording: &StepsRecording| predict_steps(recording).unwrap()[0].1.holds();
+        assert!(!holds(&recording(&Target::IptablesLegacy, 1, |steps| 9_000 + steps * steps)));
         let mut growing = recording(&Target::Nftables, 1, |_| 9_000);
-        assert_eq!((fit_steps(&growing).unwrap()[0].line, fit_steps(&growing).unwrap()[0].worst), (None, 0.0));
+        assert!(holds(&growing));
         growing.cells[11].instructions = 10_000;
-        assert!(fit_steps(&growing).unwrap()[0].worst > 0.03);
+        assert!(!holds(&growing));
+    }
+
+    #[test]
+    fn a_service_that_is_not_there_is_refused() {
+        let mut none = recording(&Target::Nftables, 1, |_| 9_000);
+        none.cells[0].asked = 1;
+        assert!(matches!(predict_steps(&none), Err(StepsError::Service { asked: 1, services: 1 })));
     }
 }

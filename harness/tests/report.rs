@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use curve_stats::quantile;
 use lbcurve::report::number::{self, Medium};
-use lbcurve::report::{html, table};
+use lbcurve::report::{html, step_costs, table};
 use lbcurve::result::{BackendKind, Flow, ProgrammingOp, RunFile, Unit};
 use proptest::prelude::*;
 use synthetic::any::any_run;
@@ -89,6 +89,16 @@ fn allowed(run: &RunFile) -> BTreeSet<String> {
     for figure in lbcurve::claims::judge(run).iter().flat_map(|judgement| &judgement.figures) {
         let values = figure.value.into_iter().chain(figure.interval.into_iter().flatten());
         allowed.extend(values.map(|value| number::significant(value, 4, MEDIUM)));
+    }
+    // So are costs of steps, which have tests of their own.
+    for cost in step_costs(run).costs {
+        let prediction = cost.prediction;
+        let line = prediction.line.iter();
+        allowed.extend(
+            line.flat_map(|line| [number::significant(line.slope, 4, MEDIUM), number::r_squared(line.r_squared)]),
+        );
+        allowed.insert(number::value(prediction.fixed, Unit::Instructions, MEDIUM));
+        allowed.extend([number::percent(prediction.furthest), number::count(cost.cells as u64, MEDIUM)]);
     }
     allowed.extend(rates(run));
     allowed.extend(run.skipped.iter().map(|_| number::count(run.skipped.len() as u64, MEDIUM)));

@@ -5,12 +5,7 @@ use std::fs;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use conformance::{Recording, StepsRecording, fit_steps, judge};
-
-/// Least R^2 of a line over steps that vary.
-const LEAST_R_SQUARED: f64 = 0.99;
-/// Most that a prediction may miss where steps do not vary.
-const MOST_MISS: f64 = 0.03;
+use conformance::{Recording, StepsRecording, judge, predict_steps};
 
 fn main() -> ExitCode {
     match run() {
@@ -48,10 +43,9 @@ fn run() -> anyhow::Result<usize> {
     conclusion.disagreements.iter().take(3).for_each(|one| println!("  {one:?}"));
     let mut wrong = conclusion.disagreements.len();
     for recording in &steps {
-        for fit in fit_steps(recording)? {
-            let bad = fit.line.map_or(fit.worst > MOST_MISS, |line| line.r_squared < LEAST_R_SQUARED);
-            println!("{:?}: {:?}, worst miss {:.2}%", fit.target, fit.line, 100.0 * fit.worst);
-            wrong += usize::from(bad);
+        for (target, prediction) in predict_steps(recording)? {
+            println!("{target:?}: {:?}, furthest miss {:.2}%", prediction.line, 100.0 * prediction.furthest);
+            wrong += usize::from(!prediction.holds());
         }
     }
     Ok(wrong)

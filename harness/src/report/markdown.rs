@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::number::{self, Medium};
 use super::select::{Panel, main_panels, panels, sizes, verdict_curves};
+use super::step_cost::{COLUMNS as STEP_COLUMNS, INTRO, TITLE, Words, rule, step_costs};
 use super::{cluster, connections, fit};
 use crate::result::{Curve, Metric, RunFile, name};
 use crate::workload::VipLayout;
@@ -31,6 +32,7 @@ pub fn markdown(run: &RunFile) -> String {
     }
     expected(&mut text, run);
     connection_tables(&mut text, run);
+    step_table(&mut text, run);
     cautions(&mut text, run);
     let _ = writeln!(text, "\nReproduce: {}", code(&run.environment.command));
     text
@@ -92,6 +94,23 @@ fn connection_tables(text: &mut String, run: &RunFile) {
                 let _ = writeln!(text, "| {} |", row.join(" | "));
             }
         }
+    }
+}
+
+/// What a step costs, where the run has cells that tell it.
+fn step_table(text: &mut String, run: &RunFile) {
+    let found = step_costs(run);
+    if found.costs.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "\n**{TITLE}**: {INTRO}\n");
+    let _ = writeln!(text, "| {} |\n|---|---|---|---|{}---|", STEP_COLUMNS.join(" | "), "--:|".repeat(6));
+    for cost in &found.costs {
+        let _ = writeln!(text, "| {} |", Words::of(cost, MEDIUM).columns().map(|value| plain(&value)).join(" | "));
+    }
+    let _ = writeln!(text, "\n{}", plain(&rule()));
+    for line in found.left_out_in_words() {
+        let _ = writeln!(text, "{}", plain(&line));
     }
 }
 

@@ -94,6 +94,18 @@ pub fn share(part: f64, whole: f64) -> String {
     if percent.is_finite() { format!("{percent:.0}%") } else { NONE.to_owned() }
 }
 
+/// A share in per cent with two decimals: `0.31%`.
+#[must_use]
+pub fn percent(share: f64) -> String {
+    if share.is_finite() { format!("{:.2}%", 100.0 * share) } else { NONE.to_owned() }
+}
+
+/// R^2 with five decimals, cut off and not rounded: only what is 1 is written as 1.
+#[must_use]
+pub fn r_squared(value: f64) -> String {
+    if value.is_finite() { format!("{:.5}", (value * 1e5).floor() / 1e5) } else { NONE.to_owned() }
+}
+
 /// A duration: instructions and steps in full, nanoseconds in the largest of s, ms, us that leaves at least 1.
 #[must_use]
 pub fn duration(total: f64, unit: Unit, medium: Medium) -> String {

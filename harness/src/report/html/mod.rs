@@ -12,6 +12,7 @@ mod percentiles;
 mod picture;
 mod programming;
 mod sections;
+mod step_cost;
 mod table;
 mod throughput;
 mod verdict;
@@ -48,6 +49,7 @@ struct Page<'a> {
     claims: Vec<ClaimView>,
     cluster: Option<ClusterView>,
     sections: Vec<Section>,
+    step_costs: Option<Table>,
     decisions: Option<Table>,
     floor: Option<Table>,
     points: Option<Table>,
@@ -76,6 +78,7 @@ pub fn html(run: &RunFile) -> Result<String, ReportError> {
         claims: claims::claims(run),
         cluster: cluster::view(run),
         sections,
+        step_costs: step_cost::table(run),
         decisions: decisions::table(run),
         floor: curves::points_table(run, |metric| metric == Metric::Floor),
         points: curves::points_table(run, |metric| metric != Metric::Floor),

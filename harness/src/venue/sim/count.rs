@@ -92,12 +92,12 @@ impl Model {
         let mut node = site.node(self, setup.backend, scenario.seed)?;
         let take = |measure: &Measure| match measure.kind {
             MeasureKind::Traversal { flow, position } => {
-                let order = Order::new(scenario, &setup, site, measure, (flow, position))?;
+                let order = Order::new(scenario.seed, &setup, site, measure, (flow, position))?;
                 let tally = order.send(&mut *node, &setup)?;
                 tally.record(cell(flow, position), place, measure).map(Record::Trial)
             }
             MeasureKind::Decisions { position } => {
-                let order = Order::new(scenario, &setup, site, measure, (Flow::New, position))?;
+                let order = Order::new(scenario.seed, &setup, site, measure, (Flow::New, position))?;
                 order.decide(&mut *node, cell(Flow::New, position)).map(Record::Decisions)
             }
             other => Err(SimError::Measure(other)),

@@ -6,11 +6,13 @@
 mod count;
 mod datapath;
 mod order;
+mod steps;
 mod tally;
 
 pub use count::SimError;
 #[cfg(test)]
 pub(crate) use datapath::Site;
+pub(crate) use steps::{CountedCell, NotCounted, count_steps};
 
 use datapath_sim::Table;
 
@@ -19,8 +21,11 @@ use crate::run::measure::Place;
 use crate::run::plan::VenueOffer;
 use crate::run::scenario::Scenario;
 
+/// Linux's first version with the resizable table.
+const FIRST_RESIZABLE: (u32, u32) = (7, 1);
+
 /// What kernels differ in, as far as they are modelled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Model {
     /// IPVS's table of 256 buckets: kernels before the rework of 2026.
     Fixed,
@@ -31,6 +36,16 @@ pub enum Model {
 impl Model {
     /// Every model.
     pub const ALL: [Self; 2] = [Self::Fixed, Self::Resizable];
+
+    /// The model of a kernel, by its release (`uname -r`); none where that does not begin with two numbers. Linux 7.1 is the first with
+    /// the resizable table: commit 840aac3d900d, "ipvs: use resizable hash table for services", came with net-next of its merge window.
+    /// A distribution's backport into an older release cannot be seen by its name.
+    #[must_use]
+    pub fn of_release(release: &str) -> Option<Self> {
+        let mut numbers = release.split(|character: char| !character.is_ascii_digit()).map(str::parse::<u32>);
+        let (Some(Ok(major)), Some(Ok(minor))) = (numbers.next(), numbers.next()) else { return None };
+        Some(if (major, minor) < FIRST_RESIZABLE { Self::Fixed } else { Self::Resizable })
+    }
 
     /// What stands where a kernel's release does.
     #[must_use]
@@ -83,4 +98,23 @@ pub fn offers(scenario: &Scenario) -> Vec<VenueOffer> {
         saturation: false,
     };
     Model::ALL.map(offer).to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Model::{self, Fixed, Resizable};
+
+    #[test]
+    fn the_table_follows_from_the_release() {
+        let of = |release| Model::of_release(release);
+        for release in ["6.1.0-56-amd64", "6.12.107+deb13-amd64", "6.18.44-fc-v669", "7.0.12+deb14-amd64", "5.10.0"] {
+            assert_eq!(of(release), Some(Fixed), "{release}");
+        }
+        for release in ["7.1.0", "7.1-rc1", "7.2.13+deb14-amd64", "7.10.1", "8.0.0"] {
+            assert_eq!(of(release), Some(Resizable), "{release}");
+        }
+        for release in ["", "model-256", "7", "7.x", "v7.2", "99999999999.1"] {
+            assert_eq!(of(release), None, "{release}");
+        }
+    }
 }

@@ -12,7 +12,6 @@ use crate::result::{Cell, DecisionRecord, Flow, Position};
 use crate::run::decide;
 use crate::run::measure::targets;
 use crate::run::plan::{Measure, Setup};
-use crate::run::scenario::Scenario;
 use crate::traffic::{Fate, TrafficOrder};
 
 /// Packets that the generator would write (`datapath-ebpf`, `generator.rs`), of an order that it would take.
@@ -29,7 +28,7 @@ impl<'a> Order<'a> {
     /// # Errors
     /// [`SimError::Order`]: no target or packet, or more flows than clients have ports.
     pub(super) fn new(
-        scenario: &Scenario,
+        seed: u64,
         setup: &Setup,
         site: &'a Site,
         measure: &Measure,
@@ -41,7 +40,7 @@ impl<'a> Order<'a> {
             targets: targets(&site.workload, setup.protocol, position),
             packets: measure.packets,
             first_flow: measure.first_flow,
-            seed: scenario.seed ^ measure.first_flow,
+            seed: seed ^ measure.first_flow,
             clients: site.workload.addresses.client_range,
         };
         traffic.validate(traffic.flows())?;
@@ -58,7 +57,7 @@ impl<'a> Order<'a> {
     }
 
     /// The packets of so many flows in turn.
-    fn packets(&self, packets: u64) -> impl Iterator<Item = Packet> {
+    pub(super) fn packets(&self, packets: u64) -> impl Iterator<Item = Packet> {
         let flows = self.traffic.flows();
         (0..packets).map(move |at| self.packet(self.traffic.first_flow + at % flows))
     }
@@ -130,7 +129,7 @@ mod tests {
         let refused = |endpoints: u32, measure: &Measure| {
             let setup = setup(endpoints);
             let site = Site::of(Workload::generate(&setup.workload(&scenario)).unwrap());
-            Order::new(&scenario, &setup, &site, measure, (flow, position)).err()
+            Order::new(scenario.seed, &setup, &site, measure, (flow, position)).err()
         };
         assert!(refused(1, &measure).is_none());
         // Without a pod nobody can be asked directly.
