@@ -6,8 +6,8 @@ mod synthetic;
 
 use lbcurve::claims::{CLAIMS, Judgement, Verdict, json, judge, markdown, table};
 use lbcurve::result::{
-    BackendKind, Flow, Position, ProgrammingOp, ProgrammingRecord, RunFile, ThroughputRecord, TrialKind, TrialRecord,
-    Unit, assemble,
+    BackendKind, Flow, GoalRecord, LagRecord, Position, ProgrammingOp, ProgrammingRecord, RateMethod, RateRecord,
+    RunFile, ThroughputRecord, TrialKind, TrialRecord, Unit, assemble, rate_curves,
 };
 use lbcurve::workload::VipLayout;
 use rand::{RngExt, SeedableRng};
@@ -181,6 +181,42 @@ fn c3_compares_rates_at_saturation() {
     expect(&with(&lone), "C3", "not measured", &["the trials cannot tell", "N = 1"]);
     expect(&with(&synthetic::throughput()), "C3", "not measured", &["saturation"]);
     expect(&with(&[]), "C3", "not measured", &["saturation"]);
+}
+
+/// Searches of rates, as [`saturation`] has them.
+fn searches(ratios: [f64; 3], irregular: Option<&str>) -> Vec<RateRecord> {
+    let goal = |rate| GoalRecord {
+        loss_ratio: 0.0,
+        lower_pps: Some(rate),
+        upper_pps: Some(1.02 * rate),
+        throughput_pps: Some(rate),
+        irregular: irregular.map(str::to_owned),
+    };
+    let of = |trial: ThroughputRecord| RateRecord {
+        trial: trial.trial,
+        method: RateMethod::Quick,
+        sender_pps: 5e6,
+        max_load_pps: 4e6,
+        received: None,
+        goals: vec![goal(trial.forwarded_pps)],
+        top: None,
+        valid: 40,
+        invalid: 0,
+        lag: LagRecord { p50: 30, p99: 900, p999: 9_000, max: 50_000, histogram: String::new() },
+        cell: trial.cell,
+    };
+    saturation(ratios).into_iter().map(of).collect()
+}
+
+#[test]
+fn c3_prefers_searched_rates_that_are_regular() {
+    let mut both = run(&[iptables(&linear)], &[], &saturation([0.9, 0.9, 0.9]));
+    both.rates = rate_curves(&searches([1.5, 1.6, 3.0], None));
+    let judgement = expect(&both, "C3", "holds (", &["at every N"]);
+    assert!(judgement.figures[0].cells.contains("no loss (NDR), new flows"), "{}", judgement.figures[0].cells);
+    both.rates = rate_curves(&searches([1.5, 1.6, 3.0], Some("max load meets it")));
+    let judgement = expect(&both, "C3", "does not hold", &["less at N = 1"]);
+    assert!(judgement.figures[0].cells.contains("saturation"), "{}", judgement.figures[0].cells);
 }
 
 #[test]

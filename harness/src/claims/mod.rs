@@ -10,6 +10,7 @@ mod iptables;
 mod ipvs;
 mod judgement;
 mod programming;
+mod rates;
 mod render;
 mod threshold;
 mod throughput;

@@ -1,62 +1,50 @@
-//! C3: IPVS carries more packets a second than iptables, at saturation.
-
-use std::collections::BTreeMap;
+//! C3: IPVS carries more packets a second than iptables: by searched rates where there are any, else at saturation.
 
 use curve_stats::{holm, mann_whitney, ratio, smallest_mann_whitney};
 
 use super::catalogue::Claim;
 use super::judgement::{Figure, Judgement, Scope, Verdict};
+use super::rates::Source;
 use super::view::{IPTABLES, Leg, combine, sizes};
 use crate::report::number::{Medium, significant};
-use crate::result::{BackendKind, Flow, Position, RunFile, ThroughputRecord, name};
-
-/// Packets a second of the trials at each N.
-type Rates = BTreeMap<u32, Vec<f64>>;
+use crate::result::{BackendKind, Position, RunFile, name};
 
 pub(super) fn judge(run: &RunFile, claim: &'static Claim, scope: &Scope) -> Option<Judgement> {
-    let here = |trial: &&ThroughputRecord| (trial.cell.venue, &trial.cell.kernel) == (scope.venue, &scope.kernel);
-    let mut trials: Vec<_> = run.throughput.iter().filter(here).collect();
-    // Rates of other protocols, M or layouts are not to be mixed: those that IPVS was measured with first are compared.
-    let traffic = |trial: &ThroughputRecord| (trial.cell.layout, trial.cell.protocol, trial.cell.endpoints);
-    let ipvs_first =
-        trials.iter().filter(|trial| trial.cell.backend == BackendKind::Ipvs).map(|trial| traffic(trial)).min();
-    trials.retain(|trial| ipvs_first.is_none_or(|first| traffic(trial) == first));
-    if trials.is_empty() {
+    let sources = Source::all(run, scope);
+    if sources.is_empty() {
         return None;
     }
-    let ipvs = rates(&trials, BackendKind::Ipvs, Position::First);
-    let (mut legs, mut figures) = (Vec::new(), Vec::new());
-    for backend in IPTABLES {
-        let iptables = rates(&trials, backend, Position::Last);
-        let compared: Vec<_> = iptables.iter().filter_map(|(n, own)| Some((*n, own, ipvs.get(n)?))).collect();
-        if compared.is_empty() {
-            continue;
-        }
-        let found = judged(compared.iter().filter_map(|(n, own, other)| figure(backend, *n, own, other)).collect());
-        legs.push(leg(backend, &found));
-        figures.extend(found.into_iter().map(|found| found.figure));
-    }
+    // The first source that has both decides: rates of two sources are of different things.
+    let (mut legs, figures) = sources.iter().map(judged_by).find(|(legs, _)| !legs.is_empty()).unwrap_or_default();
     if legs.is_empty() {
-        let reason = "the run has no saturation trials of both iptables and IPVS on this kernel".to_owned();
+        let reason =
+            "the run has neither searched rates nor saturation trials of both iptables and IPVS on this kernel"
+                .to_owned();
         legs.push(Leg { verdict: Verdict::NotMeasured { reason }, reason: String::new() });
     }
     let (verdict, reason) = combine(legs);
     Some(Judgement { figures, ..Judgement::new(claim, Some(scope.clone()), verdict, reason) })
 }
 
-/// Rates at the backend's worst position, of new flows where both kinds were measured.
-fn rates(trials: &[&ThroughputRecord], backend: BackendKind, position: Position) -> Rates {
-    let wanted = |trial: &&&ThroughputRecord| (trial.cell.backend, trial.cell.position) == (backend, position);
-    let of = |flow: Flow| trials.iter().filter(wanted).filter(move |trial| trial.cell.flow == flow);
-    let flow = if of(Flow::New).next().is_some() { Flow::New } else { Flow::Established };
-    let mut rates = Rates::new();
-    for trial in of(flow) {
-        rates.entry(trial.cell.services).or_default().push(trial.forwarded_pps);
+/// A leg for each iptables mode that was measured at an N of IPVS.
+fn judged_by(source: &Source<'_>) -> (Vec<Leg>, Vec<Figure>) {
+    let ipvs = source.rates(BackendKind::Ipvs, Position::First);
+    let (mut legs, mut figures) = (Vec::new(), Vec::new());
+    for backend in IPTABLES {
+        let iptables = source.rates(backend, Position::Last);
+        let compared: Vec<_> = iptables.iter().filter_map(|(n, own)| Some((*n, own, ipvs.get(n)?))).collect();
+        if compared.is_empty() {
+            continue;
+        }
+        let of_one_n = |(n, own, other): &(u32, &Vec<f64>, &Vec<f64>)| figure(source, backend, *n, own, other);
+        let found = judged(compared.iter().filter_map(of_one_n).collect());
+        legs.push(leg(backend, &found));
+        figures.extend(found.into_iter().map(|found| found.figure));
     }
-    rates
+    (legs, figures)
 }
 
-fn figure(backend: BackendKind, services: u32, own: &[f64], ipvs: &[f64]) -> Option<(Found, f64)> {
+fn figure(source: &Source<'_>, backend: BackendKind, services: u32, own: &[f64], ipvs: &[f64]) -> Option<(Found, f64)> {
     let estimate = ratio(own, ipvs).ok()?;
     // So few trials lie apart by chance: their range is shown, and decides nothing.
     let too_few = smallest_mann_whitney(own.len(), ipvs.len()) > 0.05;
@@ -67,7 +55,8 @@ fn figure(backend: BackendKind, services: u32, own: &[f64], ipvs: &[f64]) -> Opt
         unit: "times".to_owned(),
         note: too_few.then(|| "too few trials to tell".to_owned()),
         cells: format!(
-            "saturation, {} at last ({} trials), ipvs at first ({} trials)",
+            "{}, {} at last ({} trials), ipvs at first ({} trials)",
+            source.name(),
             name(&backend),
             own.len(),
             ipvs.len()

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::compare_args::CompareArgs;
 use super::gate_args::{BaselineArgs, GateArgs};
-use crate::result::{BackendKind, ConnectionLoad, Flow, Position};
+use crate::result::{BackendKind, ConnectionLoad, Flow, Position, RateMethod};
 use crate::run::scenario::{Preset, ScenarioError, VenueChoice, Wishes};
 use crate::venue::vm::{KernelSource, pair_kernels};
 use crate::workload::{EndpointChoice, Protocol, Scheduler, VipLayout};
@@ -105,6 +105,11 @@ pub struct RunArgs {
     /// keep-alive:16 (requests on so many that stay open); several with commas [default: none].
     #[arg(long, value_name = "LOAD", value_delimiter = ',')]
     pub connections: Option<Vec<ConnectionLoad>>,
+    /// Also search, on the host, how many packets a second each backend carries: mrr (the most that arrives, seconds a cell), quick
+    /// (and what is carried without and with 0.5% loss, by MLRsearch) or csit (the same by FD.io CSIT's goals, minutes a cell)
+    /// [default: none].
+    #[arg(long, value_name = "METHOD")]
+    pub rates: Option<RateMethod>,
     /// Directory of the run; the same command with the same directory resumes it [default: runs/PRESET, or
     /// runs/ and the name of the cluster's file].
     #[arg(long, value_name = "DIR")]
@@ -295,6 +300,7 @@ impl RunArgs {
             scheduler: self.scheduler,
             decisions: self.decisions,
             connections: self.connections,
+            rates: self.rates,
             endpoint_choice: self.endpoint_choice,
             cluster: self.cluster,
             scale: self.scale,

@@ -32,7 +32,13 @@ pub(super) fn report(args: &ReportArgs) -> Result<ExitCode, CliError> {
 fn trials(path: &Path) -> Result<impl Iterator<Item = Result<TrialRecord, Undelivered>>, JsonlError> {
     Ok(stream_jsonl::<Record>(path)?.filter_map(|record| match record {
         Ok(Record::Trial(trial)) => Some(Ok(trial)),
-        Ok(Record::Programming(_) | Record::Throughput(_) | Record::Decisions(_) | Record::Connections(_)) => None,
+        Ok(
+            Record::Programming(_)
+            | Record::Throughput(_)
+            | Record::Decisions(_)
+            | Record::Connections(_)
+            | Record::Rates(_),
+        ) => None,
         Err(error) => Some(Err(error.into())),
     }))
 }

@@ -109,7 +109,8 @@ pub(super) fn assemble_run(
     records: &[Record],
 ) -> Result<RunFile, AssembleError> {
     let (mut trials, mut programming) = (Vec::new(), Vec::new());
-    let (mut throughput, mut decisions, mut connections) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut throughput, mut decisions) = (Vec::new(), Vec::new());
+    let (mut connections, mut rates) = (Vec::new(), Vec::new());
     for record in records.iter().cloned() {
         match record {
             Record::Trial(trial) => trials.push(trial),
@@ -117,6 +118,7 @@ pub(super) fn assemble_run(
             Record::Throughput(trial) => throughput.push(trial),
             Record::Decisions(trial) => decisions.push(trial),
             Record::Connections(trial) => connections.push(*trial),
+            Record::Rates(trial) => rates.push(*trial),
         }
     }
     let records = Recorded {
@@ -125,6 +127,7 @@ pub(super) fn assemble_run(
         throughput: &throughput,
         decisions: &decisions,
         connections: &connections,
+        rates: &rates,
     };
     assemble_records(manifest, records, skipped)
 }

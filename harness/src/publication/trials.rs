@@ -6,8 +6,8 @@ use curve_stats::StatsError;
 
 use crate::result::{
     Cell, ConnectionCurve, ConnectionKey, ConnectionRecord, Curve, DecisionRecord, DecisionSummary, JsonlError,
-    MergeError, MergedHistogram, Metric, ProgrammingRecord, ReachedError, RunFile, ThroughputRecord, TrialKind,
-    TrialRecord, Unit, connection_curves, summarise,
+    MergeError, MergedHistogram, Metric, ProgrammingRecord, RateCurve, RateRecord, ReachedError, RunFile,
+    ThroughputRecord, TrialKind, TrialRecord, Unit, connection_curves, rate_curves, summarise,
 };
 use crate::run::record::{Record, Slot};
 
@@ -72,7 +72,7 @@ pub fn check_trials(
     let mut others = Others::of(run);
     let mut found = BTreeMap::<Key, Trials>::new();
     let mut histogram = MergedHistogram::new();
-    let (mut decisions, mut connections) = (Vec::new(), Vec::new());
+    let (mut decisions, mut connections, mut rates) = (Vec::new(), Vec::new(), Vec::new());
     for record in records {
         match record? {
             Record::Trial(trial) => {
@@ -83,12 +83,14 @@ pub fn check_trials(
             }
             Record::Decisions(trial) => decisions.push(trial),
             Record::Connections(trial) => connections.push(*trial),
+            Record::Rates(trial) => rates.push(*trial),
             other => others.take(&other)?,
         }
     }
     points(run, found)?;
     same_decisions(run, &decisions)?;
     same_connections(run, &connections)?;
+    same_rates(run, &rates)?;
     others.none_left()
 }
 
@@ -151,6 +153,18 @@ fn same_connections(run: &RunFile, connections: &[ConnectionRecord]) -> Result<(
     Err(foreign(format!("run.json has other connections{of} than the file")))
 }
 
+/// The run's rates are those of the searches.
+fn same_rates(run: &RunFile, searches: &[RateRecord]) -> Result<(), TrialsError> {
+    let found = rate_curves(searches);
+    if found == run.rates {
+        return Ok(());
+    }
+    let differs = |curve: &&RateCurve| !run.rates.contains(curve);
+    let first = found.iter().find(differs).or_else(|| run.rates.iter().find(|curve| !found.contains(curve)));
+    let of = first.map_or_else(String::new, |curve| format!(" of {} ({})", curve.key.cell(0), curve.key.rate));
+    Err(foreign(format!("run.json has other rates{of} than the file")))
+}
+
 /// What the trials of a curve time; `added` has none of its own.
 fn kind(curve: &Curve) -> Option<TrialKind> {
     match curve.key.metric {
@@ -194,6 +208,7 @@ fn of(record: &Record) -> String {
             let ConnectionRecord { cell, load, trial, .. } = &**record;
             format!("trial {trial} of connections at {load} of {cell}")
         }
+        Record::Rates(record) => format!("search {} of {}", record.trial, record.cell),
         Record::Programming(ProgrammingRecord { backend, services, trial, .. }) => {
             format!("programming trial {trial} of {} at N={services}", crate::result::name(backend))
         }

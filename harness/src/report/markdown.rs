@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::number::{self, Medium};
 use super::select::{Panel, main_panels, panels, sizes, verdict_curves};
 use super::step_cost::{COLUMNS as STEP_COLUMNS, INTRO, TITLE, Words, rule, step_costs};
-use super::{cluster, connections, fit};
+use super::{cluster, connections, fit, rates};
 use crate::result::{Curve, Metric, RunFile, name};
 use crate::workload::VipLayout;
 
@@ -31,6 +31,7 @@ pub fn markdown(run: &RunFile) -> String {
         text.push_str("\nThe run has no curve of what a backend adds.\n");
     }
     expected(&mut text, run);
+    rate_table(&mut text, run);
     connection_tables(&mut text, run);
     step_table(&mut text, run);
     cautions(&mut text, run);
@@ -72,6 +73,25 @@ fn expected(text: &mut String, run: &RunFile) {
     for cost in &run.expected {
         let cells: Vec<_> = cluster::row(cost, MEDIUM).iter().map(|cell| plain(cell)).collect();
         let _ = writeln!(text, "| {} |", cells.join(" | "));
+    }
+}
+
+/// Searched rates, and what is to be said of them.
+fn rate_table(text: &mut String, run: &RunFile) {
+    if run.rates.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "\n**Rates that are carried**, packets a second: medians over searches.\n");
+    let columns = rates::columns().map(plain);
+    let (words, numbers) = ("---|".repeat(rates::WORDS), "--:|".repeat(columns.len() - rates::WORDS));
+    let _ = writeln!(text, "| {} |\n|{words}{numbers}", columns.join(" | "));
+    let points = || run.rates.iter().flat_map(|curve| curve.points.iter().map(|point| (&curve.key, point)));
+    for (key, point) in points() {
+        let row: Vec<_> = rates::row(key, point, MEDIUM).iter().map(|cell| plain(cell)).collect();
+        let _ = writeln!(text, "| {} |", row.join(" | "));
+    }
+    for note in points().filter_map(|(key, point)| rates::notes(key, point, MEDIUM)) {
+        let _ = writeln!(text, "\n{}", plain(&note));
     }
 }
 

@@ -13,6 +13,7 @@ mod markdown;
 pub mod number;
 mod plot;
 mod programming;
+mod rates;
 pub(crate) mod select;
 mod skipped;
 mod step_cost;

@@ -9,8 +9,8 @@ use super::number::{self, Medium};
 use super::programming;
 use super::select::sizes;
 use super::skipped::grouped;
-use super::{cluster, connections, decisions};
-use crate::result::{Curve, Metric, ProgrammingRecord, RunFile, Unit, VenueKind, name};
+use super::{cluster, connections, decisions, rates};
+use crate::result::{Curve, Metric, ProgrammingRecord, RateCurve, RunFile, Unit, VenueKind, name};
 
 const MEDIUM: Medium = Medium::Terminal;
 
@@ -38,6 +38,9 @@ pub fn table(run: &RunFile) -> String {
             &programming_table(&records),
         );
     }
+    if !run.rates.is_empty() {
+        section(&mut text, "Rates that are carried, packets/s: medians over searches", &rate_table(run));
+    }
     if !run.connections.is_empty() {
         section(
             &mut text,
@@ -48,6 +51,7 @@ pub fn table(run: &RunFile) -> String {
     if !run.decisions.is_empty() {
         section(&mut text, "Decisions: which endpoint the flows of each cell reached", &decision_table(run));
     }
+    list(&mut text, "Of the rates", rate_notes(run));
     list(&mut text, "Machine before host trials", run.environment.preflight.iter().map(ToString::to_string).collect());
     list(&mut text, "Warnings", run.warnings.iter().map(ToString::to_string).collect());
     let skipped = grouped(&run.skipped);
@@ -178,6 +182,24 @@ fn expected_table(run: &RunFile) -> Table {
         table.add_row(cluster::row(cost, MEDIUM));
     }
     table
+}
+
+fn rate_table(run: &RunFile) -> Table {
+    let mut table = new_table(rates::columns().map(str::to_owned).into(), rates::WORDS);
+    for curve in &run.rates {
+        for point in &curve.points {
+            table.add_row(rates::row(&curve.key, point, MEDIUM));
+        }
+    }
+    table
+}
+
+/// What is irregular, and tops at which too little was offered.
+fn rate_notes(run: &RunFile) -> Vec<String> {
+    let of = |curve: &RateCurve| {
+        curve.points.iter().filter_map(|point| rates::notes(&curve.key, point, MEDIUM)).collect::<Vec<_>>()
+    };
+    run.rates.iter().flat_map(of).collect()
 }
 
 fn connection_table(run: &RunFile) -> Table {

@@ -8,14 +8,15 @@ use super::connections::connection_curves;
 use super::decisions::summarise;
 use super::distribution::distributions;
 use super::expected::expected;
+use super::rate_curve::rate_curves;
 use super::sample::{Sample, point, suspect};
 use super::screen::screened;
 use super::seal::seal;
 use super::{
     BackendKind, Bracket, Cell, ConnectionCurve, ConnectionKey, ConnectionPoint, ConnectionRecord, Curve, CurveKey,
     DecisionRecord, DecisionSummary, ExpectedKey, Flow, Integrity, Manifest, MergeError, Metric, NoiseVerdict,
-    PlannedCell, Preflight, ProgrammingRecord, RUN_SCHEMA_VERSION, ReachedError, RunFile, SkippedCell,
-    ThroughputRecord, TrialKind, TrialRecord, Unit, VenueKind, Warning, name,
+    PlannedCell, Preflight, ProgrammingRecord, RUN_SCHEMA_VERSION, RateCurve, RatePoint, RateRecord, ReachedError,
+    RunFile, SkippedCell, ThroughputRecord, TrialKind, TrialRecord, Unit, VenueKind, Warning, name,
 };
 use crate::workload::{Protocol, VipLayout};
 
@@ -88,9 +89,11 @@ pub struct Recorded<'a> {
     pub decisions: &'a [DecisionRecord],
     /// Trials of real connections.
     pub connections: &'a [ConnectionRecord],
+    /// Searches for rates.
+    pub rates: &'a [RateRecord],
 }
 
-/// [`assemble_records`] of a run that asked for neither decisions nor connections.
+/// [`assemble_records`] of a run that asked for no decisions, connections or rates.
 ///
 /// # Errors
 /// As there.
@@ -119,7 +122,7 @@ pub fn assemble_records(
     records: Recorded<'_>,
     skipped: &[SkippedCell],
 ) -> Result<RunFile, AssembleError> {
-    let Recorded { trials, programming, throughput, decisions, connections } = records;
+    let Recorded { trials, programming, throughput, decisions, connections, rates } = records;
     let mut warnings = Vec::from_iter(self_test(&manifest));
     let trials = distinct(trials, &mut warnings);
     warnings.extend(manifest.environment.preflight.as_ref().and_then(too_noisy));
@@ -132,6 +135,8 @@ pub fn assemble_records(
     let connections =
         connection_curves(connections).map_err(|(curve, source)| AssembleError::Connections { curve, source })?;
     warnings.extend(connections.iter().flat_map(troubled));
+    let rates = rate_curves(rates);
+    warnings.extend(rates.iter().flat_map(irregular));
     let (added, missing) = added(&trials);
     samples.extend(added);
     warnings.extend(missing);
@@ -149,6 +154,7 @@ pub fn assemble_records(
         throughput: sorted(throughput, |r| (r.cell.clone(), r.trial)),
         decisions,
         connections,
+        rates,
         expected: expected.unwrap_or_default(),
         curves,
         distributions: distributions(&trials)?,
@@ -239,6 +245,17 @@ fn troubled(curve: &ConnectionCurve) -> Vec<Warning> {
     let of_point = |point: &ConnectionPoint| {
         let reason = point.trouble()?;
         Some(Warning::Connections { cell: curve.key.cell(point.services), load: curve.key.load, reason })
+    };
+    curve.points.iter().filter_map(of_point).collect()
+}
+
+/// Results that are not what was searched for.
+fn irregular(curve: &RateCurve) -> Vec<Warning> {
+    let of_point = |point: &RatePoint| {
+        let (irregular, searches) = (point.irregular, point.trials);
+        let reason = format!("{irregular} of {searches} searches: {}", point.reasons.join("; "));
+        let (cell, rate) = (curve.key.cell(point.services), curve.key.rate);
+        (irregular > 0).then_some(Warning::Rates { cell, rate, reason })
     };
     curve.points.iter().filter_map(of_point).collect()
 }

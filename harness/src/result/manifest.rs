@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BackendKind, Cell, ConnectionLoad, Flow, Position, Preflight, Unit, VenueKind};
+use super::{BackendKind, Cell, ConnectionLoad, Flow, Position, Preflight, RateMethod, Unit, VenueKind};
 use crate::workload::cluster::ClusterOrigin;
 use crate::workload::{AddressPlan, Common, EndpointChoice, Protocol, Scheduler, VipLayout};
 
@@ -103,6 +103,9 @@ pub struct Plan {
     /// Loads of real connections.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub connections: Vec<ConnectionLoad>,
+    /// How rates were searched for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rates: Option<RateMethod>,
     /// Self-tests only: services per rule that matches nothing. Never compare such a run with a normal one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub self_test_ballast: Option<NonZeroU32>,

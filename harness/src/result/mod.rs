@@ -14,6 +14,8 @@ mod manifest;
 mod merge;
 mod preflight;
 mod rate;
+mod rate_check;
+mod rate_curve;
 mod read;
 mod run_file;
 mod sample;
@@ -40,6 +42,10 @@ pub use manifest::{Environment, KernelUnderTest, Manifest, Plan, PlannedCell, Sk
 pub use merge::{MergeError, MergedHistogram};
 pub use preflight::{Finding, Frequency, LoopReading, NoiseVerdict, Preflight, Readings};
 pub use rate::{GoalRecord, LagRecord, PassageRecord, RateMethod, RateRecord, ReceivedRate};
+pub use rate_check::RateFault;
+#[cfg(test)]
+pub(crate) use rate_curve::tests::record as rate_record;
+pub use rate_curve::{RateCurve, RateKey, RateKind, RatePoint, rate_curves};
 pub use read::{RunFault, RunFileError, parse_run_file, read_run_file, run_file_text, write_run_file};
 pub use run_file::{RUN_SCHEMA_VERSION, RunFile, Warning};
 pub use trial::{ProgrammingOp, ProgrammingRecord, Quantiles, ThroughputRecord, TrialKind, TrialRecord};

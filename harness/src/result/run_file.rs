@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Cell, ConnectionCurve, ConnectionLoad, Curve, CurveKey, DecisionSummary, Distribution, Environment, ExpectedCost,
-    Plan, ProgrammingRecord, SkippedCell, ThroughputRecord, TrialKind, name,
+    Plan, ProgrammingRecord, RateCurve, RateKind, SkippedCell, ThroughputRecord, TrialKind, name,
 };
 
 /// Version of the layout of `run.json`; a reader refuses every other.
@@ -35,6 +35,9 @@ pub struct RunFile {
     /// Real connections over N, where they were asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub connections: Vec<ConnectionCurve>,
+    /// Searched rates over N, where they were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rates: Vec<RateCurve>,
     /// Every metric of every backend over N.
     pub curves: Vec<Curve>,
     /// All trials of each cell as one distribution.
@@ -67,6 +70,15 @@ pub enum Warning {
         /// The load.
         load: ConnectionLoad,
         /// What happened.
+        reason: String,
+    },
+    /// Searches of a cell have irregular results.
+    Rates {
+        /// The cell.
+        cell: Cell,
+        /// The rate.
+        rate: RateKind,
+        /// Why.
         reason: String,
     },
     /// `added` is missing: no `direct-conntrack` trial of the same N to pair with.
@@ -129,6 +141,7 @@ impl fmt::Display for Warning {
         match self {
             Self::Suspect { cell, reason, .. } => write!(f, "suspect: {cell}: {reason}"),
             Self::Connections { cell, load, reason } => write!(f, "connections: {cell} at {load}: {reason}"),
+            Self::Rates { cell, rate, reason } => write!(f, "irregular: {rate} of {cell}: {reason}"),
             Self::NoBaseline { curve, services } => {
                 let (venue, backend, flow, position) =
                     (name(&curve.venue), name(&curve.backend), name(&curve.flow), name(&curve.position));

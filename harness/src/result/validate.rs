@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use curve_stats::{Spread, StatsError, median};
 
 use super::connections::{self, ConnectionCurve, ConnectionFault, ConnectionKey};
+use super::rate_check::check_rates;
 use super::{
-    Cell, Curve, CurveKey, DecisionSummary, Distribution, ExpectedCost, ExpectedKey, Metric, Point, RunFile, TrialKind,
-    Unit, name,
+    Cell, Curve, CurveKey, DecisionSummary, Distribution, ExpectedCost, ExpectedKey, Metric, Point, RateFault,
+    RateKind, RunFile, TrialKind, Unit, name,
 };
 
 /// Members of a run file that cannot all be true.
@@ -73,6 +74,18 @@ pub enum Contradiction {
         key: Box<ExpectedKey>,
         /// What is wrong.
         what: ExpectedFault,
+    },
+    /// Searched rates that do not add up, or are there twice.
+    #[error("at N = {services}, {what} in the rates ({rate}) of {cell}")]
+    Rates {
+        /// The cell.
+        cell: Box<Cell>,
+        /// The rate.
+        rate: RateKind,
+        /// N; 0 where it is the curve.
+        services: u32,
+        /// What is wrong.
+        what: RateFault,
     },
     /// A rate that none can be.
     #[error("a rate of {rate} packets a second in trial {trial} of {cell}")]
@@ -178,6 +191,10 @@ pub(super) fn validate(run: &RunFile) -> Result<(), Contradiction> {
     check_distributions(run)?;
     check_decisions(&run.decisions)?;
     check_connections(&run.connections)?;
+    check_rates(&run.rates).map_err(|(key, services, what)| {
+        let (cell, rate) = (Box::new(key.cell(services)), key.rate);
+        Contradiction::Rates { cell, rate, services, what }
+    })?;
     check_expected(run)?;
     for trial in &run.throughput {
         let odd = [trial.offered_pps, trial.forwarded_pps].into_iter().find(|rate| !(rate.is_finite() && *rate >= 0.0));

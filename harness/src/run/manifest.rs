@@ -44,7 +44,8 @@ pub fn skipped(plan: &Plan) -> Vec<SkippedCell> {
 fn reported_plan(plan: &Plan, venues: &Venues) -> ReportedPlan {
     let scenario = &plan.scenario;
     let measures = || plan.batches.iter().flat_map(|batch| &batch.visits).flat_map(|visit| &visit.measures);
-    let is_packets = |measure: &&Measure| !matches!(measure.kind, MeasureKind::Connections { .. });
+    let is_packets =
+        |measure: &&Measure| !matches!(measure.kind, MeasureKind::Connections { .. } | MeasureKind::Rates { .. });
     let mut venues_used: Vec<VenueKind> = plan.batches.iter().map(|batch| batch.venue).collect();
     venues_used.sort_unstable();
     venues_used.dedup();
@@ -71,6 +72,7 @@ fn reported_plan(plan: &Plan, venues: &Venues) -> ReportedPlan {
         scheduler: scenario.scheduler,
         decisions: scenario.decisions,
         connections: scenario.connections.clone(),
+        rates: scenario.rates,
         self_test_ballast: scenario.self_test_ballast,
         endpoint_choice: scenario.endpoint_choice,
         cluster: scenario.cluster.as_ref().map(|cluster| cluster.origin.clone()),

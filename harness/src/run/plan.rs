@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use super::planner;
 use super::scenario::Scenario;
 use crate::probe::OBJECT;
-use crate::result::{BackendKind, Bracket, Cell, ConnectionLoad, Flow, Position, VenueKind, name};
+use crate::result::{BackendKind, Bracket, Cell, ConnectionLoad, Flow, Position, RateMethod, VenueKind, name};
 use crate::workload::{Common, Endpoint, Protocol, Service, VipLayout, Workload, WorkloadError, WorkloadSpec};
 
 /// What is programmed before anything is measured.
@@ -68,6 +68,15 @@ pub enum MeasureKind {
         /// Position.
         position: Position,
     },
+    /// A search for the rates that are carried.
+    Rates {
+        /// How.
+        method: RateMethod,
+        /// Flow.
+        flow: Flow,
+        /// Position.
+        position: Position,
+    },
     /// Cost of programming: timed around every visit's set-up, at its end for the changes.
     Programming,
 }
@@ -79,7 +88,7 @@ pub struct Measure {
     pub kind: MeasureKind,
     /// Index of the trial within its cell.
     pub trial: u32,
-    /// Packets to time; of connections, the most exchanges.
+    /// Packets to time; of connections, the most exchanges; of a search, the established flows at the most.
     pub packets: u32,
     /// First flow number: 5-tuples are unique across the run.
     pub first_flow: u64,

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::plan::{Batch, Measure, MeasureKind, Setup, Visit};
 use crate::result::{
-    Cell, ConnectionRecord, DecisionRecord, ProgrammingOp, ProgrammingRecord, ThroughputRecord, TrialKind, TrialRecord,
-    VenueKind,
+    Cell, ConnectionRecord, DecisionRecord, ProgrammingOp, ProgrammingRecord, RateRecord, ThroughputRecord, TrialKind,
+    TrialRecord, VenueKind,
 };
 
 /// One line of `trials.jsonl`.
@@ -23,6 +23,8 @@ pub enum Record {
     Decisions(DecisionRecord),
     /// Real connections.
     Connections(Box<ConnectionRecord>),
+    /// A search for rates.
+    Rates(Box<RateRecord>),
 }
 
 /// The place of a record in the plan.
@@ -59,6 +61,10 @@ impl Record {
             Self::Connections(trial) => {
                 let kind = MeasureKind::Connections { load: trial.load, position: trial.cell.position };
                 slot(&trial.cell, kind, trial.trial)
+            }
+            Self::Rates(trial) => {
+                let Cell { flow, position, .. } = trial.cell;
+                slot(&trial.cell, MeasureKind::Rates { method: trial.method, flow, position }, trial.trial)
             }
             Self::Programming(cost) => {
                 let setup = Setup {

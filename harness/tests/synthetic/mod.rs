@@ -303,6 +303,7 @@ pub(crate) fn manifest(trials: &[TrialRecord]) -> Manifest {
         scheduler: None,
         decisions: None,
         connections: Vec::new(),
+        rates: None,
         self_test_ballast: None,
         endpoint_choice: EndpointChoice::default(),
         cluster: None,

@@ -93,6 +93,7 @@ pub(super) fn plan(run: &RunFile) -> Vec<(String, String)> {
     ];
     entries.extend(plan.scheduler.map(|scheduler| entry("scheduler of IPVS", scheduler.name())));
     entries.extend(plan.decisions.map(|flows| entry("flows of each cell's decisions", flows.to_string())));
+    entries.extend(plan.rates.map(|method| entry("search for rates", name(&method))));
     if !plan.connections.is_empty() {
         let loads: Vec<_> = plan.connections.iter().map(ToString::to_string).collect();
         entries.push(entry("loads of real connections", loads.join(", ")));

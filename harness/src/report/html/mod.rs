@@ -11,6 +11,7 @@ mod figure;
 mod percentiles;
 mod picture;
 mod programming;
+mod rates;
 mod sections;
 mod step_cost;
 mod table;

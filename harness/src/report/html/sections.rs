@@ -2,7 +2,7 @@
 
 use super::figure::{Figure, whiskers};
 use super::verdict::{VerdictGroup, verdicts};
-use super::{connections, curves, endpoints, percentiles, programming, throughput};
+use super::{connections, curves, endpoints, percentiles, programming, rates, throughput};
 use crate::report::select::{Panel, main_panels, panels};
 use crate::result::{Bracket, Flow, Metric, RunFile};
 
@@ -91,6 +91,16 @@ fn sections(run: &RunFile, added: Vec<Figure>) -> Vec<Section> {
              of the trials; band: lowest to highest. Packets that are counted at the exit of the XDP bracket have been taken from \
              the peer's ring by the same CPU: those rates are not to be compared with the others.",
             throughput::figures(run),
+        ),
+        section(
+            "rates",
+            "Rates that are carried",
+            "Packets a second by MLRsearch: what a node forwards at the largest load of which nothing, or at most 0.5%, is lost, and the most that arrives \
+             of short bursts. Marks: medians over searches; whiskers: their interval or range; band: from the relevant lower to the relevant upper \
+             bound. Hollow: results that are irregular, for a reason that a note under the table names. All are counted in the pods' namespace, \
+             so that backends are comparable whatever their bracket. The table shows each search's top, where most was offered: what arrived of it, and \
+             where the rest was lost.",
+            rates::figures(run),
         ),
         section(
             "connections",

@@ -2,6 +2,7 @@
 
 mod connections;
 mod programming;
+mod rates;
 mod records;
 mod site;
 
@@ -90,7 +91,7 @@ pub fn visit(
     cancel: &AtomicBool,
     emit: &mut Emit<'_>,
 ) -> Result<(), MeasureError> {
-    let mut session = Session::open(place, scenario, visit)?;
+    let mut session = Session::open(place, scenario, visit)?.until(cancel);
     for measure in &visit.measures {
         if cancel.load(Ordering::Relaxed) {
             return Err(MeasureError::Interrupted);
@@ -119,10 +120,18 @@ impl<'a> Session<'a> {
         let topology = Topology::create(&workload.addresses)?;
         let datapath = backend(visit.setup.backend);
         let from_nothing = program(&*datapath, &topology, &workload, &visit.setup)?;
-        let site = Site { place, scenario, setup: visit.setup, workload, topology, datapath, warm: false };
+        let site =
+            Site { place, scenario, setup: visit.setup, workload, topology, datapath, warm: false, cancel: None };
         let is_timed = |measure: &Measure| !matches!(measure.kind, MeasureKind::Connections { .. });
         let instrument = visit.measures.iter().any(is_timed).then(|| site.attach(&visit.measures)).transpose()?;
         Ok(Self { instrument, site, from_nothing })
+    }
+
+    /// Ends a search before its next trial once `cancel` is set.
+    #[must_use]
+    pub fn until(mut self, cancel: &'a AtomicBool) -> Self {
+        self.site.cancel = Some(cancel);
+        self
     }
 
     /// Takes one measure, and emits one record (three for programming).

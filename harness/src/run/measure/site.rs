@@ -1,6 +1,7 @@
 //! A programmed topology, and one measure after the other on it.
 
 use std::net::SocketAddrV4;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use aya::programs::ProgramFd;
@@ -27,6 +28,8 @@ pub(super) struct Site<'a> {
     pub(super) datapath: Box<dyn Backend>,
     /// Whether the services of a cluster have been asked.
     pub(super) warm: bool,
+    /// Interrupts a search, which lasts long.
+    pub(super) cancel: Option<&'a AtomicBool>,
 }
 
 impl Site<'_> {
@@ -78,6 +81,9 @@ impl Site<'_> {
                 let record = decide::record(self.cell(Flow::New, position), measure.trial, &order, &reached);
                 emit(Record::Decisions(record.map_err(|error| MeasureError::Emit(error.into()))?))
             }
+            MeasureKind::Rates { method, flow, position } => {
+                emit(self.search(instrument, measure, method, flow, position)?)
+            }
             MeasureKind::Connections { .. } => Err(MeasureError::ProbeInTheWay),
             MeasureKind::Programming => self.program_changes(measure, from_nothing, emit),
         }
@@ -122,7 +128,7 @@ impl Site<'_> {
         self.datapath.clear().map_err(|source| MeasureError::Backend { backend, services, source })
     }
 
-    fn order(&self, measure: &Measure, flow: Flow, position: Position) -> TrafficOrder {
+    pub(super) fn order(&self, measure: &Measure, flow: Flow, position: Position) -> TrafficOrder {
         TrafficOrder {
             flow,
             protocol: self.setup.protocol,

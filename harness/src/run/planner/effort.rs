@@ -33,7 +33,7 @@ pub(super) fn effort(scenario: &Scenario, offer: &VenueOffer) -> Effort {
 
 pub(super) fn repetitions(kind: MeasureKind, effort: &Effort) -> u32 {
     match kind {
-        MeasureKind::Programming | MeasureKind::Decisions { .. } => 1,
+        MeasureKind::Programming | MeasureKind::Decisions { .. } | MeasureKind::Rates { .. } => 1,
         _ => effort.trials_a_visit,
     }
 }

@@ -1,6 +1,6 @@
 //! What is measured on a setup, and in which order.
 
-use crate::result::{BackendKind, Flow, Position, VenueKind};
+use crate::result::{BackendKind, Flow, Position, RateMethod, VenueKind};
 use crate::run::plan::{MeasureKind, Setup, VenueOffer};
 use crate::run::scenario::{Preset, Scenario};
 use crate::workload::{Protocol, VipLayout};
@@ -25,6 +25,14 @@ pub(super) fn connections(scenario: &Scenario, setup: &Setup) -> Vec<MeasureKind
     }
     let position = setup.backend.worst_position();
     scenario.connections.iter().map(|&load| MeasureKind::Connections { load, position }).collect()
+}
+
+/// Searches for rates. IPVS keeps connections of its own, which nothing empties between trials: its table would grow with them, and
+/// each trial of new flows would be slower than the one before.
+pub(super) fn searches(scenario: &Scenario, backend: BackendKind, method: RateMethod) -> Vec<MeasureKind> {
+    let position = backend.worst_position();
+    let fit = |flow: &&Flow| backend != BackendKind::Ipvs || **flow == Flow::Established;
+    flows(scenario, backend).iter().filter(fit).map(|&flow| MeasureKind::Rates { method, flow, position }).collect()
 }
 
 /// What is measured of packets.
@@ -53,6 +61,9 @@ pub(super) fn kinds(scenario: &Scenario, offer: &VenueOffer, setup: &Setup) -> V
         let position = setup.backend.worst_position();
         kinds.extend(flows(scenario, setup.backend).iter().map(|&flow| MeasureKind::Saturation { flow, position }));
     }
+    if let Some(method) = scenario.rates.filter(|_| offer.saturation) {
+        kinds.extend(searches(scenario, setup.backend, method));
+    }
     if setup.backend.balances() {
         kinds.extend(decisions);
         kinds.push(MeasureKind::Programming);
@@ -78,12 +89,13 @@ fn positions(scenario: &Scenario, backend: BackendKind, flow: Flow) -> &[Positio
     }
 }
 
-/// Decisions come first, while schedulers are fresh and no other flow is under way. Programming changes the services, so it comes
+/// Decisions come first, while schedulers are fresh and no other flow is under way. Searches leave full connection tables behind. Programming changes the services, so it comes
 /// when nothing is left to measure on them.
 pub(super) fn place(kind: MeasureKind) -> u8 {
     match kind {
         MeasureKind::Decisions { .. } => 0,
-        MeasureKind::Programming => 2,
+        MeasureKind::Rates { .. } => 2,
+        MeasureKind::Programming => 3,
         _ => 1,
     }
 }

@@ -12,7 +12,8 @@ use rand_chacha::ChaCha12Rng;
 use super::guard;
 use super::plan::{Batch, Measure, MeasureKind, Setup, Skipped, VenueOffer, Visit};
 use super::scenario::Scenario;
-use crate::result::{BackendKind, ConnectionLoad, VenueKind};
+use crate::result::{BackendKind, ConnectionLoad, Flow, VenueKind};
+use crate::traffic::ESTABLISHED_FLOWS;
 use effort::{Effort, effort, repetitions};
 use kinds::{axes, connections, kinds, place};
 
@@ -23,6 +24,8 @@ const FLOWS_A_TRIAL: u64 = 1 << 18;
 /// Flow numbers set aside for a saturation trial, whose offered packets each take one: 20 million a second for
 /// 400 ms fit.
 const FLOWS_A_SATURATION: u64 = 1 << 23;
+/// Flow numbers set aside for a search: so many packets lie between two of one flow.
+pub(super) const FLOWS_A_SEARCH: u64 = 1 << 23;
 /// Forwarded packets that end a saturation trial: safely below the 262,144 entries of a conntrack table.
 const SATURATION_PACKETS: u32 = 200_000;
 /// Most connections of a trial: their conntrack entries, which outlive them, leave room for those of other loads in the visit.
@@ -58,6 +61,7 @@ impl Planner<'_> {
         }
         let setups = self.setups(offer);
         self.leave_out_connections(offer);
+        self.leave_out_rates(offer);
         match offer.venue {
             VenueKind::Host => self.add_rounds(offer, &setups),
             VenueKind::Vm => self.add_boots(offer, &setups),
@@ -120,6 +124,31 @@ impl Planner<'_> {
         }
     }
 
+    /// Rates are searched for where time is real and the node has a CPU of its own.
+    fn leave_out_rates(&mut self, offer: &VenueOffer) {
+        if self.scenario.rates.is_none() {
+            return;
+        }
+        let reason = match offer.venue {
+            VenueKind::Host if offer.saturation => {
+                if self.scenario.flows.contains(&Flow::New) && offer.backends.contains(&BackendKind::Ipvs) {
+                    let reason =
+                        "rates of new flows: IPVS keeps connections of its own, which cannot be emptied between trials";
+                    self.skip(offer, BackendKind::Ipvs, None, reason.to_owned());
+                }
+                return;
+            }
+            VenueKind::Host => "rates: generator and node need a CPU each, and this machine has one",
+            VenueKind::Vm => {
+                "rates: the vm has one CPU, which generator and node would share; --venue host measures them"
+            }
+            VenueKind::Sim => "rates: a model counts steps and has no time; --venue host measures them",
+        };
+        for backend in &offer.backends {
+            self.skip(offer, *backend, None, reason.to_owned());
+        }
+    }
+
     /// Host: every round visits every setup once, in an order of its own, and once more where it carries real connections.
     fn add_rounds(&mut self, offer: &VenueOffer, setups: &[Setup]) {
         let effort = effort(self.scenario, offer);
@@ -172,8 +201,7 @@ impl Planner<'_> {
 
     fn visit(&mut self, offer: &VenueOffer, setup: Setup, effort: &Effort, round: u32) -> Visit {
         let mut measures = Vec::new();
-        let in_round =
-            |kind: &MeasureKind| !matches!(kind, MeasureKind::Saturation { .. }) || round < effort.saturation_rounds;
+        let in_round = |kind: &MeasureKind| !takes_long(kind) || round < effort.saturation_rounds;
         for kind in kinds(self.scenario, offer, &setup).into_iter().filter(in_round) {
             for repetition in 0..repetitions(kind, effort) {
                 let trial = round * repetitions(kind, effort) + repetition;
@@ -194,6 +222,7 @@ impl Planner<'_> {
             MeasureKind::Traversal { .. } | MeasureKind::Floor => (FLOWS_A_TRIAL, packets),
             MeasureKind::Saturation { .. } => (FLOWS_A_SATURATION, SATURATION_PACKETS),
             MeasureKind::Connections { load, .. } => (0, most_exchanges(load)),
+            MeasureKind::Rates { .. } => (FLOWS_A_SEARCH, ESTABLISHED_FLOWS),
             MeasureKind::Programming => (0, 0),
         };
         self.next_flow += flows;
@@ -212,6 +241,10 @@ impl Planner<'_> {
         }
         ChaCha12Rng::from_seed(seed)
     }
+}
+
+fn takes_long(kind: &MeasureKind) -> bool {
+    matches!(kind, MeasureKind::Saturation { .. } | MeasureKind::Rates { .. })
 }
 
 fn most_exchanges(load: ConnectionLoad) -> u32 {

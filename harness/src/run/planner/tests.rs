@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 
 use super::*;
-use crate::result::{Bracket, name};
+use crate::result::{Bracket, RateMethod, name};
 use crate::run::plan::Plan;
 use crate::run::scenario::{MOST_PACKETS, Wishes};
 use crate::traffic::most_flows;
@@ -84,6 +84,7 @@ fn assert_no_overlap<'a>(visits: impl Iterator<Item = &'a Visit>) {
     let measures = visits.flat_map(|visit| &visit.measures);
     let taken_by = |measure: &Measure| match measure.kind {
         MeasureKind::Saturation { .. } => most_flows(crate::run::measure::SATURATION),
+        MeasureKind::Rates { .. } => FLOWS_A_SEARCH,
         _ => u64::from(MOST_PACKETS),
     };
     let mut taken: Vec<_> = measures
@@ -226,4 +227,42 @@ fn packets_are_planned_alike_with_and_without_connections() {
     let without = with_connections(&[]);
     assert!(without.skipped.is_empty());
     assert_eq!(packets(without), packets(with_connections(&["16"])));
+}
+
+#[test]
+fn searches_are_planned_where_they_were_asked_for_after_all_other_packets() {
+    let measures = |rates: Option<RateMethod>| {
+        let scenario = Wishes { rates, ..Wishes::default() }.resolve().unwrap();
+        let plan = Plan::new(
+            &scenario,
+            &[offer(VenueKind::Host, &scenario.backends), offer(VenueKind::Vm, &[BackendKind::Ipvs])],
+        );
+        let visits =
+            plan.batches.iter().filter(|batch| batch.venue == VenueKind::Host).flat_map(|batch| batch.visits.clone());
+        (visits.collect::<Vec<_>>(), plan.skipped)
+    };
+    let is_search = |measure: &Measure| matches!(measure.kind, MeasureKind::Rates { .. });
+    let (without, _) = measures(None);
+    assert!(!without.iter().flat_map(|visit| &visit.measures).any(is_search));
+    let (visits, skipped) = measures(Some(RateMethod::Quick));
+    for Visit { setup, measures } in &visits {
+        let first = measures.iter().position(is_search).unwrap_or(measures.len());
+        let behind = &measures[first..];
+        assert!(
+            behind.iter().all(|measure| is_search(measure) || measure.kind == MeasureKind::Programming),
+            "{setup:?}"
+        );
+        let searched = behind.iter().filter_map(|measure| match measure.kind {
+            MeasureKind::Rates { flow, .. } => Some(flow),
+            _ => None,
+        });
+        let is_new = |flow: &Flow| *flow == Flow::New;
+        assert!(setup.backend != BackendKind::Ipvs || !searched.clone().any(|flow| is_new(&flow)));
+    }
+    let searches: HashSet<_> =
+        visits.iter().filter(|visit| visit.measures.iter().any(is_search)).map(|visit| visit.setup.backend).collect();
+    assert_eq!(searches.len(), 8);
+    let reasons: HashSet<_> =
+        skipped.iter().filter(|cell| cell.reason.starts_with("rates")).map(|cell| cell.venue).collect();
+    assert_eq!(reasons, HashSet::from([VenueKind::Host, VenueKind::Vm]));
 }

@@ -13,7 +13,7 @@ pub use error::ScenarioError;
 pub use preset::Preset;
 pub use wishes::Wishes;
 
-use crate::result::{BackendKind, ConnectionLoad, Flow, Position};
+use crate::result::{BackendKind, ConnectionLoad, Flow, Position, RateMethod};
 use crate::venue::vm::KernelSource;
 use crate::workload::cluster::Cluster;
 use crate::workload::{AddressPlan, Common, EndpointChoice, Protocol, Scheduler, VipLayout};
@@ -81,6 +81,9 @@ pub struct Scenario {
     /// Loads of real connections; none: they are not measured.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub connections: Vec<ConnectionLoad>,
+    /// How rates are searched for; `None`: they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rates: Option<RateMethod>,
     /// How the eBPF backends choose endpoints.
     #[serde(default, skip_serializing_if = "EndpointChoice::is_default")]
     pub endpoint_choice: EndpointChoice,

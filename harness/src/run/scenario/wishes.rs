@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{MOST_MAGLEV_ENDPOINTS, MOST_PACKETS, MOST_TRIALS, Preset, Scenario, ScenarioError, VenueChoice};
-use crate::result::{BackendKind, ConnectionLoad, Flow, Position};
+use crate::result::{BackendKind, ConnectionLoad, Flow, Position, RateMethod};
 use crate::run::import;
 use crate::venue::vm::pair_kernels;
 use crate::workload::cluster::Cluster;
@@ -59,6 +59,8 @@ pub struct Wishes {
     pub decisions: Option<NonZeroU32>,
     /// Loads of real connections.
     pub connections: Option<Vec<ConnectionLoad>>,
+    /// How rates are searched for.
+    pub rates: Option<RateMethod>,
     /// How the eBPF backends choose endpoints.
     pub endpoint_choice: Option<EndpointChoice>,
     /// File to import the services from, in place of N services x M endpoints.
@@ -111,6 +113,7 @@ impl Wishes {
             scheduler: self.scheduler.or(base.scheduler),
             decisions: self.decisions.or(base.decisions),
             connections: self.connections.or(base.connections),
+            rates: self.rates.or(base.rates),
             endpoint_choice: self.endpoint_choice.or(base.endpoint_choice),
             cluster: self.cluster.or(base.cluster),
             scale: self.scale.or(base.scale),
@@ -193,6 +196,7 @@ impl Wishes {
             scheduler: self.scheduler,
             decisions: self.decisions,
             connections: self.connections.map(|loads| axis("connections", loads)).transpose()?.unwrap_or_default(),
+            rates: self.rates,
             endpoint_choice,
             cluster,
             self_test_ballast: self.self_test_ballast,
@@ -265,6 +269,17 @@ mod tests {
         assert!(written(Some(EndpointChoice::Maglev)).contains(r#""endpoint_choice":"maglev""#));
         let file: Wishes = toml::from_str("endpoint-choice = 'maglev'").unwrap();
         assert_eq!(file.resolve().unwrap().endpoint_choice, EndpointChoice::Maglev);
+    }
+
+    #[test]
+    fn rates_are_written_down_where_they_were_asked_for() {
+        let without = serde_json::to_string(&Wishes::default().resolve().unwrap()).unwrap();
+        assert!(!without.contains("rates"));
+        let file: Wishes = toml::from_str("rates = 'quick'").unwrap();
+        let scenario = file.resolve().unwrap();
+        assert_eq!(scenario.rates, Some(RateMethod::Quick));
+        assert!(serde_json::to_string(&scenario).unwrap().contains(r#""rates":"quick""#));
+        assert!(toml::from_str::<Wishes>("rates = 'fast'").is_err());
     }
 
     #[test]

@@ -1,0 +1,101 @@
+//! The rates that backends are compared by: searched ones where the run has them, else those at saturation.
+
+use std::collections::BTreeMap;
+
+use super::judgement::Scope;
+use crate::result::{BackendKind, Flow, Position, RateCurve, RateKind, RunFile, ThroughputRecord};
+use crate::workload::{Protocol, VipLayout};
+
+/// Packets a second of the trials at each N.
+pub(super) type Rates = BTreeMap<u32, Vec<f64>>;
+
+/// Layout, protocol and M: rates of others are not to be mixed.
+type Traffic = (VipLayout, Protocol, u32);
+
+/// Where rates come from.
+pub(super) enum Source<'a> {
+    /// Searches of one kind of rate, for one kind of flow. Irregular results are no rates.
+    Searched(RateKind, Flow, Vec<&'a RateCurve>),
+    /// Saturation trials.
+    Saturation(Vec<&'a ThroughputRecord>),
+}
+
+impl<'a> Source<'a> {
+    /// Every source that the run has in one place, the strictest first; of several kinds of traffic the one that IPVS was measured with
+    /// first.
+    pub(super) fn all(run: &'a RunFile, scope: &Scope) -> Vec<Self> {
+        let kinds = [RateKind::NoLoss, RateKind::PartialLoss, RateKind::Received];
+        let flows = [Flow::New, Flow::Established];
+        let searched = kinds.into_iter().flat_map(|kind| flows.map(|flow| Self::searched(run, scope, kind, flow)));
+        searched.chain([Self::saturation(run, scope)]).filter(|source| !source.is_empty()).collect()
+    }
+
+    fn searched(run: &'a RunFile, scope: &Scope, kind: RateKind, flow: Flow) -> Self {
+        let wanted = |curve: &&RateCurve| {
+            let key = &curve.key;
+            (key.venue, &key.kernel, key.rate, key.flow) == (scope.venue, &scope.kernel, kind, flow)
+        };
+        let traffic = |curve: &&RateCurve| (curve.key.layout, curve.key.protocol, curve.key.endpoints);
+        let curves = run.rates.iter().filter(wanted).collect();
+        Self::Searched(kind, flow, alike(curves, traffic, |curve| curve.key.backend))
+    }
+
+    fn saturation(run: &'a RunFile, scope: &Scope) -> Self {
+        let here = |trial: &&ThroughputRecord| (trial.cell.venue, &trial.cell.kernel) == (scope.venue, &scope.kernel);
+        let traffic = |trial: &&ThroughputRecord| (trial.cell.layout, trial.cell.protocol, trial.cell.endpoints);
+        let trials = run.throughput.iter().filter(here).collect();
+        Self::Saturation(alike(trials, traffic, |trial| trial.cell.backend))
+    }
+
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Searched(_, _, curves) => curves.is_empty(),
+            Self::Saturation(trials) => trials.is_empty(),
+        }
+    }
+
+    /// What was done, e.g. `saturation`.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::Searched(kind, Flow::New, _) => format!("searches, {kind}, new flows"),
+            Self::Searched(kind, Flow::Established, _) => format!("searches, {kind}, established flows"),
+            Self::Saturation(_) => "saturation".to_owned(),
+        }
+    }
+
+    /// Rates of a backend at a position; at saturation of new flows where both kinds were measured.
+    pub(super) fn rates(&self, backend: BackendKind, position: Position) -> Rates {
+        match self {
+            Self::Searched(_, _, curves) => searched_rates(curves, backend, position),
+            Self::Saturation(trials) => saturated_rates(trials, backend, position),
+        }
+    }
+}
+
+/// The measurements whose traffic is the first that IPVS was measured with, or all.
+fn alike<'a, T>(
+    mut all: Vec<&'a T>,
+    traffic: impl Fn(&&'a T) -> Traffic,
+    backend: impl Fn(&&'a T) -> BackendKind,
+) -> Vec<&'a T> {
+    let of_ipvs = all.iter().filter(|one| backend(one) == BackendKind::Ipvs).map(&traffic).min();
+    all.retain(|one| of_ipvs.is_none_or(|first| traffic(one) == first));
+    all
+}
+
+fn searched_rates(curves: &[&RateCurve], backend: BackendKind, position: Position) -> Rates {
+    let wanted = curves.iter().filter(|curve| (curve.key.backend, curve.key.position) == (backend, position));
+    let regular = wanted.flat_map(|curve| curve.points.iter().filter(|point| point.irregular == 0));
+    regular.filter(|point| !point.values.is_empty()).map(|point| (point.services, point.values.clone())).collect()
+}
+
+fn saturated_rates(trials: &[&ThroughputRecord], backend: BackendKind, position: Position) -> Rates {
+    let wanted = |trial: &&&ThroughputRecord| (trial.cell.backend, trial.cell.position) == (backend, position);
+    let of = |flow: Flow| trials.iter().filter(wanted).filter(move |trial| trial.cell.flow == flow);
+    let flow = if of(Flow::New).next().is_some() { Flow::New } else { Flow::Established };
+    let mut rates = Rates::new();
+    for trial in of(flow) {
+        rates.entry(trial.cell.services).or_default().push(trial.forwarded_pps);
+    }
+    rates
+}

@@ -1,0 +1,74 @@
+//! Figures of searched rates.
+
+use std::collections::BTreeMap;
+
+use super::figure::{Figure, style};
+use super::table::{Cell, Table};
+use crate::report::number::Medium;
+use crate::report::plot::{Across, Chart, Mark, Series, render};
+use crate::report::rates::{WORDS, columns, notes, row, subject};
+use crate::report::select::flow_title;
+use crate::result::{Flow, RateCurve, RateKind, RateMethod, RatePoint, RunFile, VenueKind, name};
+use crate::workload::Protocol;
+
+/// What curves must share to be drawn in one plot. Brackets are no matter: all rates are counted at the same place.
+type Panel<'a> = (VenueKind, &'a str, Protocol, u32, Flow, RateMethod, RateKind);
+
+/// One figure a venue, kernel, protocol, M, flow, method and rate.
+pub(super) fn figures(run: &RunFile) -> Vec<Figure> {
+    let mut panels = BTreeMap::<Panel<'_>, Vec<&RateCurve>>::new();
+    for curve in &run.rates {
+        let key = &curve.key;
+        let panel = (key.venue, &*key.kernel, key.protocol, key.endpoints, key.flow, key.method, key.rate);
+        panels.entry(panel).or_default().push(curve);
+    }
+    panels.into_iter().filter_map(|(panel, curves)| figure(panel, &curves)).collect()
+}
+
+fn figure(
+    (venue, kernel, protocol, endpoints, flow, method, rate): Panel<'_>,
+    curves: &[&RateCurve],
+) -> Option<Figure> {
+    let protocol = name(&protocol).to_uppercase();
+    let title = format!(
+        "{} flows, {rate}, {} goals, {}, kernel {kernel}, {protocol}, M\u{a0}=\u{a0}{endpoints}",
+        flow_title(flow),
+        name(&method),
+        name(&venue)
+    );
+    let axis = format!("{rate}, packets/s");
+    let description = format!("{axis} over the number of services: {title}. The table below holds the values.");
+    let several = |backend| curves.iter().filter(|curve| curve.key.backend == backend).count() > 1;
+    let line = |curve: &&RateCurve| Series {
+        label: if several(curve.key.backend) {
+            format!("{} {}", subject(&curve.key), name(&curve.key.layout))
+        } else {
+            subject(&curve.key)
+        },
+        style: style(curve.key.backend),
+        marks: curve.points.iter().filter_map(mark).collect(),
+        trace: Vec::new(),
+        fitted: Vec::new(),
+    };
+    let drawing =
+        render(&Chart { description, across: Across::Services, axis, series: curves.iter().map(line).collect() });
+    let rows = curves.iter().flat_map(|curve| curve.points.iter().map(|point| cells(curve, point)));
+    let mut table = Table::new(&columns(), rows.collect())?;
+    let of_curve = |curve: &&RateCurve| {
+        curve.points.iter().filter_map(|point| notes(&curve.key, point, Medium::Html)).collect::<Vec<_>>()
+    };
+    table.notes = curves.iter().flat_map(of_curve).collect();
+    Some(Figure { title, drawing, table })
+}
+
+fn mark(point: &RatePoint) -> Option<Mark> {
+    let interval = point.spread.as_ref().map(|spread| [spread.low(), spread.high()]);
+    let band = point.lower.zip(point.upper).filter(|(low, high)| low <= high).map(|(low, high)| [low, high]);
+    let suspect = point.irregular > 0;
+    Some(Mark { at: f64::from(point.services), value: point.value?, band, interval, suspect })
+}
+
+fn cells(curve: &RateCurve, point: &RatePoint) -> Vec<Cell> {
+    let cell = |(index, text)| if index < WORDS { Cell::text(text) } else { Cell::number(text) };
+    row(&curve.key, point, Medium::Html).into_iter().enumerate().map(cell).collect()
+}

@@ -1,0 +1,89 @@
+//! What the rates of a run file must agree on.
+
+use std::collections::BTreeSet;
+
+use curve_stats::median;
+
+use super::{RateCurve, RateKey, RatePoint};
+
+/// What is wrong with a point of rates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RateFault {
+    /// The same curve is there before, or it has no point.
+    #[error("the same curve is there twice, or it has no point")]
+    Curve,
+    /// N does not ascend.
+    #[error("N does not ascend from 1")]
+    Order,
+    /// More values, tops or irregular results than searches.
+    #[error("there are more results than searches")]
+    Results,
+    /// A rate is negative, infinite or not a number.
+    #[error("a rate is none")]
+    Rate,
+    /// The value is not the median of the values, or lies outside its spread.
+    #[error("the value is not the median of the values, or not within its spread")]
+    Value,
+}
+
+/// Finds the first curve, N and fault; N is 0 where it is the curve that is wrong.
+pub(super) fn check_rates(curves: &[RateCurve]) -> Result<(), (Box<RateKey>, u32, RateFault)> {
+    let mut keys = BTreeSet::new();
+    for curve in curves {
+        let fault = |services, what| (Box::new(curve.key.clone()), services, what);
+        if !keys.insert(&curve.key) || curve.points.is_empty() {
+            return Err(fault(0, RateFault::Curve));
+        }
+        let mut before = 0;
+        for point in &curve.points {
+            let ascends = if point.services > before { Ok(()) } else { Err(RateFault::Order) };
+            ascends.and_then(|()| check_point(point)).map_err(|what| fault(point.services, what))?;
+            before = point.services;
+        }
+    }
+    Ok(())
+}
+
+fn check_point(point: &RatePoint) -> Result<(), RateFault> {
+    let trials = point.trials as usize;
+    let results = [point.values.len(), point.tops.len(), point.irregular as usize, point.reasons.len()];
+    if results.iter().any(|results| *results > trials) {
+        return Err(RateFault::Results);
+    }
+    let rates = point.values.iter().chain(&point.lower).chain(&point.upper);
+    if rates.into_iter().any(|rate| !(rate.is_finite() && *rate >= 0.0)) {
+        return Err(RateFault::Rate);
+    }
+    let is_right = match (point.value, &point.spread) {
+        (None, None) => point.values.is_empty(),
+        (Some(value), Some(spread)) => {
+            let is_median = median(&point.values).is_ok_and(|middle| (middle - value).abs() <= 1e-9 * value.abs());
+            is_median && spread.low() <= value && value <= spread.high()
+        }
+        _ => false,
+    };
+    if is_right { Ok(()) } else { Err(RateFault::Value) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{rate_curves, rate_record};
+    use super::*;
+
+    fn fault(change: impl Fn(&mut RateCurve)) -> Option<RateFault> {
+        let mut curves = rate_curves(&[rate_record(1, 0, 3e5), rate_record(1, 1, 4e5), rate_record(10, 0, 2e5)]);
+        change(&mut curves[0]);
+        check_rates(&curves).err().map(|(_, _, what)| what)
+    }
+
+    #[test]
+    fn what_was_assembled_agrees_with_itself_and_what_was_changed_does_not() {
+        assert_eq!(fault(|_| ()), None);
+        assert_eq!(fault(|curve| curve.points.clear()), Some(RateFault::Curve));
+        assert_eq!(fault(|curve| curve.points[1].services = 1), Some(RateFault::Order));
+        assert_eq!(fault(|curve| curve.points[0].trials = 1), Some(RateFault::Results));
+        assert_eq!(fault(|curve| curve.points[0].values[0] = -1.0), Some(RateFault::Rate));
+        assert_eq!(fault(|curve| curve.points[0].value = Some(3e5)), Some(RateFault::Value));
+        assert_eq!(fault(|curve| curve.points[0].spread = None), Some(RateFault::Value));
+    }
+}

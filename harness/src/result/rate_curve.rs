@@ -1,0 +1,279 @@
+//! Rates over N: what the searches of each cell found, with both bounds. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use curve_stats::{Spread, median, spread};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{BackendKind, Bracket, Cell, Flow, GoalRecord, PassageRecord, Position, RateMethod, RateRecord, VenueKind};
+use crate::workload::{Protocol, VipLayout};
+
+/// Which rate a curve shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RateKind {
+    /// Conditional throughput without loss (FD.io CSIT's NDR).
+    NoLoss,
+    /// Conditional throughput with a loss of at most 0.5% (PDR).
+    PartialLoss,
+    /// Maximum receive rate.
+    Received,
+}
+
+impl fmt::Display for RateKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::NoLoss => "no loss (NDR)",
+            Self::PartialLoss => "0.5% loss (PDR)",
+            Self::Received => "maximum receive rate (MRR)",
+        })
+    }
+}
+
+/// One rate of one backend over N: an entry of `run.json`'s `rates`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RateCurve {
+    /// Which curve.
+    #[serde(flatten)]
+    pub key: RateKey,
+    /// One a measured N, ascending.
+    pub points: Vec<RatePoint>,
+}
+
+/// What tells one curve of rates from another: every axis but N.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct RateKey {
+    /// Where.
+    pub venue: VenueKind,
+    /// Kernel release.
+    pub kernel: String,
+    /// Datapath.
+    pub backend: BackendKind,
+    /// Between which hooks its packets are timed; rates are counted at the same place in all.
+    #[serde(default, skip_serializing_if = "Bracket::is_tc")]
+    pub bracket: Bracket,
+    /// VIP layout.
+    pub layout: VipLayout,
+    /// Protocol.
+    pub protocol: Protocol,
+    /// M.
+    pub endpoints: u32,
+    /// Flow.
+    pub flow: Flow,
+    /// Position.
+    pub position: Position,
+    /// How it was searched for.
+    pub method: RateMethod,
+    /// Which rate.
+    pub rate: RateKind,
+}
+
+/// One N: what its searches found, in packets a second.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RatePoint {
+    /// N.
+    pub services: u32,
+    /// Searches.
+    pub trials: u32,
+    /// The rate that each found, in the order of trials; those that found none are left out.
+    pub values: Vec<f64>,
+    /// Median of the values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<f64>,
+    /// How far the values lie apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spread: Option<Spread>,
+    /// Median of the relevant lower bounds that are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lower: Option<f64>,
+    /// Median of the relevant upper bounds that are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upper: Option<f64>,
+    /// Searches whose result is irregular.
+    pub irregular: u32,
+    /// Why, each reason once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<String>,
+    /// The trial at the top of each search, where most was offered.
+    pub tops: Vec<PassageRecord>,
+}
+
+impl RateKey {
+    /// The cell of the curve at one N.
+    #[must_use]
+    pub fn cell(&self, services: u32) -> Cell {
+        let Self { venue, backend, bracket, layout, protocol, endpoints, flow, position, .. } = *self;
+        let kernel = self.kernel.clone();
+        Cell { venue, kernel, backend, bracket, layout, protocol, services, endpoints, flow, position }
+    }
+}
+
+impl RatePoint {
+    /// Offered packets for each that was carried, at the top of the search where that is least.
+    #[must_use]
+    pub fn least_overload(&self) -> Option<f64> {
+        self.tops.iter().map(PassageRecord::overload).min_by(f64::total_cmp)
+    }
+}
+
+/// What one search says of one rate.
+struct Found<'a> {
+    value: Option<f64>,
+    goal: Option<&'a GoalRecord>,
+    irregular: Option<String>,
+    top: Option<&'a PassageRecord>,
+}
+
+/// The curves of some searches; of several records of one search the last counts.
+#[must_use]
+pub fn rate_curves(records: &[RateRecord]) -> Vec<RateCurve> {
+    let mut searches = BTreeMap::<(&Cell, RateMethod, u32), &RateRecord>::new();
+    for record in records {
+        searches.insert((&record.cell, record.method, record.trial), record);
+    }
+    let mut curves = BTreeMap::<RateKey, BTreeMap<u32, Vec<Found<'_>>>>::new();
+    for record in searches.into_values() {
+        for (rate, found) in found(record) {
+            let by_services = curves.entry(key(record, rate)).or_default();
+            by_services.entry(record.cell.services).or_default().push(found);
+        }
+    }
+    let curve = |(key, by_services): (RateKey, BTreeMap<u32, Vec<Found<'_>>>)| RateCurve {
+        key,
+        points: by_services.iter().map(|(services, found)| point(*services, found)).collect(),
+    };
+    curves.into_iter().map(curve).collect()
+}
+
+fn key(record: &RateRecord, rate: RateKind) -> RateKey {
+    let Cell { venue, backend, bracket, layout, protocol, endpoints, flow, position, .. } = record.cell;
+    let (kernel, method) = (record.cell.kernel.clone(), record.method);
+    RateKey { venue, kernel, backend, bracket, layout, protocol, endpoints, flow, position, method, rate }
+}
+
+fn found(record: &RateRecord) -> Vec<(RateKind, Found<'_>)> {
+    let top = record.top.as_ref();
+    let mut found = Vec::with_capacity(record.goals.len() + 1);
+    for goal in &record.goals {
+        let kind = if goal.loss_ratio == 0.0 { RateKind::NoLoss } else { RateKind::PartialLoss };
+        let (value, irregular) = (goal.throughput_pps, goal.irregular.clone());
+        found.push((kind, Found { value, goal: Some(goal), irregular, top }));
+    }
+    let irregular = match &record.received {
+        None => Some("the generator kept its rate in no burst".to_owned()),
+        Some(received) => (received.lossless > 0).then(|| {
+            format!("of {} bursts {} lost nothing: they measure the generator", received.bursts, received.lossless)
+        }),
+    };
+    let value = record.received.as_ref().map(|received| received.mean_pps);
+    found.push((RateKind::Received, Found { value, goal: None, irregular, top }));
+    found
+}
+
+fn point(services: u32, found: &[Found<'_>]) -> RatePoint {
+    let values: Vec<f64> = found.iter().filter_map(|found| found.value).collect();
+    let bounds = |of: fn(&GoalRecord) -> Option<f64>| {
+        let known: Vec<f64> = found.iter().filter_map(|found| found.goal.and_then(of)).collect();
+        median(&known).ok()
+    };
+    let reasons: BTreeSet<_> = found.iter().filter_map(|found| found.irregular.clone()).collect();
+    RatePoint {
+        services,
+        trials: u32::try_from(found.len()).unwrap_or(u32::MAX),
+        value: median(&values).ok(),
+        spread: spread(&values).ok(),
+        values,
+        lower: bounds(|goal| goal.lower_pps),
+        upper: bounds(|goal| goal.upper_pps),
+        irregular: found.iter().filter(|found| found.irregular.is_some()).count() as u32,
+        reasons: reasons.into_iter().collect(),
+        tops: found.iter().filter_map(|found| found.top.cloned()).collect(),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::super::{LagRecord, ReceivedRate};
+    use super::*;
+
+    /// A search that found `rate` without loss, a tenth more with some, and twice as much at most.
+    pub(crate) fn record(services: u32, trial: u32, rate: f64) -> RateRecord {
+        let cell = Cell {
+            venue: VenueKind::Host,
+            kernel: "6.18".into(),
+            backend: BackendKind::IptablesLegacy,
+            bracket: Bracket::Tc,
+            layout: VipLayout::Sequential,
+            protocol: Protocol::Udp,
+            services,
+            endpoints: 2,
+            flow: Flow::New,
+            position: Position::Last,
+        };
+        let goal = |loss_ratio, throughput: f64| GoalRecord {
+            loss_ratio,
+            lower_pps: Some(throughput),
+            upper_pps: Some(throughput * 1.02),
+            throughput_pps: Some(throughput),
+            irregular: None,
+        };
+        let received = ReceivedRate { mean_pps: 2.0 * rate, stdev_pps: Some(1.0), bursts: 10, lossless: 0, invalid: 0 };
+        RateRecord {
+            cell,
+            trial,
+            method: RateMethod::Quick,
+            sender_pps: 5e6,
+            max_load_pps: 4e6,
+            received: Some(received),
+            goals: vec![goal(0.0, rate), goal(0.005, 1.1 * rate)],
+            top: Some(PassageRecord {
+                load_pps: 4e6,
+                duration_ns: 100_000_000,
+                unsent: 0,
+                offered: 400_000,
+                carried: (rate / 5.0) as u64,
+                misdirected: 0,
+                at_ring: 400_000 - (rate / 5.0) as u64,
+                in_node: 0,
+                at_egress: 0,
+                unexplained: 0,
+            }),
+            valid: 40,
+            invalid: 1,
+            lag: LagRecord { p50: 100, p99: 1_000, p999: 5_000, max: 20_000, histogram: String::new() },
+        }
+    }
+
+    #[test]
+    fn searches_become_one_curve_a_rate() {
+        let mut irregular = record(10, 1, 200_000.0);
+        irregular.goals[0] =
+            GoalRecord { upper_pps: None, irregular: Some("max load meets it".into()), ..irregular.goals[0].clone() };
+        let again = record(1, 0, 310_000.0);
+        let records = [record(1, 0, 1.0), again, irregular, record(10, 0, 100_000.0)];
+        let curves = rate_curves(&records);
+        let kinds: Vec<_> = curves.iter().map(|curve| curve.key.rate).collect();
+        assert_eq!(kinds, [RateKind::NoLoss, RateKind::PartialLoss, RateKind::Received]);
+        let [first, second] = &curves[0].points[..] else { panic!("{curves:?}") };
+        assert_eq!((first.trials, &first.values[..], first.irregular), (1, &[310_000.0][..], 0));
+        assert_eq!((second.services, &second.values[..]), (10, &[100_000.0, 200_000.0][..]));
+        assert_eq!((second.value, second.lower, second.upper), (Some(150_000.0), Some(150_000.0), Some(102_000.0)));
+        assert_eq!((second.irregular, &second.reasons[..]), (1, &["max load meets it".to_owned()][..]));
+        // 400,000 offered, 40,000 of them carried.
+        assert_eq!(second.least_overload(), Some(10.0));
+        assert_eq!(curves[2].points[1].value, Some(300_000.0));
+    }
+
+    #[test]
+    fn bursts_that_lost_nothing_are_flagged() {
+        let mut measured_sender = record(1, 0, 100.0);
+        measured_sender.received.as_mut().unwrap().lossless = 3;
+        let curves = rate_curves(&[measured_sender]);
+        assert_eq!(curves[2].points[0].reasons, ["of 10 bursts 3 lost nothing: they measure the generator"]);
+        let none = RateRecord { received: None, ..record(1, 0, 100.0) };
+        let point = &rate_curves(&[none])[2].points[0];
+        assert_eq!((point.value, point.irregular, point.values.len()), (None, 1, 0));
+    }
+}

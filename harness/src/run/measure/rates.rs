@@ -1,0 +1,137 @@
+//! Throughput searches on a programmed topology.
+
+use std::sync::atomic::AtomicBool;
+
+use curve_stats::search::{GoalResult, MaximumReceiveRate, Pace, SearchGoal};
+use datapath_common::histogram::{MAX_VALUE, SIGNIFICANT_DIGITS};
+use hdrhistogram::Histogram;
+
+use super::MeasureError;
+use super::site::Site;
+use crate::probe::{Instrument, ProbeError};
+use crate::result::{
+    Flow, GoalRecord, LagRecord, PassageRecord, Position, RateMethod, RateRecord, ReceivedRate, encode_histogram,
+};
+use crate::run::plan::Measure;
+use crate::run::planner::FLOWS_A_SEARCH;
+use crate::run::record::Record;
+use crate::traffic::{PaceOrder, Passage, Rates, TrafficError, longest, rates, top};
+
+/// Who is not interrupted.
+static NEVER: AtomicBool = AtomicBool::new(false);
+
+impl Site<'_> {
+    /// One search of a cell's rates.
+    pub(super) fn search(
+        &self,
+        instrument: &mut Instrument,
+        measure: &Measure,
+        method: RateMethod,
+        flow: Flow,
+        position: Position,
+    ) -> Result<Record, MeasureError> {
+        let traffic = self.order(measure, flow, position);
+        let longest = longest(method, flow).map_err(TrafficError::from)?;
+        let cancel = self.cancel.unwrap_or(&NEVER);
+        let order = PaceOrder { traffic: &traffic, numbers: FLOWS_A_SEARCH, longest, cancel };
+        let searched = instrument.pace(&order, |road| {
+            let found = rates(road, method)?;
+            Ok((found, road.passages().to_vec()))
+        });
+        let (found, passages) = searched.map_err(|error| match error {
+            TrafficError::Interrupted => MeasureError::Interrupted,
+            other => MeasureError::Traffic(other),
+        })?;
+        let is_valid = |passage: &&Passage| passage.pace() == Pace::Kept;
+        let valid: Vec<_> = passages.iter().filter(is_valid).collect();
+        Ok(Record::Rates(Box::new(RateRecord {
+            cell: self.cell(flow, position),
+            trial: measure.trial,
+            method,
+            sender_pps: found.sender,
+            max_load_pps: found.max_load,
+            goals: goals(&found),
+            received: found.received.as_ref().map(received),
+            top: top(&passages).map(passage),
+            valid: valid.len() as u32,
+            invalid: (passages.len() - valid.len()) as u32,
+            lag: lag(&valid)?,
+        })))
+    }
+}
+
+fn goals(found: &Rates) -> Vec<GoalRecord> {
+    let Some((goals, output)) = &found.searched else { return Vec::new() };
+    goals.iter().zip(&output.results).map(|(goal, result)| goal_record(goal, result)).collect()
+}
+
+fn goal_record(goal: &SearchGoal, result: &GoalResult) -> GoalRecord {
+    let (lower, upper) = match result {
+        GoalResult::Regular(found) => (Some(found.relevant_lower_bound), Some(found.relevant_upper_bound)),
+        GoalResult::Irregular(found) => (found.effective_lower_bound, found.relevant_upper_bound),
+    };
+    GoalRecord {
+        loss_ratio: goal.loss_ratio.get(),
+        lower_pps: lower.map(|rate| rate.get()),
+        upper_pps: upper.map(|rate| rate.get()),
+        throughput_pps: result.conditional_throughput().map(|throughput| throughput.0.get()),
+        irregular: result.irregularity().map(|reason| reason.to_string()),
+    }
+}
+
+fn received(rate: &MaximumReceiveRate) -> ReceivedRate {
+    ReceivedRate {
+        mean_pps: rate.mean.get(),
+        stdev_pps: rate.stdev.map(|stdev| stdev.get()),
+        bursts: rate.values.len() as u32,
+        lossless: rate.lossless,
+        invalid: rate.invalid,
+    }
+}
+
+fn passage(passage: &Passage) -> PassageRecord {
+    PassageRecord {
+        load_pps: passage.load,
+        duration_ns: u64::try_from(passage.duration.as_nanos()).unwrap_or(u64::MAX),
+        unsent: passage.unsent(),
+        offered: passage.offered,
+        carried: passage.carried,
+        misdirected: passage.misdirected,
+        at_ring: passage.at_ring,
+        in_node: passage.in_node,
+        at_egress: passage.at_egress,
+        unexplained: passage.unexplained(),
+    }
+}
+
+fn lag(valid: &[&Passage]) -> Result<LagRecord, MeasureError> {
+    let unfit = |lowest| MeasureError::Probe(ProbeError::Histogram { lowest });
+    let mut all = Histogram::new_with_bounds(1, MAX_VALUE, SIGNIFICANT_DIGITS).map_err(|_| unfit(MAX_VALUE))?;
+    for passage in valid {
+        all.add(&passage.lag).map_err(|_| unfit(passage.lag.max()))?;
+    }
+    let at = |quantile| all.value_at_quantile(quantile);
+    Ok(LagRecord { p50: at(0.5), p99: at(0.99), p999: at(0.999), max: all.max(), histogram: encode_histogram(&all)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use curve_stats::search::{ConditionalThroughput, IrregularGoalResult, Irregularity, OfferLimit, PacketsPerSecond};
+
+    use super::*;
+
+    #[test]
+    fn an_irregular_result_keeps_what_is_known_and_says_why() {
+        let rate = |value| PacketsPerSecond::new(value).unwrap();
+        let result = GoalResult::Irregular(IrregularGoalResult {
+            reason: Irregularity::NotOverloaded(OfferLimit::Sender),
+            effective_lower_bound: Some(rate(5e5)),
+            relevant_upper_bound: None,
+            conditional_throughput: Some(ConditionalThroughput(rate(4e5))),
+        });
+        let record = goal_record(&SearchGoal::PDR, &result);
+        assert_eq!((record.loss_ratio, record.lower_pps, record.upper_pps), (0.005, Some(5e5), None));
+        assert_eq!(record.throughput_pps, Some(4e5));
+        assert!(record.irregular.unwrap().contains("the sender did not keep its rate"));
+    }
+}

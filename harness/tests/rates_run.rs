@@ -1,0 +1,158 @@
+//! Searched rates from the command to the report, and from records to it. The former needs root.
+#![expect(clippy::unwrap_used, reason = "what a test sets up must work")]
+
+#[expect(dead_code, reason = "these runs time no packet")]
+mod synthetic;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+use lbcurve::report;
+use lbcurve::result::{
+    BackendKind, Flow, GoalRecord, LagRecord, PassageRecord, RateKind, RateMethod, RatePoint, RateRecord, ReceivedRate,
+    Recorded, RunFile, assemble_records, parse_run_file, read_run_file, run_file_text,
+};
+
+fn lbcurve(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_lbcurve")).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn run(out: &Path, method: &str, backends: &str) -> (String, RunFile) {
+    let words = format!(
+        "run --venue host --backends {backends} --services 1 --trials 1 --packets 20 --flows new --positions last --rates {method} --out"
+    );
+    let arguments: Vec<_> = words.split(' ').chain([out.to_str().unwrap()]).collect();
+    let table = lbcurve(&arguments);
+    (table, read_run_file(&out.join("run.json")).unwrap())
+}
+
+#[test]
+fn a_run_takes_the_most_that_arrives_of_every_backend_and_resumes() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("run");
+    let (table, first) = run(&out, "mrr", "iptables-legacy,ebpf-xdp");
+    println!("{table}");
+    assert!(table.contains("Rates that are carried"), "{table}");
+    let found: BTreeSet<_> = first.rates.iter().map(|curve| (curve.key.backend, curve.key.rate)).collect();
+    let backends =
+        [BackendKind::Direct, BackendKind::DirectConntrack, BackendKind::IptablesLegacy, BackendKind::EbpfXdp];
+    assert_eq!(found, backends.map(|backend| (backend, RateKind::Received)).into());
+    for point in first.rates.iter().flat_map(|curve| &curve.points) {
+        assert_eq!((point.services, point.trials), (1, 1));
+        assert!(point.tops.iter().all(|top| top.offered >= top.carried && top.unexplained == 0), "{point:?}");
+    }
+    let page = std::fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(page.contains("<section id=\"rates\">"));
+    let trials = std::fs::read_to_string(out.join("trials.jsonl")).unwrap();
+    run(&out, "mrr", "iptables-legacy,ebpf-xdp");
+    assert_eq!(std::fs::read_to_string(out.join("trials.jsonl")).unwrap(), trials);
+}
+
+#[test]
+fn a_run_searches_the_rates_of_its_goals() {
+    let dir = tempfile::tempdir().unwrap();
+    let (table, found) = run(&dir.path().join("run"), "quick", "direct");
+    println!("{table}");
+    let kinds: BTreeSet<_> = found.rates.iter().map(|curve| curve.key.rate).collect();
+    assert_eq!(kinds, BTreeSet::from([RateKind::NoLoss, RateKind::PartialLoss, RateKind::Received]));
+    for curve in &found.rates {
+        let point = &curve.points[0];
+        // On a busy machine results may be irregular, and then say so.
+        assert!(point.irregular == 0 || !point.reasons.is_empty());
+        assert!(point.lower.zip(point.upper).is_none_or(|(lower, upper)| lower < upper), "{point:?}");
+    }
+}
+
+#[test]
+fn where_rates_mean_nothing_they_are_left_out_with_a_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("run");
+    let words = ["run", "--venue", "sim", "--backends", "nftables", "--services", "1", "--rates", "quick", "--out"];
+    let table = lbcurve(&[&words[..], &[out.to_str().unwrap()]].concat());
+    assert!(table.contains("rates: a model counts steps"), "{table}");
+}
+
+/// A search of `backend` that found `rate` without loss.
+fn search(backend: BackendKind, services: u32, trial: u32, rate: f64) -> RateRecord {
+    let position = backend.worst_position();
+    let goal = |loss_ratio, throughput: f64| GoalRecord {
+        loss_ratio,
+        lower_pps: Some(throughput),
+        upper_pps: Some(throughput * 1.02),
+        throughput_pps: Some(throughput),
+        irregular: None,
+    };
+    let (offered, carried) = (400_000, (rate / 10.0) as u64);
+    RateRecord {
+        cell: synthetic::cell(backend, services, Flow::New, position),
+        trial,
+        method: RateMethod::Quick,
+        sender_pps: 5e6,
+        max_load_pps: 4e6,
+        received: Some(ReceivedRate {
+            mean_pps: 1.1 * rate,
+            stdev_pps: Some(5.0),
+            bursts: 10,
+            lossless: 0,
+            invalid: 0,
+        }),
+        goals: vec![goal(0.0, rate), goal(0.005, 1.05 * rate)],
+        top: Some(PassageRecord {
+            load_pps: 4e6,
+            duration_ns: 100_000_000,
+            unsent: 0,
+            offered,
+            carried,
+            misdirected: 0,
+            at_ring: offered - carried - 7,
+            in_node: 7,
+            at_egress: 0,
+            unexplained: 0,
+        }),
+        valid: 50,
+        invalid: 2,
+        lag: LagRecord { p50: 30, p99: 900, p999: 9_000, max: 50_000, histogram: String::new() },
+    }
+}
+
+fn assembled(rates: &[RateRecord]) -> RunFile {
+    let manifest = synthetic::manifest(&[]);
+    assemble_records(manifest, Recorded { rates, ..Recorded::default() }, &[]).unwrap()
+}
+
+#[test]
+fn rates_become_curves_that_every_reader_shows() {
+    let mut rates: Vec<_> = (0..3).map(|trial| search(BackendKind::IptablesLegacy, 1, trial, 300_000.0)).collect();
+    rates.extend((0..3).map(|trial| search(BackendKind::IptablesLegacy, 100, trial, 200_000.0)));
+    rates[4].goals[0] =
+        GoalRecord { upper_pps: None, irregular: Some("never overloaded".into()), ..rates[4].goals[0].clone() };
+    let run = assembled(&rates);
+    assert_eq!(run.rates.len(), 3);
+    let points = &run.rates[0].points;
+    assert_eq!((points.len(), points[0].value, points[0].lower), (2, Some(300_000.0), Some(300_000.0)));
+    let [warning] = &run.warnings[..] else { panic!("{:?}", run.warnings) };
+    assert!(warning.to_string().contains("1 of 3 searches: never overloaded"), "{warning}");
+    let back = parse_run_file(run_file_text(&run).unwrap().as_bytes()).unwrap();
+    assert_eq!(back.rates, run.rates);
+    for text in [report::table(&run), report::markdown(&run), report::html(&run).unwrap()] {
+        assert!(text.contains("no loss (NDR)") && text.contains("never overloaded"), "{text}");
+    }
+}
+
+#[test]
+fn rates_that_do_not_add_up_are_refused() {
+    let run = assembled(&[search(BackendKind::IptablesLegacy, 1, 0, 3e5)]);
+    let refused = |edit: fn(&mut RatePoint), what: &str| {
+        let mut run = run.clone();
+        edit(&mut run.rates[0].points[0]);
+        let error = parse_run_file(run_file_text(&run).unwrap().as_bytes()).unwrap_err();
+        let line = lbcurve::chain::one_line(&error);
+        assert!(line.contains(what), "{line}");
+    };
+    refused(|point| point.value = Some(1.0), "not the median");
+    refused(|point| point.irregular = 2, "more results than searches");
+    refused(|point| point.services = 0, "does not ascend");
+}
