@@ -22,6 +22,7 @@ pub(crate) fn test() -> anyhow::Result<()> {
     // A workspace of its own, which the line above does not reach.
     steps::run(&mut steps::cargo([
         "check",
+        "--locked",
         "--manifest-path",
         "fuzz/Cargo.toml",
         "--target-dir",
