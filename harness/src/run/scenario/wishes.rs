@@ -47,7 +47,7 @@ pub struct Wishes {
     pub allow_slow: Option<bool>,
     /// Whether the vm counts instructions instead of time.
     pub deterministic: Option<bool>,
-    /// Kernels for the vm, instead of the distribution's package: packages, suites or files, as [`KernelSource`] reads them.
+    /// Kernels for the vm, instead of the distribution's package: packages, suites or files, as [`KernelSource`](crate::venue::vm::KernelSource) reads them.
     pub kernel: Option<Vec<String>>,
     /// Modules directories of those that are files, in the same order.
     pub modules: Option<Vec<PathBuf>>,
