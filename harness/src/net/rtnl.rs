@@ -3,17 +3,21 @@
 use std::io;
 use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, AsRawFd};
+use std::time::Duration;
 
 use ipnet::Ipv4Net;
 use netlink_packet_core::{
     NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
 };
 use netlink_packet_route::address::{AddressAttribute, AddressMessage, AddressScope};
-use netlink_packet_route::link::{InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
+use netlink_packet_route::link::{
+    InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, State,
+};
 use netlink_packet_route::neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState};
 use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteProtocol, RouteScope, RouteType};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+use rustix::io::Errno;
 
 use super::{NetError, NetNs};
 
@@ -21,6 +25,9 @@ use super::{NetError, NetNs};
 const RT_TABLE_LOCAL: u8 = 255;
 /// Routing table `main`.
 const RT_TABLE_MAIN: u8 = 254;
+
+/// How often a device is asked whether it is in operation, a millisecond apart.
+const MOST_ASKED: u32 = 10_000;
 
 /// A network device in the namespace that it was looked up in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,6 +112,24 @@ impl Rtnl {
         message.header.flags = LinkFlags::Up;
         message.header.change_mask = LinkFlags::Up;
         self.request(&format!("set link {index} up"), RouteNetlinkMessage::SetLink(message), 0)
+    }
+
+    /// Waits until a device that was set up is in operation (`IF_OPER_UP`).
+    ///
+    /// A veth gets its carrier with its peer, but sends only after a worker has heard of that (net/core/link_watch.c,
+    /// `linkwatch_do_dev`): until then its queue is the one that drops all.
+    ///
+    /// # Errors
+    /// [`NetError::Request`] (`ETIMEDOUT` after ten seconds), [`NetError::Decode`].
+    pub fn wait_until_operational(&mut self, name: &str) -> Result<(), NetError> {
+        let up = LinkAttribute::OperState(State::Up);
+        for _ in 0..MOST_ASKED {
+            if self.ask_for_link(name)?.attributes.contains(&up) {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Err(NetError::Request { request: format!("wait until link {name} is up"), source: Errno::TIMEDOUT.into() })
     }
 
     /// Adds an address with its prefix to a device.

@@ -48,7 +48,7 @@ pub struct Topology {
 }
 
 impl Topology {
-    /// Creates the namespaces, links, routes, neighbours and sysctls.
+    /// Creates the namespaces, links, routes, neighbours and sysctls, and waits until packets pass.
     ///
     /// # Errors
     /// [`NetError`], a permission error without root.
@@ -77,6 +77,13 @@ impl Topology {
         )?;
         except_clients(&backend, addresses.client_range, backend_link.index)?;
         configure_node(&node, addresses, client_addr, &node_client_link, &node_backend_link)?;
+        for (namespace, names) in [
+            (&client, &[CLIENT.name][..]),
+            (&node, &[NODE_CLIENT.name, NODE_BACKEND.name]),
+            (&backend, &[BACKEND.name]),
+        ] {
+            wait_until_operational(namespace, names)?;
+        }
         Ok(Self { client, node, backend, client_link, node_client_link, node_backend_link, backend_link })
     }
 }
@@ -97,6 +104,12 @@ impl Topology {
 /// The address beside the node's on the client link.
 fn neighbour_of(node: Ipv4Addr) -> Ipv4Addr {
     Ipv4Addr::from(u32::from(node) ^ 3)
+}
+
+fn wait_until_operational(namespace: &NetNs, names: &[&str]) -> Result<(), NetError> {
+    let _inside = namespace.enter()?;
+    let mut rtnl = Rtnl::open()?;
+    names.iter().try_for_each(|name| rtnl.wait_until_operational(name))
 }
 
 /// Loopback up, IPv6 and reverse-path filter off, before any device can inherit other defaults.
