@@ -65,7 +65,7 @@ fn agree_curve(curve: &mut Curve) {
     curve.points.dedup_by_key(|point| point.services);
     for point in &mut curve.points {
         agree_point(point);
-        point.endpoints = curve.key.endpoints;
+        point.endpoints = curve.key.axes.endpoints;
     }
     curve.points.retain(|point| point.p50.is_finite());
     if let Some(interval) = &mut curve.fit.slope_ci95 {
@@ -94,7 +94,7 @@ fn distributions(curve: &Curve) -> Vec<Distribution> {
     };
     let quantile = |point: &Point| lbcurve::result::QuantileValue { quantile: 0.5, value: point.p50 as u64 };
     let of = |point: &Point| Distribution {
-        cell: curve.key.cell(point.services),
+        cell: curve.key.axes.cell(point.services),
         kind,
         unit: curve.key.unit,
         packets: point.packets,

@@ -23,7 +23,7 @@ fn assembled(trials: &[TrialRecord]) -> RunFile {
 }
 
 fn find(run: &RunFile, backend: BackendKind, metric: Metric) -> &Curve {
-    let mut curves = run.curves.iter().filter(|c| c.key.backend == backend && c.key.metric == metric);
+    let mut curves = run.curves.iter().filter(|c| c.key.axes.backend == backend && c.key.metric == metric);
     curves.next().expect("the curve is there")
 }
 
@@ -33,8 +33,8 @@ fn classes_and_slopes_are_those_of_the_formulas() {
     let class = |backend, position, layout| {
         let wanted = |c: &&Curve| {
             let key = &c.key;
-            (key.venue, key.metric, key.flow) == (VenueKind::Vm, Metric::Traversal, Flow::New)
-                && (key.backend, key.position, key.layout) == (backend, position, layout)
+            (key.axes.venue, key.metric, key.axes.flow) == (VenueKind::Vm, Metric::Traversal, Flow::New)
+                && (key.axes.backend, key.axes.position, key.axes.layout) == (backend, position, layout)
         };
         let fit = &run.curves.iter().find(wanted).expect("the curve is there").fit;
         (fit.label(), fit.slope_per_service.expect("there is a slope").round())
@@ -58,7 +58,9 @@ fn added_is_paired_by_trial_index_and_signed() {
     let point = &find(&run, BackendKind::Ipvs, Metric::Added).points[0];
     assert_eq!((point.p50, point.trials), (300.0, 2));
     assert_eq!(point.p90, f64::midpoint(3900.0 * 1.04 - 4000.0 * 1.04, 5700.0 * 1.04 - 5000.0 * 1.04));
-    assert!(!run.curves.iter().any(|c| c.key.backend == BackendKind::DirectConntrack && c.key.metric == Metric::Added));
+    assert!(
+        !run.curves.iter().any(|c| c.key.axes.backend == BackendKind::DirectConntrack && c.key.metric == Metric::Added)
+    );
 }
 
 #[test]
@@ -86,7 +88,7 @@ fn the_partner_of_the_same_layout_and_endpoints_is_preferred() {
     random.cell.layout = VipLayout::Random;
     let run = assembled(&[other, traversal(BackendKind::DirectConntrack, 1, 0, 4000), stride, random]);
     let added: Vec<_> = run.curves.iter().filter(|c| c.key.metric == Metric::Added).collect();
-    let of = |layout| added.iter().find(|c| c.key.layout == layout).expect("the curve is there").points[0].p50;
+    let of = |layout| added.iter().find(|c| c.key.axes.layout == layout).expect("the curve is there").points[0].p50;
     assert_eq!((of(VipLayout::Stride256), of(VipLayout::Random)), (500.0, 700.0));
 }
 
@@ -126,7 +128,8 @@ fn added_pairs_within_its_bracket_and_may_be_negative() {
         in_xdp(BackendKind::EbpfXdp, 2000),
     ]);
     let added = |backend, bracket| {
-        let wanted = |key: &CurveKey| (key.backend, key.bracket, key.metric) == (backend, bracket, Metric::Added);
+        let wanted =
+            |key: &CurveKey| (key.axes.backend, key.axes.bracket, key.metric) == (backend, bracket, Metric::Added);
         run.curves.iter().find(|curve| wanted(&curve.key)).map(|curve| curve.points[0].p50)
     };
     assert_eq!(added(BackendKind::EbpfTc, Bracket::Tc), Some(-1000.0));
@@ -135,7 +138,7 @@ fn added_pairs_within_its_bracket_and_may_be_negative() {
     assert_eq!((added(BackendKind::EbpfXdp, Bracket::Tc), run.warnings.len()), (None, 0));
     // Without the yardstick of its own bracket there is none, whatever the other bracket has.
     let alone = assembled(&[traversal(BackendKind::DirectConntrack, 10, 0, 4000), in_xdp(BackendKind::EbpfXdp, 2000)]);
-    assert!(matches!(&alone.warnings[..], [Warning::NoBaseline { curve, .. }] if curve.bracket == Bracket::Xdp));
+    assert!(matches!(&alone.warnings[..], [Warning::NoBaseline { curve, .. }] if curve.axes.bracket == Bracket::Xdp));
 }
 
 #[test]

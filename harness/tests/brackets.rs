@@ -166,7 +166,7 @@ fn backends_are_compared_within_a_bracket_only() {
 #[test]
 fn claims_are_judged_in_the_tc_bracket() {
     let mut alone = RUN.clone();
-    alone.curves.retain(|curve| curve.key.bracket.is_tc());
+    alone.curves.retain(|curve| curve.key.axes.bracket.is_tc());
     let verdicts = |run: &RunFile| lbcurve::claims::json(&lbcurve::claims::judge(run)).unwrap();
     assert_eq!(verdicts(&RUN), verdicts(&alone));
 }

@@ -146,10 +146,10 @@ fn refused(alter: impl Fn(&mut RunFile), wanted: impl Fn(&Reason) -> bool, words
 #[test]
 fn what_cannot_be_compared_is_refused_with_its_reason() {
     let keys = |run: &mut RunFile, alter: fn(&mut lbcurve::result::CurveKey)| {
-        run.curves.iter_mut().filter(|c| c.key.venue == VenueKind::Vm).for_each(|c| alter(&mut c.key));
+        run.curves.iter_mut().filter(|c| c.key.axes.venue == VenueKind::Vm).for_each(|c| alter(&mut c.key));
     };
     refused(
-        |r| keys(r, |k| k.kernel = "6.12.9".into()),
+        |r| keys(r, |k| k.axes.kernel = "6.12.9".into()),
         |r| matches!(r, Reason::Kernel { .. }),
         "6.1.0-50-amd64 against 6.12.9",
     );
@@ -171,7 +171,7 @@ fn what_cannot_be_compared_is_refused_with_its_reason() {
         "2000 packets a trial against 4000",
     );
     refused(
-        |r| r.curves.retain(|c| c.key.venue == VenueKind::Vm),
+        |r| r.curves.retain(|c| c.key.axes.venue == VenueKind::Vm),
         |r| matches!(r, Reason::Missing { .. }),
         "not measured in B",
     );
@@ -200,8 +200,10 @@ fn why_a_run_skipped_a_cell_is_said() {
     let (before, mut after) = (&*RUN, RUN.clone());
     let skipped = after.skipped[0].cell.clone();
     after.skipped[0].cell = Cell { services: 1000, ..skipped };
-    for curve in
-        after.curves.iter_mut().filter(|c| c.key.venue == VenueKind::Host && c.key.backend == BackendKind::Nftables)
+    for curve in after
+        .curves
+        .iter_mut()
+        .filter(|c| c.key.axes.venue == VenueKind::Host && c.key.axes.backend == BackendKind::Nftables)
     {
         curve.points.retain(|point| point.services != 1000);
     }
@@ -275,7 +277,7 @@ fn backends_of_one_run_are_compared() {
     // Only iptables-legacy was measured first and in the middle.
     assert!(comparison.cautions.iter().all(|caution| !matches!(caution, Caution::SeparateRuns { .. })));
     let mut without = run.clone();
-    without.curves.retain(|c| c.key.backend != BackendKind::Ipvs);
+    without.curves.retain(|c| c.key.axes.backend != BackendKind::Ipvs);
     assert!(Side::backend("run", &without, BackendKind::Ipvs).is_err());
 }
 

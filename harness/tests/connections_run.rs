@@ -31,7 +31,7 @@ fn run(out: &Path) -> String {
 fn assert_whole(run: &RunFile) {
     use BackendKind::{Direct, DirectConntrack, EbpfTc, IptablesLegacy, Nftables};
     let loads: Vec<ConnectionLoad> = LOADS.split(',').map(|text| text.parse().unwrap()).collect();
-    let found: BTreeSet<_> = run.connections.iter().map(|curve| (curve.key.backend, curve.key.load)).collect();
+    let found: BTreeSet<_> = run.connections.iter().map(|curve| (curve.key.axes.backend, curve.key.load)).collect();
     let backends = [Direct, DirectConntrack, EbpfTc, IptablesLegacy, Nftables];
     let asked = backends.into_iter().flat_map(|backend| loads.iter().map(move |load| (backend, *load)));
     assert_eq!(found, asked.collect());
@@ -42,7 +42,7 @@ fn assert_whole(run: &RunFile) {
             assert_eq!(point.trials, 1, "{}", curve.key);
             assert!(point.attempted > 0 && point.succeeded == point.attempted, "{} {point:?}", curve.key);
             assert!(point.exchange.is_some() || point.invalid == 1, "{} {point:?}", curve.key);
-            assert_eq!(point.reached.len(), if curve.key.backend.balances() { 2 } else { 1 });
+            assert_eq!(point.reached.len(), if curve.key.axes.backend.balances() { 2 } else { 1 });
         }
     }
 }

@@ -27,7 +27,7 @@ fn small() -> RunFile {
     let kept = |d: &lbcurve::result::Distribution| {
         run.curves
             .iter()
-            .any(|c| c.key.metric != lbcurve::result::Metric::Added && c.key.cell(d.cell.services) == d.cell)
+            .any(|c| c.key.metric != lbcurve::result::Metric::Added && c.key.axes.cell(d.cell.services) == d.cell)
     };
     let distributions = run.distributions.iter().filter(|d| kept(d)).cloned().collect();
     run.distributions = distributions;

@@ -81,9 +81,9 @@ fn a_run_is_published_once_with_its_reading_and_its_row() {
 fn assert_reading(readme: &str, run: &RunFile) {
     let is_read = |curve: &&Curve| {
         let key = &curve.key;
-        let worst = if key.backend == BackendKind::Ipvs { Position::First } else { Position::Last };
-        let balances = !matches!(key.backend, BackendKind::Direct | BackendKind::DirectConntrack);
-        (key.metric, key.flow, key.position) == (Metric::Added, Flow::New, worst) && balances
+        let worst = if key.axes.backend == BackendKind::Ipvs { Position::First } else { Position::Last };
+        let balances = !matches!(key.axes.backend, BackendKind::Direct | BackendKind::DirectConntrack);
+        (key.metric, key.axes.flow, key.axes.position) == (Metric::Added, Flow::New, worst) && balances
     };
     let read: Vec<_> = run.curves.iter().filter(is_read).collect();
     assert!(read.len() >= 4);
@@ -91,7 +91,7 @@ fn assert_reading(readme: &str, run: &RunFile) {
         let last = curve.points.last().unwrap();
         let median = number::value(last.p50, curve.key.unit, Medium::Terminal);
         let slope = number::slope(&curve.fit, Medium::Terminal);
-        let rows = readme.lines().filter(|line| line.starts_with(&format!("| {}", name(&curve.key.backend))));
+        let rows = readme.lines().filter(|line| line.starts_with(&format!("| {}", name(&curve.key.axes.backend))));
         let found = rows.filter(|row| row.contains(&slope)).any(|row| row.contains(&format!("| {median} |")));
         assert!(found, "{}: {slope}, {median} in {readme}", curve.key);
     }
@@ -190,7 +190,7 @@ fn a_backend_without_its_worst_position_is_read_as_the_report_reads_it() {
     let run = assemble(synthetic::manifest(&trials), &trials, &[], &[], &[]).unwrap();
     let is_read = |curve: &&Curve| {
         let key = &curve.key;
-        (key.metric, key.backend, key.flow, key.position)
+        (key.metric, key.axes.backend, key.axes.flow, key.axes.position)
             == (Metric::Added, BackendKind::Ipvs, Flow::New, Position::Last)
     };
     let curve = run.curves.iter().find(is_read).unwrap();

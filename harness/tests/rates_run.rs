@@ -36,7 +36,7 @@ fn a_run_takes_the_most_that_arrives_of_every_backend_and_resumes() {
     let (table, first) = run(&out, "mrr", "iptables-legacy,ebpf-xdp");
     println!("{table}");
     assert!(table.contains("Rates that are carried"), "{table}");
-    let found: BTreeSet<_> = first.rates.iter().map(|curve| (curve.key.backend, curve.key.rate)).collect();
+    let found: BTreeSet<_> = first.rates.iter().map(|curve| (curve.key.axes.backend, curve.key.rate)).collect();
     let backends =
         [BackendKind::Direct, BackendKind::DirectConntrack, BackendKind::IptablesLegacy, BackendKind::EbpfXdp];
     assert_eq!(found, backends.map(|backend| (backend, RateKind::Received)).into());

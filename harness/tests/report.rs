@@ -24,7 +24,7 @@ fn page(run: &RunFile) -> String {
 fn the_terminal_table_is_the_golden_one() {
     let mut run = synthetic::run();
     let wanted = [BackendKind::IptablesLegacy, BackendKind::IptablesNft, BackendKind::Ipvs];
-    run.curves.retain(|c| c.key.flow == Flow::New && wanted.contains(&c.key.backend));
+    run.curves.retain(|c| c.key.axes.flow == Flow::New && wanted.contains(&c.key.axes.backend));
     run.programming.retain(|p| p.backend == BackendKind::IptablesLegacy && p.op == ProgrammingOp::FromNothing);
     insta::assert_snapshot!(table(&run));
 }
@@ -176,7 +176,7 @@ fn text_of_a_run_is_escaped() {
     run.environment.cpu_model = nasty.into();
     run.skipped[0].reason = nasty.into();
     for curve in &mut run.curves {
-        curve.key.kernel = nasty.into();
+        curve.key.axes.kernel = nasty.into();
         curve.points.iter_mut().for_each(|point| point.suspect = Some(nasty.into()));
     }
     assert!(!page(&run).contains("<script"));

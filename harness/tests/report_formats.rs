@@ -41,7 +41,7 @@ fn csv_holds_every_point_exactly() {
         assert_eq!(row["p50_level"].is_empty(), point.spread.level().is_none());
         assert_eq!(
             (row["services"].clone(), row["kernel"].clone()),
-            (point.services.to_string(), curve.key.kernel.clone())
+            (point.services.to_string(), curve.key.axes.kernel.clone())
         );
         assert_eq!(row["suspect"], point.suspect.clone().unwrap_or_default());
     }
@@ -74,9 +74,10 @@ fn valid_bmf(run: &RunFile) -> serde_json::Value {
 fn bmf_names_every_cell_with_its_median_and_interval() {
     let run = synthetic::run();
     let value = valid_bmf(&run);
-    let curve = run.curves.iter().find(|c| c.key.metric == Metric::Added && c.key.kernel == synthetic::HOST_KERNEL);
+    let curve =
+        run.curves.iter().find(|c| c.key.metric == Metric::Added && c.key.axes.kernel == synthetic::HOST_KERNEL);
     let (curve, point) = curve.and_then(|curve| Some((curve, curve.points.last()?))).expect("the host has added");
-    assert_eq!(curve.key.backend, lbcurve::result::BackendKind::Direct);
+    assert_eq!(curve.key.axes.backend, lbcurve::result::BackendKind::Direct);
     let benchmark =
         format!("host/{}/direct/sequential/udp/N={}/M=2/new/missing", synthetic::HOST_KERNEL, point.services);
     let added = &value[&benchmark]["added-ns"];

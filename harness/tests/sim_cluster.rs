@@ -41,7 +41,7 @@ fn one_command_gives_the_expected_cost_in_every_mode() {
     let args = ["--scale", "1,10", "--packets", "5000", "--flows", "new", "--backends", BACKENDS];
     let (run, said) = run(&out, &fixture("ticket-shop.yaml"), &args);
     assert_eq!(run.plan.services, [7, 70]);
-    assert!(run.curves.iter().all(|curve| curve.key.layout == VipLayout::Imported));
+    assert!(run.curves.iter().all(|curve| curve.key.axes.layout == VipLayout::Imported));
     assert!(run.curves.iter().all(|curve| curve.integrity == Integrity::default()), "no packet asks in vain");
     // Two models, two N, six backends.
     assert_eq!(run.expected.len(), 24);

@@ -32,8 +32,8 @@ fn run(out: &Path, args: &[&str]) -> RunFile {
 fn added<'a>(run: &'a RunFile, kernel: &str, backend: BackendKind, layout: VipLayout, position: Position) -> &'a Curve {
     let wanted = |curve: &&Curve| {
         let key = &curve.key;
-        (key.metric, key.flow, key.kernel.as_str()) == (Metric::Added, Flow::New, kernel)
-            && (key.backend, key.layout, key.position) == (backend, layout, position)
+        (key.metric, key.axes.flow, key.axes.kernel.as_str()) == (Metric::Added, Flow::New, kernel)
+            && (key.axes.backend, key.axes.layout, key.axes.position) == (backend, layout, position)
     };
     run.curves.iter().find(wanted).unwrap()
 }
@@ -230,6 +230,6 @@ fn auto_falls_back_to_the_models_and_says_so_in_one_line() {
         "{said}"
     );
     let run = read_run_file(&out.join("run.json")).unwrap();
-    assert!(run.curves.iter().all(|curve| curve.key.venue == VenueKind::Sim));
+    assert!(run.curves.iter().all(|curve| curve.key.axes.venue == VenueKind::Sim));
     assert!(run.skipped.iter().any(|skipped| skipped.cell.venue == VenueKind::Vm), "what is missing says why");
 }

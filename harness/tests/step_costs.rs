@@ -154,7 +154,7 @@ fn what_has_no_cost_is_named() {
 #[test]
 fn a_run_without_counted_instructions_has_no_section() {
     let mut host = synthetic::run();
-    host.curves.retain(|curve| curve.key.venue == VenueKind::Host);
+    host.curves.retain(|curve| curve.key.axes.venue == VenueKind::Host);
     assert!(!html(&host).expect("rendered").contains(HEADING) && !markdown(&host).contains(HEADING));
     assert!(model(&host).starts_with("The run has no cell"));
 }

@@ -86,7 +86,7 @@ fn every_packet_of_the_xdp_bracket_is_timed_and_counts_repeat() {
 /// Median at one N of a backend in its own bracket.
 fn p50(run: &RunFile, backend: BackendKind, metric: Metric, services: u32) -> f64 {
     let wanted = |key: &lbcurve::result::CurveKey| {
-        (key.backend, key.bracket, key.metric) == (backend, backend.bracket(), metric)
+        (key.axes.backend, key.axes.bracket, key.metric) == (backend, backend.bracket(), metric)
     };
     let curve = run.curves.iter().find(|curve| wanted(&curve.key)).unwrap();
     curve.points.iter().find(|point| point.services == services).unwrap().p50

@@ -40,7 +40,7 @@ fn wait_for_lines(child: &mut Child, out: &Path, lines: usize) {
 fn p50s(run: &RunFile, backend: BackendKind, flow: Flow, position: Position) -> Vec<f64> {
     let curve = run.curves.iter().find(|curve| {
         let key = &curve.key;
-        (key.backend, key.flow, key.position, key.metric) == (backend, flow, position, Metric::Traversal)
+        (key.axes.backend, key.axes.flow, key.axes.position, key.metric) == (backend, flow, position, Metric::Traversal)
     });
     curve.unwrap().points.iter().map(|point| point.p50).collect()
 }

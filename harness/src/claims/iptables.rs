@@ -13,8 +13,8 @@ use crate::result::{Curve, Metric, Position, RunFile, name, noise_floor};
 
 pub(super) fn judge(run: &RunFile, claim: &'static Claim, scope: &Scope) -> Option<Judgement> {
     let mut curves = lookups(run, scope, Metric::Added);
-    curves.retain(|curve| IPTABLES.contains(&curve.key.backend));
-    let worst: Vec<_> = curves.iter().copied().filter(|curve| curve.key.position == Position::Last).collect();
+    curves.retain(|curve| IPTABLES.contains(&curve.key.axes.backend));
+    let worst: Vec<_> = curves.iter().copied().filter(|curve| curve.key.axes.position == Position::Last).collect();
     if curves.is_empty() {
         return None;
     }
@@ -33,7 +33,7 @@ pub(super) fn judge(run: &RunFile, claim: &'static Claim, scope: &Scope) -> Opti
 
 /// Whether the cost at the worst position is linear in Services.
 fn services(curve: &Curve) -> Leg {
-    let (backend, label) = (name(&curve.key.backend), curve.fit.label());
+    let (backend, label) = (name(&curve.key.axes.backend), curve.fit.label());
     let (verdict, how) = match Growth::of(&curve.fit) {
         Growth::Linear => (Verdict::Holds, format!("{label} in Services")),
         Growth::Knee(knee) => {
@@ -51,7 +51,7 @@ fn services(curve: &Curve) -> Leg {
             (Verdict::cannot_tell(&format!("{backend} is {why}")), format!("undetermined: {why}"))
         }
     };
-    let (layout, pods) = (name(&curve.key.layout), curve.key.endpoints);
+    let (layout, pods) = (name(&curve.key.axes.layout), curve.key.axes.endpoints);
     Leg { verdict, reason: format!("{backend} ({layout} VIPs, M = {pods}): {how}") }
 }
 
@@ -60,7 +60,7 @@ fn pods(run: &RunFile, worst: &[&Curve], scope: &Scope) -> (Vec<Leg>, Vec<Figure
     let mut groups = BTreeMap::<_, Vec<&Curve>>::new();
     for curve in worst {
         let key = &curve.key;
-        groups.entry((key.backend, key.layout, key.protocol)).or_default().push(curve);
+        groups.entry((key.axes.backend, key.axes.layout, key.axes.protocol)).or_default().push(curve);
     }
     let judged: Vec<_> = groups.values().filter_map(|curves| over_pods(run, curves, scope)).collect();
     if judged.is_empty() {
@@ -80,12 +80,12 @@ fn over_pods(run: &RunFile, curves: &[&Curve], scope: &Scope) -> Option<(Leg, Fi
     }
     let mut trials = Vec::new();
     for curve in curves {
-        let pods = curve.key.endpoints;
+        let pods = curve.key.axes.endpoints;
         let here = observations(run, curve).ok()?.into_iter().filter(|trial| trial.services == services);
         trials.extend(here.map(|trial| Observation { services: pods, ..trial }));
     }
     let fit = fit(&trials, noise_floor(scope.unit)).ok()?;
-    let backend = name(&first.key.backend);
+    let backend = name(&first.key.axes.backend);
     let figure = Figure {
         what: format!("slope of {backend} over M at N = {}", sizes(services)),
         value: fit.slope_per_service,
@@ -132,5 +132,5 @@ fn figure_of(value: f64) -> String {
 }
 
 fn listed(curves: &[&Curve]) -> String {
-    curves.iter().map(|curve| curve.key.endpoints.to_string()).collect::<Vec<_>>().join(", ")
+    curves.iter().map(|curve| curve.key.axes.endpoints.to_string()).collect::<Vec<_>>().join(", ")
 }

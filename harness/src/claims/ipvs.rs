@@ -10,14 +10,14 @@ use crate::workload::VipLayout;
 
 pub(super) fn judge(run: &RunFile, claim: &'static Claim, scope: &Scope) -> Option<Judgement> {
     let mut curves = lookups(run, scope, Metric::Added);
-    curves.retain(|curve| curve.key.backend == BackendKind::Ipvs);
+    curves.retain(|curve| curve.key.axes.backend == BackendKind::Ipvs);
     if curves.is_empty() {
         return None;
     }
-    let worst: Vec<_> = curves.iter().copied().filter(|curve| curve.key.position == Position::First).collect();
+    let worst: Vec<_> = curves.iter().copied().filter(|curve| curve.key.axes.position == Position::First).collect();
     let mut legs: Vec<_> = worst.iter().map(|curve| layout(curve)).collect();
     for needed in [VipLayout::Sequential, VipLayout::Stride256] {
-        if !worst.iter().any(|curve| curve.key.layout == needed) {
+        if !worst.iter().any(|curve| curve.key.axes.layout == needed) {
             let layout = name(&needed);
             let reason =
                 format!("{layout} VIPs at the worst position were not measured: --layout {layout} --positions first");
@@ -48,9 +48,9 @@ fn layout(curve: &Curve) -> Leg {
             grows(format!("{label} in Services"))
         }
         Growth::Undecided(why) => {
-            let verdict = Verdict::cannot_tell(&format!("{} VIPs, {why}", name(&curve.key.layout)));
+            let verdict = Verdict::cannot_tell(&format!("{} VIPs, {why}", name(&curve.key.axes.layout)));
             (verdict, format!("undetermined: {why}"))
         }
     };
-    Leg { verdict, reason: format!("{} VIPs, first: {how}", name(&curve.key.layout)) }
+    Leg { verdict, reason: format!("{} VIPs, first: {how}", name(&curve.key.axes.layout)) }
 }

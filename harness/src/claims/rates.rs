@@ -33,11 +33,11 @@ impl<'a> Source<'a> {
     fn searched(run: &'a RunFile, scope: &Scope, kind: RateKind, flow: Flow) -> Self {
         let wanted = |curve: &&RateCurve| {
             let key = &curve.key;
-            (key.venue, &key.kernel, key.rate, key.flow) == (scope.venue, &scope.kernel, kind, flow)
+            (key.axes.venue, &key.axes.kernel, key.rate, key.axes.flow) == (scope.venue, &scope.kernel, kind, flow)
         };
-        let traffic = |curve: &&RateCurve| (curve.key.layout, curve.key.protocol, curve.key.endpoints);
+        let traffic = |curve: &&RateCurve| (curve.key.axes.layout, curve.key.axes.protocol, curve.key.axes.endpoints);
         let curves = run.rates.iter().filter(wanted).collect();
-        Self::Searched(kind, flow, alike(curves, traffic, |curve| curve.key.backend))
+        Self::Searched(kind, flow, alike(curves, traffic, |curve| curve.key.axes.backend))
     }
 
     fn saturation(run: &'a RunFile, scope: &Scope) -> Self {
@@ -84,7 +84,7 @@ fn alike<'a, T>(
 }
 
 fn searched_rates(curves: &[&RateCurve], backend: BackendKind, position: Position) -> Rates {
-    let wanted = curves.iter().filter(|curve| (curve.key.backend, curve.key.position) == (backend, position));
+    let wanted = curves.iter().filter(|curve| (curve.key.axes.backend, curve.key.axes.position) == (backend, position));
     let regular = wanted.flat_map(|curve| curve.points.iter().filter(|point| point.irregular == 0));
     regular.filter(|point| !point.values.is_empty()).map(|point| (point.services, point.values.clone())).collect()
 }

@@ -41,10 +41,11 @@ struct Found {
 
 fn suits(run: &RunFile, curve: &Curve, added: &[&Curve], whole: &[&Curve], scope: &Scope) -> (Leg, Vec<Figure>) {
     let alike = |other: &&&Curve| traffic(&other.key) == traffic(&curve.key);
-    let plain = whole.iter().filter(alike).find(|c| c.key.backend == BackendKind::DirectConntrack).copied();
+    let plain = whole.iter().filter(alike).find(|c| c.key.axes.backend == BackendKind::DirectConntrack).copied();
     let of_ipvs = |c: &&&Curve| {
         let key = &c.key;
-        (key.backend, key.position, key.layout) == (BackendKind::Ipvs, Position::First, VipLayout::Sequential)
+        (key.axes.backend, key.axes.position, key.axes.layout)
+            == (BackendKind::Ipvs, Position::First, VipLayout::Sequential)
     };
     let ipvs = added.iter().filter(alike).find(of_ipvs).copied();
     let find = |other: &Curve, factor: f64| {
@@ -54,7 +55,7 @@ fn suits(run: &RunFile, curve: &Curve, added: &[&Curve], whole: &[&Curve], scope
         });
         Found { crossing, range: shared(curve, other) }
     };
-    let backend = name(&curve.key.backend);
+    let backend = name(&curve.key.axes.backend);
     let (mut figures, mut against_plain, mut against_ipvs) = (Vec::new(), None, None);
     if let Some(plain) = plain {
         for (factor, share) in [(0.1, "10%"), (1.0, "100%")] {
@@ -87,7 +88,7 @@ fn shared(a: &Curve, b: &Curve) -> [u32; 2] {
 }
 
 fn leg(curve: &Curve, found: Option<Found>, criterion: &str) -> Leg {
-    let backend = name(&curve.key.backend);
+    let backend = name(&curve.key.axes.backend);
     let (verdict, how) = match found {
         None => not_measured("neither IPVS nor direct-conntrack was measured beside it".to_owned()),
         Some(Found { crossing: Err(reason), .. }) => not_measured(reason),

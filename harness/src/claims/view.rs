@@ -14,7 +14,7 @@ pub(super) const IPTABLES: [BackendKind; 2] = [BackendKind::IptablesLegacy, Back
 
 /// Every venue and kernel of the run's curves.
 pub(super) fn scopes(run: &RunFile) -> Vec<Scope> {
-    let scope = |key: &CurveKey| Scope { venue: key.venue, kernel: key.kernel.clone(), unit: key.unit };
+    let scope = |key: &CurveKey| Scope { venue: key.axes.venue, kernel: key.axes.kernel.clone(), unit: key.unit };
     let of_programming =
         run.programming.iter().map(|r| Scope { venue: r.venue, kernel: r.kernel.clone(), unit: r.unit });
     let scopes: BTreeSet<_> = run.curves.iter().map(|curve| scope(&curve.key)).chain(of_programming).collect();
@@ -24,8 +24,10 @@ pub(super) fn scopes(run: &RunFile) -> Vec<Scope> {
 /// Curves of new flows in one place: the lookup happens there, and nowhere else. Of the tc bracket, in which all that the claims speak of
 /// is measured.
 pub(super) fn lookups<'a>(run: &'a RunFile, scope: &Scope, metric: Metric) -> Vec<&'a Curve> {
-    let here = |key: &CurveKey| (key.venue, &key.kernel, key.unit) == (scope.venue, &scope.kernel, scope.unit);
-    let wanted = |key: &CurveKey| here(key) && key.metric == metric && key.flow == Flow::New && key.bracket.is_tc();
+    let here =
+        |key: &CurveKey| (key.axes.venue, &key.axes.kernel, key.unit) == (scope.venue, &scope.kernel, scope.unit);
+    let wanted =
+        |key: &CurveKey| here(key) && key.metric == metric && key.axes.flow == Flow::New && key.axes.bracket.is_tc();
     run.curves.iter().filter(|curve| wanted(&curve.key)).collect()
 }
 
@@ -36,13 +38,13 @@ pub(super) fn find<'a>(
     layout: VipLayout,
     position: Position,
 ) -> Option<&'a Curve> {
-    let wanted = |key: &CurveKey| (key.backend, key.layout, key.position) == (backend, layout, position);
+    let wanted = |key: &CurveKey| (key.axes.backend, key.axes.layout, key.axes.position) == (backend, layout, position);
     curves.iter().copied().find(|curve| wanted(&curve.key))
 }
 
 /// Protocol and M, which curves that are compared must share.
 pub(super) fn traffic(key: &CurveKey) -> (Protocol, u32) {
-    (key.protocol, key.endpoints)
+    (key.axes.protocol, key.axes.endpoints)
 }
 
 /// One observation a trial. What is added is a difference, whose error is that of the traversals it was taken from: they are looked up in
@@ -73,12 +75,12 @@ pub(super) fn cells(curve: &Curve) -> String {
     format!(
         "{}, {}, {}, {}, M = {}, {}, {}, N = {} to {}",
         key.metric,
-        name(&key.backend),
-        name(&key.layout),
-        name(&key.protocol),
-        key.endpoints,
-        name(&key.flow),
-        name(&key.position),
+        name(&key.axes.backend),
+        name(&key.axes.layout),
+        name(&key.axes.protocol),
+        key.axes.endpoints,
+        name(&key.axes.flow),
+        name(&key.axes.position),
         size(first),
         size(last)
     )
@@ -95,7 +97,7 @@ pub(super) fn slope(curve: &Curve) -> Figure {
     let suspect = curve.points.iter().filter(|point| point.suspect.is_some()).count();
     let flag = if suspect > 0 { format!("; {suspect} suspect points") } else { String::new() };
     Figure {
-        what: format!("slope of {} at {}", name(&key.backend), name(&key.position)),
+        what: format!("slope of {} at {}", name(&key.axes.backend), name(&key.axes.position)),
         value: curve.fit.slope_per_service,
         interval: curve.fit.slope_ci95,
         unit: format!("{} per service", key.unit),

@@ -118,14 +118,14 @@ pub(super) fn cautions(a: &Side<'_>, b: &Side<'_>, pairs: &[Pair<'_>]) -> Vec<Ca
             .warnings
             .iter()
             .find_map(|w| if let Warning::TooNoisy { score, .. } = w { Some(*score) } else { None })?;
-        compared().any(|key| key.venue == VenueKind::Host).then_some(Caution::TooNoisy { side: letter, score })
+        compared().any(|key| key.axes.venue == VenueKind::Host).then_some(Caution::TooNoisy { side: letter, score })
     };
     cautions.extend(noisy(Letter::A, a));
     cautions.extend(noisy(Letter::B, b));
     if a.run == b.run {
         return cautions;
     }
-    let timed = |venue| compared().any(|key| key.unit == Unit::Ns && key.venue == venue);
+    let timed = |venue| compared().any(|key| key.unit == Unit::Ns && key.axes.venue == venue);
     let separate = [VenueKind::Host, VenueKind::Vm].into_iter().filter(|venue| timed(*venue));
     cautions.extend(separate.map(|venue| Caution::SeparateRuns { venue }));
     let (one, other) = (&a.run.environment, &b.run.environment);

@@ -147,13 +147,13 @@ pub fn compare(a: &Side<'_>, b: &Side<'_>, floor: f64) -> Comparison {
 
 fn row(pair: &Pair<'_>, judged: Judged, compared: Compared) -> Option<Row> {
     let key = pair.key()?;
-    let kernel = (compared != Compared::Kernels).then(|| key.kernel.clone());
+    let kernel = (compared != Compared::Kernels).then(|| key.axes.kernel.clone());
     let cell = &pair.cell;
     Some(Row {
-        place: Place { venue: key.venue, kernel, unit: key.unit },
+        place: Place { venue: key.axes.venue, kernel, unit: key.unit },
         metric: cell.metric,
         backend: cell.backend,
-        bracket: key.bracket,
+        bracket: key.axes.bracket,
         layout: cell.layout,
         protocol: cell.protocol,
         services: cell.services,

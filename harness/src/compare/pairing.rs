@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::side::{Compared, Entry, Side, preset};
 use super::verdict::{Letter, Reason};
-use crate::result::{BackendKind, Cell, CurveKey, Flow, Metric, Position, Unit};
+use crate::result::{Axes, BackendKind, Cell, CurveKey, Flow, Metric, Position, Unit};
 use crate::workload::{Protocol, VipLayout};
 
 /// What the cells of both sides must share.
@@ -23,7 +23,8 @@ pub(super) struct CellKey {
 
 impl CellKey {
     fn of(entry: &Entry<'_>, compared: Compared) -> Self {
-        let CurveKey { metric, backend, layout, protocol, endpoints, flow, position, .. } = *entry.key;
+        let Axes { backend, layout, protocol, endpoints, flow, position, .. } = entry.key.axes;
+        let metric = entry.key.metric;
         let backend = (compared != Compared::Backends).then_some(backend);
         Self { metric, backend, layout, protocol, endpoints, flow, position, services: entry.point.services }
     }
@@ -87,16 +88,17 @@ pub(super) fn pair<'a>(a: &Side<'a>, b: &Side<'a>) -> Vec<Pair<'a>> {
 
 /// What differs between the places of two cells.
 fn place(a: &Entry<'_>, b: &Entry<'_>, compared: Compared) -> Option<Reason> {
-    if a.key.venue != b.key.venue {
-        return Some(Reason::Venue { a: a.key.venue, b: b.key.venue });
+    if a.key.axes.venue != b.key.axes.venue {
+        return Some(Reason::Venue { a: a.key.axes.venue, b: b.key.axes.venue });
     }
     if a.key.unit != b.key.unit {
         return Some(Reason::Unit { a: a.key.unit, b: b.key.unit });
     }
-    if a.key.kernel != b.key.kernel && compared != Compared::Kernels {
-        return Some(Reason::Kernel { a: a.key.kernel.clone(), b: b.key.kernel.clone() });
+    if a.key.axes.kernel != b.key.axes.kernel && compared != Compared::Kernels {
+        return Some(Reason::Kernel { a: a.key.axes.kernel.clone(), b: b.key.axes.kernel.clone() });
     }
-    (a.key.bracket != b.key.bracket).then_some(Reason::Bracket { a: a.key.bracket, b: b.key.bracket })
+    (a.key.axes.bracket != b.key.axes.bracket)
+        .then_some(Reason::Bracket { a: a.key.axes.bracket, b: b.key.axes.bracket })
 }
 
 /// What else makes two cells of one place tell nothing of each other.
@@ -105,7 +107,7 @@ fn unlike((a, one): (&Side<'_>, &Entry<'_>), (b, other): (&Side<'_>, &Entry<'_>)
         && a.compared != Compared::Kernels
         && build_a != build_b
     {
-        let named = |key: &CurveKey, build: &str| format!("{} {build}", key.kernel);
+        let named = |key: &CurveKey, build: &str| format!("{} {build}", key.axes.kernel);
         return Some(Reason::Kernel { a: named(one.key, build_a), b: named(other.key, build_b) });
     }
     let (model_a, model_b) = (&a.run.environment.cpu_model, &b.run.environment.cpu_model);
@@ -126,7 +128,7 @@ fn unlike((a, one): (&Side<'_>, &Entry<'_>), (b, other): (&Side<'_>, &Entry<'_>)
 }
 
 fn missing(side: &Side<'_>, letter: Letter, other: &Entry<'_>) -> Reason {
-    let CurveKey { venue, backend, bracket, layout, protocol, endpoints, flow, position, .. } = *other.key;
+    let Axes { venue, backend, bracket, layout, protocol, endpoints, flow, position, .. } = other.key.axes;
     let backend = side.backend.unwrap_or(backend);
     let same = |cell: &Cell| {
         (cell.venue, cell.backend, cell.layout, cell.protocol) == (venue, backend, layout, protocol)

@@ -108,7 +108,7 @@ impl<'a> Side<'a> {
     /// # Errors
     /// The run has none such, or several.
     pub fn kernel(name: &str, run: &'a RunFile, asked: &str) -> Result<Self, CompareError> {
-        let mut has: Vec<String> = run.curves.iter().map(|curve| curve.key.kernel.clone()).collect();
+        let mut has: Vec<String> = run.curves.iter().map(|curve| curve.key.axes.kernel.clone()).collect();
         has.sort();
         has.dedup();
         let begins = |release: &&String| {
@@ -129,7 +129,7 @@ impl<'a> Side<'a> {
     /// # Errors
     /// The run has no curve of it.
     pub fn backend(name: &str, run: &'a RunFile, asked: BackendKind) -> Result<Self, CompareError> {
-        let mut has: Vec<BackendKind> = run.curves.iter().map(|curve| curve.key.backend).collect();
+        let mut has: Vec<BackendKind> = run.curves.iter().map(|curve| curve.key.axes.backend).collect();
         has.sort();
         has.dedup();
         let asked_name = result::name(&asked);
@@ -157,8 +157,8 @@ impl<'a> Side<'a> {
         let run: &'a RunFile = self.run;
         let wanted = |key: &CurveKey| {
             key.metric != Metric::Floor
-                && self.kernel.as_ref().is_none_or(|kernel| key.kernel == *kernel)
-                && self.backend.is_none_or(|backend| key.backend == backend)
+                && self.kernel.as_ref().is_none_or(|kernel| key.axes.kernel == *kernel)
+                && self.backend.is_none_or(|backend| key.axes.backend == backend)
         };
         let curves = run.curves.iter().filter(move |curve| wanted(&curve.key));
         curves.flat_map(|curve| curve.points.iter().map(move |point| Entry { key: &curve.key, point }))
@@ -167,7 +167,7 @@ impl<'a> Side<'a> {
     /// What tells two builds of one kernel release apart.
     pub(super) fn build(&self, key: &CurveKey) -> Option<&'a str> {
         let kernels = &self.run.environment.kernels;
-        let found = kernels.iter().find(|kernel| kernel.venue == key.venue && kernel.release == key.kernel);
+        let found = kernels.iter().find(|kernel| kernel.venue == key.axes.venue && kernel.release == key.axes.kernel);
         found.map(|kernel| kernel.version.as_str())
     }
 }

@@ -61,7 +61,7 @@ impl Measured {
         let mut suspects = BTreeMap::new();
         let curves = runs.iter().flat_map(|run| &run.curves).filter(|curve| is_gated(curve));
         for (curve, point) in curves.flat_map(|curve| curve.points.iter().map(move |point| (curve, point))) {
-            let (cell, metric, unit) = (curve.key.cell(point.services), curve.key.metric, curve.key.unit);
+            let (cell, metric, unit) = (curve.key.axes.cell(point.services), curve.key.metric, curve.key.unit);
             if let Some(reason) = &point.suspect {
                 suspects.insert((cell.clone(), metric), reason.clone());
             }
@@ -76,7 +76,7 @@ impl Measured {
 fn is_gated(curve: &Curve) -> bool {
     match curve.key.metric {
         Metric::Traversal => true,
-        Metric::Added => curve.key.backend.balances(),
+        Metric::Added => curve.key.axes.backend.balances(),
         Metric::Floor => false,
     }
 }

@@ -58,12 +58,12 @@ fn headline(run: &RunFile) -> String {
         let curves = curves.iter().filter(|curve| Subject::of(curve) == *subject);
         let mut classes: Vec<(String, Vec<String>)> = Vec::new();
         for curve in curves {
-            let venue = match curve.key.venue {
+            let venue = match curve.key.axes.venue {
                 VenueKind::Host => "host ",
                 VenueKind::Sim => "sim ",
                 VenueKind::Vm => "",
             };
-            let place = format!("{venue}{}", curve.key.kernel);
+            let place = format!("{venue}{}", curve.key.axes.kernel);
             match classes.iter_mut().find(|(found, _)| *found == class(curve)) {
                 Some((_, places)) => places.push(place),
                 None => classes.push((class(curve), vec![place])),

@@ -77,7 +77,7 @@ fn figures(run: &RunFile) -> String {
         text += &row(&[&heading[..], &columns].concat());
         text += &format!("\n|{}", "---|".repeat(heading.len() + columns.len()));
         for curve in curves {
-            let cells = [Subject::of(curve).title(), name(&curve.key.position), class(curve), slope(curve)];
+            let cells = [Subject::of(curve).title(), name(&curve.key.axes.position), class(curve), slope(curve)];
             let medians = sizes.iter().map(|&n| median(curve, n).unwrap_or_default()).collect::<Vec<_>>();
             text += &row(&[&cells[..], &medians].concat());
         }
@@ -88,20 +88,20 @@ fn figures(run: &RunFile) -> String {
 /// Each backend over the kernels of the vm, against the first of them, at the largest N that both have.
 fn kernels(run: &RunFile) -> String {
     let mut subjects: BTreeMap<_, Vec<&Curve>> = BTreeMap::new();
-    for curve in main_curves(run).into_iter().filter(|curve| curve.key.venue == VenueKind::Vm) {
+    for curve in main_curves(run).into_iter().filter(|curve| curve.key.axes.venue == VenueKind::Vm) {
         let key = &curve.key;
-        subjects.entry((Subject::of(curve), key.protocol, key.endpoints, key.unit)).or_default().push(curve);
+        subjects.entry((Subject::of(curve), key.axes.protocol, key.axes.endpoints, key.unit)).or_default().push(curve);
     }
     let mut text = String::new();
     for ((subject, protocol, endpoints, _), mut curves) in subjects {
         let order =
-            |curve: &Curve| run.environment.kernels.iter().position(|kernel| kernel.release == curve.key.kernel);
+            |curve: &Curve| run.environment.kernels.iter().position(|kernel| kernel.release == curve.key.axes.kernel);
         curves.sort_by_key(|curve| order(curve));
         let Some((first, others)) = curves.split_first() else { continue };
         for other in others {
             let Some((n, ratio)) = against(first, other) else { continue };
             let what = format!("{}, {}, M = {endpoints}", subject.title(), name(&protocol).to_uppercase());
-            let cells = [what, first.key.kernel.clone(), other.key.kernel.clone(), services(n), ratio];
+            let cells = [what, first.key.axes.kernel.clone(), other.key.axes.kernel.clone(), services(n), ratio];
             let classes = [slope(first), slope(other)].map(|slope| format!("{slope} {}", first.key.unit));
             text += &row(&[&cells[..], &classes].concat());
         }

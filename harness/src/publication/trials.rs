@@ -108,7 +108,7 @@ fn points(run: &RunFile, mut found: BTreeMap<Key, Trials>) -> Result<(), TrialsE
     for curve in &run.curves {
         let Some(kind) = kind(curve) else { continue };
         for point in &curve.points {
-            let cell = curve.key.cell(point.services);
+            let cell = curve.key.axes.cell(point.services);
             let trials = found.remove(&(cell.clone(), kind, curve.key.unit)).unwrap_or_default();
             let packets: u64 = trials.values().map(|(_, packets)| packets).sum();
             if trials.len() != point.values.len() {
@@ -161,7 +161,7 @@ fn same_rates(run: &RunFile, searches: &[RateRecord]) -> Result<(), TrialsError>
     }
     let differs = |curve: &&RateCurve| !run.rates.contains(curve);
     let first = found.iter().find(differs).or_else(|| run.rates.iter().find(|curve| !found.contains(curve)));
-    let of = first.map_or_else(String::new, |curve| format!(" of {} ({})", curve.key.cell(0), curve.key.rate));
+    let of = first.map_or_else(String::new, |curve| format!(" of {} ({})", curve.key.axes.cell(0), curve.key.rate));
     Err(foreign(format!("run.json has other rates{of} than the file")))
 }
 

@@ -27,8 +27,8 @@ pub(super) struct Subject {
 impl Place<'_> {
     pub(super) fn of(curve: &Curve) -> Place<'_> {
         let key = &curve.key;
-        let (venue, unit, protocol, endpoints) = (key.venue, key.unit, key.protocol, key.endpoints);
-        Place { venue, kernel: &key.kernel, unit, protocol, endpoints }
+        let (venue, unit, protocol, endpoints) = (key.axes.venue, key.unit, key.axes.protocol, key.axes.endpoints);
+        Place { venue, kernel: &key.axes.kernel, unit, protocol, endpoints }
     }
 
     /// E.g. `Kernel 6.1.0-56-amd64 in the vm, TCP, M = 2, in instructions`.
@@ -45,7 +45,7 @@ impl Place<'_> {
 
 impl Subject {
     pub(super) fn of(curve: &Curve) -> Self {
-        Self { backend: curve.key.backend, layout: curve.key.layout }
+        Self { backend: curve.key.axes.backend, layout: curve.key.axes.layout }
     }
 
     /// E.g. `ipvs, stride-256 VIPs`.
@@ -60,7 +60,7 @@ impl Subject {
 pub(super) fn main_curves(run: &RunFile) -> Vec<&Curve> {
     let panels = panels(run, Metric::Added).into_iter().filter(|(panel, _)| panel.flow == Flow::New);
     let mut curves: Vec<_> = panels.flat_map(|(_, curves)| verdict_curves(&curves)).collect();
-    curves.retain(|curve| curve.key.backend.balances());
+    curves.retain(|curve| curve.key.axes.backend.balances());
     curves.sort_by_key(|curve| (Place::of(curve), Subject::of(curve)));
     curves
 }
@@ -91,8 +91,8 @@ pub(super) fn sentence(curve: &Curve) -> String {
     let mut text = format!(
         "**{}**, asked for its {} service{}: **{}** in the number of services",
         Subject::of(curve).title(),
-        name(&curve.key.position),
-        if curve.key.position == curve.key.backend.worst_position() {
+        name(&curve.key.axes.position),
+        if curve.key.axes.position == curve.key.axes.backend.worst_position() {
             ""
         } else {
             ", the one that took longest of those measured"

@@ -34,7 +34,7 @@ pub fn bmf(run: &RunFile) -> String {
             let measure = format!("{}-{}", curve.key.metric, curve.key.unit);
             put(
                 &mut benchmarks,
-                benchmark(&curve.key.cell(point.services)),
+                benchmark(&curve.key.axes.cell(point.services)),
                 measure,
                 point.p50,
                 Some([point.spread.low(), point.spread.high()]),

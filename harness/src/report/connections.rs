@@ -37,14 +37,14 @@ pub(super) fn row(key: &ConnectionKey, point: &ConnectionPoint, medium: Medium) 
     let time = |times: Option<&Percentiles>, of: fn(&Percentiles) -> &Estimate| duration(times.map(of), medium);
     let valid = u64::from(point.trials - point.invalid);
     vec![
-        name(&key.venue),
-        key.kernel.clone(),
+        name(&key.axes.venue),
+        key.axes.kernel.clone(),
         load(key),
-        name(&key.backend),
-        name(&key.layout),
-        name(&key.protocol),
-        name(&key.position),
-        count(u64::from(key.endpoints)),
+        name(&key.axes.backend),
+        name(&key.axes.layout),
+        name(&key.axes.protocol),
+        name(&key.axes.position),
+        count(u64::from(key.axes.endpoints)),
         count(u64::from(point.services)),
         if point.invalid == 0 { count(valid) } else { format!("{} of {}", count(valid), count(point.trials.into())) },
         rate(point.per_second.as_ref(), medium),

@@ -61,14 +61,14 @@ fn row<'a>(curve: &'a Curve, point: &'a Point) -> Row<'a> {
     let key = &curve.key;
     let finite = |value: f64| value.is_finite().then_some(value);
     Row {
-        venue: name(&key.venue),
-        kernel: &key.kernel,
-        backend: name(&key.backend),
-        bracket: name(&key.bracket),
-        layout: name(&key.layout),
-        protocol: name(&key.protocol),
-        flow: name(&key.flow),
-        position: name(&key.position),
+        venue: name(&key.axes.venue),
+        kernel: &key.axes.kernel,
+        backend: name(&key.axes.backend),
+        bracket: name(&key.axes.bracket),
+        layout: name(&key.axes.layout),
+        protocol: name(&key.axes.protocol),
+        flow: name(&key.axes.flow),
+        position: name(&key.axes.position),
         metric: key.metric.to_string(),
         unit: key.unit.to_string(),
         services: point.services,

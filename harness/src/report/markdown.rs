@@ -22,7 +22,7 @@ pub fn markdown(run: &RunFile) -> String {
     let main = main_panels(&by_panel.keys().copied().collect::<Vec<_>>());
     for panel in &main {
         let curves = by_panel.get(panel).map(|curves| verdict_curves(curves)).unwrap_or_default();
-        let curves: Vec<_> = curves.into_iter().filter(|curve| curve.key.backend.balances()).collect();
+        let curves: Vec<_> = curves.into_iter().filter(|curve| curve.key.axes.backend.balances()).collect();
         if !curves.is_empty() {
             table(&mut text, panel, &curves);
         }
@@ -54,10 +54,13 @@ fn table(text: &mut String, panel: &Panel<'_>, curves: &[&Curve]) {
     let _ = writeln!(text, "|---|---|---|--:|{}", "--:|".repeat(sizes.len()));
     for curve in curves {
         let key = &curve.key;
-        let layout =
-            if key.layout == VipLayout::Sequential { String::new() } else { format!(", {} VIPs", name(&key.layout)) };
+        let layout = if key.axes.layout == VipLayout::Sequential {
+            String::new()
+        } else {
+            format!(", {} VIPs", name(&key.axes.layout))
+        };
         let values: String = sizes.iter().map(|size| format!(" {} |", median(curve, *size))).collect();
-        let (backend, position, class) = (name(&key.backend), name(&key.position), fit::label(&curve.fit));
+        let (backend, position, class) = (name(&key.axes.backend), name(&key.axes.position), fit::label(&curve.fit));
         let slope = number::slope(&curve.fit, MEDIUM);
         let _ = writeln!(text, "| {backend}{layout} | {position} | **{class}** | {slope} |{values}");
     }

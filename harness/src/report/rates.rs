@@ -38,16 +38,16 @@ pub(super) fn row(key: &RateKey, point: &RatePoint, medium: Medium) -> Vec<Strin
     let count = |value: u64| number::count(value, medium);
     let pps = |value: Option<f64>| value.map_or_else(none, |value| number::significant(value, 4, medium));
     let mut row = vec![
-        name(&key.venue),
-        key.kernel.clone(),
+        name(&key.axes.venue),
+        key.axes.kernel.clone(),
         subject(key),
-        name(&key.layout),
-        name(&key.protocol),
-        name(&key.flow),
-        name(&key.position),
+        name(&key.axes.layout),
+        name(&key.axes.protocol),
+        name(&key.axes.flow),
+        name(&key.axes.position),
         key.rate.to_string(),
         name(&key.method),
-        count(u64::from(key.endpoints)),
+        count(u64::from(key.axes.endpoints)),
         count(u64::from(point.services)),
         count(u64::from(point.trials)),
         rate(point, medium),
@@ -61,7 +61,7 @@ pub(super) fn row(key: &RateKey, point: &RatePoint, medium: Medium) -> Vec<Strin
 
 /// The backend, with its bracket where that is not its own.
 pub(super) fn subject(key: &RateKey) -> String {
-    crate::result::subject(key.backend, key.bracket)
+    crate::result::subject(key.axes.backend, key.axes.bracket)
 }
 
 /// What is irregular, one note a point.
@@ -70,7 +70,7 @@ pub(super) fn notes(key: &RateKey, point: &RatePoint, medium: Medium) -> Option<
         "{} ({}, {}) at N = {}",
         subject(key),
         key.rate,
-        name(&key.flow),
+        name(&key.axes.flow),
         number::count(point.services.into(), medium)
     );
     let mut reasons = point.reasons.clone();

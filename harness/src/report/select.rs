@@ -26,12 +26,12 @@ impl<'a> Panel<'a> {
     fn of(curve: &'a Curve) -> Self {
         let key = &curve.key;
         Self {
-            venue: key.venue,
-            kernel: &key.kernel,
+            venue: key.axes.venue,
+            kernel: &key.axes.kernel,
             unit: key.unit,
-            protocol: key.protocol,
-            endpoints: key.endpoints,
-            flow: key.flow,
+            protocol: key.axes.protocol,
+            endpoints: key.axes.endpoints,
+            flow: key.axes.flow,
         }
     }
 
@@ -54,7 +54,7 @@ pub(super) fn main_panels<'a>(panels: &[Panel<'a>]) -> Vec<Panel<'a>> {
 
 /// What is said of a curve of a backend whose own bracket is not the one that a reader takes for granted.
 pub(super) fn bracket_note(key: &CurveKey) -> &'static str {
-    if key.bracket == Bracket::Xdp && key.backend.bracket() == Bracket::Xdp { ", XDP bracket" } else { "" }
+    if key.axes.bracket == Bracket::Xdp && key.axes.backend.bracket() == Bracket::Xdp { ", XDP bracket" } else { "" }
 }
 
 /// `New` or `Established`, to open a title.
@@ -67,12 +67,12 @@ pub(super) fn flow_title(flow: Flow) -> &'static str {
 
 /// The curves of one metric, by panel: of each backend those in its own bracket.
 pub(crate) fn panels(run: &RunFile, metric: Metric) -> BTreeMap<Panel<'_>, Vec<&Curve>> {
-    by_panel(run, |key| key.metric == metric && key.bracket == key.backend.bracket())
+    by_panel(run, |key| key.metric == metric && key.axes.bracket == key.axes.backend.bracket())
 }
 
 /// The curves of one metric in one bracket, by panel.
 pub(super) fn panels_in(run: &RunFile, metric: Metric, bracket: Bracket) -> BTreeMap<Panel<'_>, Vec<&Curve>> {
-    by_panel(run, |key| (key.metric, key.bracket) == (metric, bracket))
+    by_panel(run, |key| (key.metric, key.axes.bracket) == (metric, bracket))
 }
 
 fn by_panel(run: &RunFile, is_wanted: impl Fn(&CurveKey) -> bool) -> BTreeMap<Panel<'_>, Vec<&Curve>> {
@@ -91,14 +91,14 @@ fn largest(curve: &Curve) -> f64 {
 /// Each backend's curve at its worst position in one layout: the known worst, or where that was not measured the position that
 /// came out highest at the largest N.
 fn worst<'a>(curves: &[&'a Curve], layout: VipLayout, backend: BackendKind) -> Option<&'a Curve> {
-    let candidates = || curves.iter().copied().filter(|c| c.key.backend == backend && c.key.layout == layout);
-    let known = candidates().find(|curve| curve.key.position == backend.worst_position());
+    let candidates = || curves.iter().copied().filter(|c| c.key.axes.backend == backend && c.key.axes.layout == layout);
+    let known = candidates().find(|curve| curve.key.axes.position == backend.worst_position());
     known.or_else(|| candidates().max_by(|a, b| largest(a).total_cmp(&largest(b))))
 }
 
 /// One curve a backend and layout, at its worst position: backends in order, sequential VIPs before others.
 pub(crate) fn verdict_curves<'a>(curves: &[&'a Curve]) -> Vec<&'a Curve> {
-    let mut pairs: Vec<_> = curves.iter().map(|curve| (curve.key.backend, curve.key.layout)).collect();
+    let mut pairs: Vec<_> = curves.iter().map(|curve| (curve.key.axes.backend, curve.key.axes.layout)).collect();
     pairs.sort();
     pairs.dedup();
     pairs.into_iter().filter_map(|(backend, layout)| worst(curves, layout, backend)).collect()
@@ -107,7 +107,7 @@ pub(crate) fn verdict_curves<'a>(curves: &[&'a Curve]) -> Vec<&'a Curve> {
 /// One curve a backend: its worst position in the first layout that it has (sequential before others).
 pub(super) fn headline_curves<'a>(curves: &[&'a Curve]) -> Vec<&'a Curve> {
     let mut chosen = verdict_curves(curves);
-    chosen.dedup_by_key(|curve| curve.key.backend);
+    chosen.dedup_by_key(|curve| curve.key.axes.backend);
     chosen
 }
 

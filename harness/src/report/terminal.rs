@@ -80,10 +80,10 @@ fn place(venue: VenueKind, kernel: &str, unit: Unit) -> String {
 fn by_place(run: &RunFile) -> BTreeMap<String, Vec<&Curve>> {
     let mut places = BTreeMap::<_, Vec<_>>::new();
     for curve in &run.curves {
-        places.entry(place(curve.key.venue, &curve.key.kernel, curve.key.unit)).or_default().push(curve);
+        places.entry(place(curve.key.axes.venue, &curve.key.axes.kernel, curve.key.unit)).or_default().push(curve);
     }
     for curves in places.values_mut() {
-        curves.sort_by_key(|curve| (order(curve.key.metric), curve.key.flow, curve.key.clone()));
+        curves.sort_by_key(|curve| (order(curve.key.metric), curve.key.axes.flow, curve.key.clone()));
     }
     places
 }
@@ -110,9 +110,9 @@ pub(super) fn new_table(head: Vec<String>, numeric_from: usize) -> Table {
 fn extra_axes(curves: &[&Curve]) -> [bool; 3] {
     let differ = |key: &dyn Fn(&Curve) -> String| curves.windows(2).any(|pair| key(pair[0]) != key(pair[1]));
     [
-        differ(&|curve| name(&curve.key.layout)),
-        differ(&|curve| name(&curve.key.protocol)),
-        differ(&|curve| curve.key.endpoints.to_string()),
+        differ(&|curve| name(&curve.key.axes.layout)),
+        differ(&|curve| name(&curve.key.axes.protocol)),
+        differ(&|curve| curve.key.axes.endpoints.to_string()),
     ]
 }
 
@@ -128,8 +128,8 @@ fn curve_table(curves: &[&Curve]) -> Table {
     let mut table = new_table(head, axes);
     for curve in curves {
         let key = &curve.key;
-        let mut row = vec![key.metric.to_string(), key.subject(), name(&key.flow), name(&key.position)];
-        row.extend(keep([name(&key.layout), name(&key.protocol), key.endpoints.to_string()]));
+        let mut row = vec![key.metric.to_string(), key.axes.subject(), name(&key.axes.flow), name(&key.axes.position)];
+        row.extend(keep([name(&key.axes.layout), name(&key.axes.protocol), key.axes.endpoints.to_string()]));
         row.extend(sizes.iter().map(|services| median(curve, *services)));
         row.extend([curve.fit.label(), number::slope(&curve.fit, MEDIUM)]);
         table.add_row(row);

@@ -13,10 +13,10 @@ use super::sample::{Sample, point, suspect};
 use super::screen::screened;
 use super::seal::seal;
 use super::{
-    BackendKind, Bracket, Cell, ConnectionCurve, ConnectionKey, ConnectionPoint, ConnectionRecord, Curve, CurveKey,
-    DecisionRecord, DecisionSummary, ExpectedKey, Flow, Integrity, Manifest, MergeError, Metric, NoiseVerdict,
-    PlannedCell, Preflight, ProgrammingRecord, RUN_SCHEMA_VERSION, RateCurve, RatePoint, RateRecord, ReachedError,
-    RunFile, SkippedCell, ThroughputRecord, TrialKind, TrialRecord, Unit, VenueKind, Warning, name,
+    Axes, BackendKind, Bracket, Cell, ConnectionCurve, ConnectionKey, ConnectionPoint, ConnectionRecord, Curve,
+    CurveKey, DecisionRecord, DecisionSummary, ExpectedKey, Flow, Integrity, Manifest, MergeError, Metric,
+    NoiseVerdict, PlannedCell, Preflight, ProgrammingRecord, RUN_SCHEMA_VERSION, RateCurve, RatePoint, RateRecord,
+    ReachedError, RunFile, SkippedCell, ThroughputRecord, TrialKind, TrialRecord, Unit, VenueKind, Warning, name,
 };
 use crate::workload::{Protocol, VipLayout};
 
@@ -202,8 +202,7 @@ fn unmeasured(planned: &[PlannedCell], trials: &[&TrialRecord], skipped: &[Skipp
 }
 
 fn key(trial: &TrialRecord, metric: Metric) -> CurveKey {
-    let Cell { venue, kernel, backend, bracket, layout, protocol, endpoints, flow, position, .. } = trial.cell.clone();
-    CurveKey { venue, kernel, backend, bracket, layout, protocol, endpoints, flow, position, metric, unit: trial.unit }
+    CurveKey { axes: Axes::from(&trial.cell), metric, unit: trial.unit }
 }
 
 fn as_measured(trials: &[&TrialRecord]) -> Samples {
@@ -222,7 +221,7 @@ fn as_measured(trials: &[&TrialRecord]) -> Samples {
 fn suspects((key, by_services): (&CurveKey, &BTreeMap<u32, Vec<Sample>>)) -> Vec<Warning> {
     let trial_kind = if key.metric == Metric::Floor { TrialKind::Floor } else { TrialKind::Traversal };
     let flagged = by_services.iter().filter_map(|(&services, samples)| Some((services, suspect(samples)?)));
-    flagged.map(|(services, reason)| Warning::Suspect { cell: key.cell(services), trial_kind, reason }).collect()
+    flagged.map(|(services, reason)| Warning::Suspect { cell: key.axes.cell(services), trial_kind, reason }).collect()
 }
 
 /// Forwarded packets that missed the service are no throughput.
@@ -244,7 +243,7 @@ fn astray(summary: &DecisionSummary) -> Option<Warning> {
 fn troubled(curve: &ConnectionCurve) -> Vec<Warning> {
     let of_point = |point: &ConnectionPoint| {
         let reason = point.trouble()?;
-        Some(Warning::Connections { cell: curve.key.cell(point.services), load: curve.key.load, reason })
+        Some(Warning::Connections { cell: curve.key.axes.cell(point.services), load: curve.key.load, reason })
     };
     curve.points.iter().filter_map(of_point).collect()
 }
@@ -254,7 +253,7 @@ fn irregular(curve: &RateCurve) -> Vec<Warning> {
     let of_point = |point: &RatePoint| {
         let (irregular, searches) = (point.irregular, point.trials);
         let reason = format!("{irregular} of {searches} searches: {}", point.reasons.join("; "));
-        let (cell, rate) = (curve.key.cell(point.services), curve.key.rate);
+        let (cell, rate) = (curve.key.axes.cell(point.services), curve.key.rate);
         (irregular > 0).then_some(Warning::Rates { cell, rate, reason })
     };
     curve.points.iter().filter_map(of_point).collect()
@@ -324,7 +323,7 @@ fn curve(key: CurveKey, by_services: &BTreeMap<u32, Vec<Sample>>) -> Result<Curv
     for (&services, samples) in by_services {
         samples.iter().for_each(|sample| integrity.add(sample.integrity));
         observations.extend(samples.iter().map(|sample| sample.observation(services)));
-        points.push(point(services, key.endpoints, samples).map_err(failed)?);
+        points.push(point(services, key.axes.endpoints, samples).map_err(failed)?);
     }
     let fit = fit(&observations, noise_floor(key.unit)).map_err(failed)?;
     Ok(Curve { key, points, integrity, fit })

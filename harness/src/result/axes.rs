@@ -1,11 +1,9 @@
-//! The axes of a measurement and the cell they span.
+//! The axes of a measurement: what each can be.
 
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::workload::{Protocol, VipLayout};
 
 /// One datapath under test.
 #[derive(
@@ -190,32 +188,6 @@ pub enum Metric {
     Floor,
 }
 
-/// One combination of the axes: what a trial repeats.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-pub struct Cell {
-    /// Where.
-    pub venue: VenueKind,
-    /// Kernel release, e.g. `6.1.0-50-amd64`.
-    pub kernel: String,
-    /// Datapath.
-    pub backend: BackendKind,
-    /// Between which hooks.
-    #[serde(default, skip_serializing_if = "Bracket::is_tc")]
-    pub bracket: Bracket,
-    /// VIP layout.
-    pub layout: VipLayout,
-    /// Protocol.
-    pub protocol: Protocol,
-    /// N.
-    pub services: u32,
-    /// M.
-    pub endpoints: u32,
-    /// Flow.
-    pub flow: Flow,
-    /// Position.
-    pub position: Position,
-}
-
 /// Kebab-case name of an axis value, as the command line and the files spell it.
 pub fn name<T: clap::ValueEnum>(value: &T) -> String {
     value.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
@@ -238,27 +210,5 @@ impl fmt::Display for Metric {
             Self::Added => "added",
             Self::Floor => "floor",
         })
-    }
-}
-
-/// The bracket behind a backend's name, with a space before it; nothing for `tc`, which a reader takes for granted.
-pub(super) fn bracket_suffix(bracket: Bracket) -> &'static str {
-    match bracket {
-        Bracket::Tc => "",
-        Bracket::Xdp => " xdp-bracket",
-    }
-}
-
-impl fmt::Display for Cell {
-    /// E.g. `vm 6.1.0 ipvs sequential tcp N=100 M=2 new first`, or `vm 6.1.0 direct xdp-bracket sequential ...`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { venue, kernel, backend, bracket, layout, protocol, services, endpoints, flow, position } = self;
-        let bracket = bracket_suffix(*bracket);
-        let (venue, backend, layout) = (name(venue), name(backend), name(layout));
-        let (protocol, flow, position) = (name(protocol), name(flow), name(position));
-        write!(
-            f,
-            "{venue} {kernel} {backend}{bracket} {layout} {protocol} N={services} M={endpoints} {flow} {position}"
-        )
     }
 }

@@ -6,69 +6,25 @@ use curve_stats::{Fit, Spread};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BackendKind, Bracket, Cell, Flow, Metric, Position, Unit, VenueKind, axes::bracket_suffix, name};
-use crate::workload::{Protocol, VipLayout};
+use super::{Axes, Metric, Unit};
 
-/// What tells one curve from another: every axis but N.
+/// What tells one curve from another.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct CurveKey {
-    /// Where.
-    pub venue: VenueKind,
-    /// Kernel release.
-    pub kernel: String,
-    /// Datapath.
-    pub backend: BackendKind,
-    /// Between which hooks.
-    #[serde(default, skip_serializing_if = "Bracket::is_tc")]
-    pub bracket: Bracket,
-    /// VIP layout.
-    pub layout: VipLayout,
-    /// Protocol.
-    pub protocol: Protocol,
-    /// M.
-    pub endpoints: u32,
-    /// Flow.
-    pub flow: Flow,
-    /// Position.
-    pub position: Position,
+    /// Every axis but N.
+    #[serde(flatten)]
+    pub axes: Axes,
     /// What is shown.
     pub metric: Metric,
     /// Unit of every value.
     pub unit: Unit,
 }
 
-impl CurveKey {
-    /// The cell of the curve at one N.
-    #[must_use]
-    pub fn cell(&self, services: u32) -> Cell {
-        let Self { venue, backend, bracket, layout, protocol, endpoints, flow, position, .. } = *self;
-        let kernel = self.kernel.clone();
-        Cell { venue, kernel, backend, bracket, layout, protocol, services, endpoints, flow, position }
-    }
-
-    /// The name of the backend, with the bracket where that is not the backend's own: `direct (xdp bracket)`.
-    #[must_use]
-    pub fn subject(&self) -> String {
-        subject(self.backend, self.bracket)
-    }
-}
-
 impl fmt::Display for CurveKey {
     /// E.g. `added of vm 6.1.0 ipvs sequential tcp M=2 new first`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { venue, kernel, backend, bracket, layout, protocol, endpoints, flow, position, metric, .. } = self;
-        let bracket = bracket_suffix(*bracket);
-        let (venue, backend, layout) = (name(venue), name(backend), name(layout));
-        let (protocol, flow, position) = (name(protocol), name(flow), name(position));
-        write!(f, "{metric} of {venue} {kernel} {backend}{bracket} {layout} {protocol} M={endpoints} {flow} {position}")
+        write!(f, "{} of {}", self.metric, self.axes)
     }
-}
-
-/// See [`CurveKey::subject`].
-#[must_use]
-pub fn subject(backend: BackendKind, bracket: Bracket) -> String {
-    let (is_home, backend) = (bracket == backend.bracket(), name(&backend));
-    if is_home { backend } else { format!("{backend} ({} bracket)", name(&bracket)) }
 }
 
 /// Packets that did not do what their trial expected, summed over a curve's trials (for `added`: its own and those of the

@@ -2,10 +2,13 @@
 
 mod assemble;
 mod axes;
+mod cell;
 mod connections;
+mod contradiction;
 mod curve;
 mod decisions;
 mod distribution;
+mod estimate;
 mod expected;
 mod histogram;
 mod jsonl;
@@ -26,14 +29,17 @@ mod trial;
 mod validate;
 
 pub use assemble::{AssembleError, Recorded, assemble, assemble_records, noise_floor};
-pub use axes::{BackendKind, Bracket, Cell, Flow, Metric, Position, Unit, VenueKind, name};
+pub use axes::{BackendKind, Bracket, Flow, Metric, Position, Unit, VenueKind, name};
+pub use cell::{Axes, Cell, subject};
 pub use connections::{
-    ConnectionCurve, ConnectionKey, ConnectionPoint, ConnectionRecord, ConntrackUse, Estimate, FailureKind, KEPT_RATE,
+    ConnectionCurve, ConnectionKey, ConnectionPoint, ConnectionRecord, ConntrackUse, FailureKind, KEPT_RATE,
     Percentiles, Times, connection_curves,
 };
-pub use curve::{Curve, CurveKey, Integrity, Point, subject};
+pub use contradiction::Contradiction;
+pub use curve::{Curve, CurveKey, Integrity, Point};
 pub use decisions::{DecisionRecord, DecisionSummary, Reached, ReachedError, count, encode_reached, summarise};
 pub use distribution::{Distribution, QuantileValue};
+pub use estimate::Estimate;
 pub use expected::{ExpectedCost, ExpectedKey};
 pub use histogram::{HistogramError, decode_histogram, encode_histogram};
 pub use jsonl::{JsonlError, JsonlWriter, Lines, RecordStream, Records, parse_jsonl, read_jsonl, stream_jsonl};
@@ -49,4 +55,3 @@ pub use rate_curve::{RateCurve, RateKey, RateKind, RatePoint, rate_curves};
 pub use read::{RunFault, RunFileError, parse_run_file, read_run_file, run_file_text, write_run_file};
 pub use run_file::{RUN_SCHEMA_VERSION, RunFile, Warning};
 pub use trial::{ProgrammingOp, ProgrammingRecord, Quantiles, ThroughputRecord, TrialKind, TrialRecord};
-pub use validate::Contradiction;

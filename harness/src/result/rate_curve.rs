@@ -7,8 +7,7 @@ use curve_stats::{Spread, median, spread};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BackendKind, Bracket, Cell, Flow, GoalRecord, PassageRecord, Position, RateMethod, RateRecord, VenueKind};
-use crate::workload::{Protocol, VipLayout};
+use super::{Axes, Cell, GoalRecord, PassageRecord, RateMethod, RateRecord};
 
 /// Which rate a curve shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -42,28 +41,12 @@ pub struct RateCurve {
     pub points: Vec<RatePoint>,
 }
 
-/// What tells one curve of rates from another: every axis but N.
+/// What tells one curve of rates from another. Rates are counted at the same place in every bracket.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct RateKey {
-    /// Where.
-    pub venue: VenueKind,
-    /// Kernel release.
-    pub kernel: String,
-    /// Datapath.
-    pub backend: BackendKind,
-    /// Between which hooks its packets are timed; rates are counted at the same place in all.
-    #[serde(default, skip_serializing_if = "Bracket::is_tc")]
-    pub bracket: Bracket,
-    /// VIP layout.
-    pub layout: VipLayout,
-    /// Protocol.
-    pub protocol: Protocol,
-    /// M.
-    pub endpoints: u32,
-    /// Flow.
-    pub flow: Flow,
-    /// Position.
-    pub position: Position,
+    /// Every axis but N.
+    #[serde(flatten)]
+    pub axes: Axes,
     /// How it was searched for.
     pub method: RateMethod,
     /// Which rate.
@@ -98,16 +81,6 @@ pub struct RatePoint {
     pub reasons: Vec<String>,
     /// The trial at the top of each search, where most was offered.
     pub tops: Vec<PassageRecord>,
-}
-
-impl RateKey {
-    /// The cell of the curve at one N.
-    #[must_use]
-    pub fn cell(&self, services: u32) -> Cell {
-        let Self { venue, backend, bracket, layout, protocol, endpoints, flow, position, .. } = *self;
-        let kernel = self.kernel.clone();
-        Cell { venue, kernel, backend, bracket, layout, protocol, services, endpoints, flow, position }
-    }
 }
 
 impl RatePoint {
@@ -148,9 +121,7 @@ pub fn rate_curves(records: &[RateRecord]) -> Vec<RateCurve> {
 }
 
 fn key(record: &RateRecord, rate: RateKind) -> RateKey {
-    let Cell { venue, backend, bracket, layout, protocol, endpoints, flow, position, .. } = record.cell;
-    let (kernel, method) = (record.cell.kernel.clone(), record.method);
-    RateKey { venue, kernel, backend, bracket, layout, protocol, endpoints, flow, position, method, rate }
+    RateKey { axes: Axes::from(&record.cell), method: record.method, rate }
 }
 
 fn found(record: &RateRecord) -> Vec<(RateKind, Found<'_>)> {
@@ -195,8 +166,9 @@ fn point(services: u32, found: &[Found<'_>]) -> RatePoint {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::super::{LagRecord, ReceivedRate};
+    use super::super::{BackendKind, Bracket, Flow, LagRecord, Position, ReceivedRate, VenueKind};
     use super::*;
+    use crate::workload::{Protocol, VipLayout};
 
     /// A search that found `rate` without loss, a tenth more with some, and twice as much at most.
     pub(crate) fn record(services: u32, trial: u32, rate: f64) -> RateRecord {

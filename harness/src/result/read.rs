@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde_json::error::Category;
 
 use super::seal::{canonical, is_sealed, sealed_text};
-use super::validate::{Contradiction, validate};
-use super::{RUN_SCHEMA_VERSION, RunFile};
+use super::validate::validate;
+use super::{Contradiction, RUN_SCHEMA_VERSION, RunFile};
 use crate::whole::write_whole;
 
 /// Why `run.json` cannot be read or written.

@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Cell, ConnectionCurve, ConnectionLoad, Curve, CurveKey, DecisionSummary, Distribution, Environment, ExpectedCost,
-    Plan, ProgrammingRecord, RateCurve, RateKind, SkippedCell, ThroughputRecord, TrialKind, name,
+    Axes, Cell, ConnectionCurve, ConnectionLoad, Curve, CurveKey, DecisionSummary, Distribution, Environment,
+    ExpectedCost, Plan, ProgrammingRecord, RateCurve, RateKind, SkippedCell, ThroughputRecord, TrialKind, name,
 };
 
 /// Version of the layout of `run.json`; a reader refuses every other.
@@ -143,9 +143,9 @@ impl fmt::Display for Warning {
             Self::Connections { cell, load, reason } => write!(f, "connections: {cell} at {load}: {reason}"),
             Self::Rates { cell, rate, reason } => write!(f, "irregular: {rate} of {cell}: {reason}"),
             Self::NoBaseline { curve, services } => {
-                let (venue, backend, flow, position) =
-                    (name(&curve.venue), name(&curve.backend), name(&curve.flow), name(&curve.position));
-                write!(f, "no added for {venue} {} {backend} {flow} {position} at N = ", curve.kernel)?;
+                let Axes { venue, kernel, backend, flow, position, .. } = &curve.axes;
+                let (venue, backend, flow, position) = (name(venue), name(backend), name(flow), name(position));
+                write!(f, "no added for {venue} {kernel} {backend} {flow} {position} at N = ")?;
                 let listed: Vec<_> = services.iter().map(u32::to_string).collect();
                 write!(f, "{}: direct-conntrack was not measured there", listed.join(", "))
             }

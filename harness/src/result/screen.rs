@@ -41,13 +41,13 @@ fn outlier(key: &CurveKey, point: &Point) -> Option<Warning> {
     let trials: Vec<usize> = outliers(&point.values).ok()?.into_iter().filter(far).collect();
     let furthest_percent = trials.iter().filter_map(percent).max_by_key(|percent| percent.unsigned_abs())?;
     let trials = trials.iter().filter_map(|index| u32::try_from(*index).ok()).collect();
-    Some(Warning::Outlier { cell: key.cell(point.services), trials, of: point.trials, furthest_percent })
+    Some(Warning::Outlier { cell: key.axes.cell(point.services), trials, of: point.trials, furthest_percent })
 }
 
 fn drifts(key: &CurveKey, point: &Point, drift: &Drift, p: f64) -> Option<Warning> {
     let change_percent = percent(drift.change, median(&point.values).ok()?)?;
     let counts = p <= ALPHA && change_percent.unsigned_abs() as f64 >= 100.0 * LEAST_DRIFT;
-    counts.then(|| Warning::Drift { cell: key.cell(point.services), trials: point.trials, change_percent })
+    counts.then(|| Warning::Drift { cell: key.axes.cell(point.services), trials: point.trials, change_percent })
 }
 
 /// A difference in whole per cent of the median; none where that is not positive.

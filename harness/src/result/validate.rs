@@ -4,177 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use curve_stats::{Spread, StatsError, median};
 
-use super::connections::{self, ConnectionCurve, ConnectionFault, ConnectionKey};
+use super::connections::{self, ConnectionCurve, ConnectionFault};
+use super::contradiction::{Contradiction, DecisionFault, DistributionFault, ExpectedFault, PointFault};
 use super::rate_check::check_rates;
-use super::{
-    Cell, Curve, CurveKey, DecisionSummary, Distribution, ExpectedCost, ExpectedKey, Metric, Point, RateFault,
-    RateKind, RunFile, TrialKind, Unit, name,
-};
-
-/// Members of a run file that cannot all be true.
-#[derive(Debug, thiserror::Error)]
-pub enum Contradiction {
-    /// Two curves have the same axes.
-    #[error("two curves are {0}")]
-    CurveTwice(Box<CurveKey>),
-    /// A curve without a point.
-    #[error("no point in the curve {0}")]
-    NoPoints(Box<CurveKey>),
-    /// A point that does not fit its curve or itself.
-    #[error("at N = {services}, {what} in {curve}")]
-    Point {
-        /// The curve.
-        curve: Box<CurveKey>,
-        /// N.
-        services: u32,
-        /// What is wrong.
-        what: PointFault,
-    },
-    /// The interval of a slope is none.
-    #[error("the slope's interval is {interval:?} in {curve}")]
-    Slope {
-        /// The curve.
-        curve: Box<CurveKey>,
-        /// The interval.
-        interval: [f64; 2],
-    },
-    /// A distribution that does not fit itself, the curves or another.
-    #[error("{what} in the distribution of {cell}")]
-    Distribution {
-        /// The cell.
-        cell: Box<Cell>,
-        /// What is wrong.
-        what: DistributionFault,
-    },
-    /// A measured point has no distribution.
-    #[error("no distribution of {0}")]
-    NoDistribution(Box<Cell>),
-    /// Decisions that do not add up, or are there twice.
-    #[error("{what} in the decisions of {cell}")]
-    Decisions {
-        /// The cell.
-        cell: Box<Cell>,
-        /// What is wrong.
-        what: DecisionFault,
-    },
-    /// Connections that do not add up, or are there twice.
-    #[error("at N = {services}, {what} in the connections of {curve}")]
-    Connections {
-        /// The curve.
-        curve: Box<ConnectionKey>,
-        /// N; 0 where it is the curve.
-        services: u32,
-        /// What is wrong.
-        what: ConnectionFault,
-    },
-    /// An expected cost that is not its values', or is there twice.
-    #[error("{what} in the expected cost of {} at N = {} on {}", name(&.key.backend), .key.services, .key.kernel)]
-    Expected {
-        /// Which.
-        key: Box<ExpectedKey>,
-        /// What is wrong.
-        what: ExpectedFault,
-    },
-    /// Searched rates that do not add up, or are there twice.
-    #[error("at N = {services}, {what} in the rates ({rate}) of {cell}")]
-    Rates {
-        /// The cell.
-        cell: Box<Cell>,
-        /// The rate.
-        rate: RateKind,
-        /// N; 0 where it is the curve.
-        services: u32,
-        /// What is wrong.
-        what: RateFault,
-    },
-    /// A rate that none can be.
-    #[error("a rate of {rate} packets a second in trial {trial} of {cell}")]
-    Rate {
-        /// The cell.
-        cell: Box<Cell>,
-        /// The trial.
-        trial: u32,
-        /// The rate.
-        rate: f64,
-    },
-}
-
-/// What is wrong with a point.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum PointFault {
-    /// N does not ascend.
-    #[error("N does not ascend from 1")]
-    Order,
-    /// M is another than the curve's.
-    #[error("M is not the curve's")]
-    Endpoints,
-    /// As many values as trials must there be, and at least one.
-    #[error("there are not as many values as trials")]
-    Values,
-    /// NaN or infinite.
-    #[error("a value is not finite")]
-    NotFinite,
-    /// The median of the values is another.
-    #[error("p50 is not the median of the values")]
-    Median,
-    /// The spread does not hold the median, or has no level.
-    #[error("the spread does not hold p50")]
-    Spread,
-    /// Quantiles descend.
-    #[error("quantiles descend")]
-    Quantiles,
-}
-
-/// What is wrong with a distribution.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum DistributionFault {
-    /// The same cell is there before.
-    #[error("the same cell is there twice")]
-    Twice,
-    /// Quantiles or their values descend, or leave the range of the extremes.
-    #[error("quantiles descend or lie outside minimum and maximum")]
-    Quantiles,
-    /// Mean or deviation is none.
-    #[error("mean or deviation is none")]
-    Moments,
-    /// The curve's point has other packets.
-    #[error("packets differ from those of the curve's point")]
-    Packets,
-    /// There is no such point.
-    #[error("no curve has its point")]
-    NoPoint,
-}
-
-/// What is wrong with a cell's decisions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum DecisionFault {
-    /// The same cell is there before.
-    #[error("the same cell is there twice")]
-    Twice,
-    /// Another number of endpoints than the cell's.
-    #[error("there are not as many endpoints as the cell has")]
-    Endpoints,
-    /// The flows' fates do not add up to the flows.
-    #[error("the flows do not add up")]
-    Sum,
-    /// The test is not that of the counts.
-    #[error("the test is not that of the counts")]
-    Test,
-}
-
-/// What is wrong with an expected cost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ExpectedFault {
-    /// The same is there before, or no cluster was imported.
-    #[error("another, or no cluster, is there")]
-    Twice,
-    /// NaN, infinite, or another than the values'.
-    #[error("the median is not that of the values")]
-    Median,
-    /// The spread does not hold the median, or has no level.
-    #[error("the spread does not hold the median")]
-    Spread,
-}
+use super::{Cell, Curve, DecisionSummary, Distribution, ExpectedCost, Metric, Point, RunFile, TrialKind, Unit};
 
 /// Checks a run against itself.
 ///
@@ -192,7 +25,7 @@ pub(super) fn validate(run: &RunFile) -> Result<(), Contradiction> {
     check_decisions(&run.decisions)?;
     check_connections(&run.connections)?;
     check_rates(&run.rates).map_err(|(key, services, what)| {
-        let (cell, rate) = (Box::new(key.cell(services)), key.rate);
+        let (cell, rate) = (Box::new(key.axes.cell(services)), key.rate);
         Contradiction::Rates { cell, rate, services, what }
     })?;
     check_expected(run)?;
@@ -285,7 +118,7 @@ fn check_curve(curve: &Curve) -> Result<(), Contradiction> {
 }
 
 fn check_point(curve: &Curve, point: &Point) -> Result<(), PointFault> {
-    if point.endpoints != curve.key.endpoints {
+    if point.endpoints != curve.key.axes.endpoints {
         return Err(PointFault::Endpoints);
     }
     if point.values.is_empty() || u32::try_from(point.values.len()) != Ok(point.trials) {
@@ -339,7 +172,7 @@ fn points(run: &RunFile) -> BTreeMap<(Cell, TrialKind, Unit), u64> {
             Metric::Floor => TrialKind::Floor,
             Metric::Added => continue,
         };
-        let at = |point: &Point| ((curve.key.cell(point.services), kind, curve.key.unit), point.packets);
+        let at = |point: &Point| ((curve.key.axes.cell(point.services), kind, curve.key.unit), point.packets);
         points.extend(curve.points.iter().map(at));
     }
     points

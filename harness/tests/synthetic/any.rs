@@ -2,7 +2,7 @@
 
 use curve_stats::{Class, Fit, FitNote, Model, Spread};
 use lbcurve::result::{
-    BackendKind, Bracket, Curve, CurveKey, Distribution, Flow, Integrity, Manifest, Metric, Point, Position,
+    Axes, BackendKind, Bracket, Curve, CurveKey, Distribution, Flow, Integrity, Manifest, Metric, Point, Position,
     ProgrammingRecord, QuantileValue, RunFile, ThroughputRecord, TrialKind, Unit, VenueKind, assemble,
 };
 use lbcurve::workload::{Protocol, VipLayout};
@@ -75,7 +75,8 @@ fn any_key() -> impl Strategy<Value = CurveKey> {
     (backend, bracket, metric, position, layout, unit, ".{0,12}").prop_map(
         |(backend, bracket, metric, position, layout, unit, kernel)| {
             let (venue, protocol, endpoints, flow) = (VenueKind::Vm, Protocol::Udp, 2, Flow::New);
-            CurveKey { venue, kernel, backend, bracket, layout, protocol, endpoints, flow, position, metric, unit }
+            let axes = Axes { venue, kernel, backend, bracket, layout, protocol, endpoints, flow, position };
+            CurveKey { axes, metric, unit }
         },
     )
 }
@@ -110,8 +111,8 @@ fn any_distribution() -> impl Strategy<Value = Distribution> {
     let quantiles = prop::collection::vec((0.0..=1.0_f64, any::<u64>()), 0..6);
     (any_key(), any::<u32>(), any::<[u64; 3]>(), [number_or_odd(), number_or_odd()], quantiles).prop_map(
         |(key, services, [packets, min, max], [mean, stdev], quantiles)| {
-            let mut cell = super::cell(key.backend, services, key.flow, key.position);
-            (cell.kernel, cell.layout) = (key.kernel, key.layout);
+            let mut cell = super::cell(key.axes.backend, services, key.axes.flow, key.axes.position);
+            (cell.kernel, cell.layout) = (key.axes.kernel, key.axes.layout);
             let quantiles = quantiles.into_iter().map(|(quantile, value)| QuantileValue { quantile, value }).collect();
             let (kind, unit) = (TrialKind::Traversal, key.unit);
             Distribution { cell, kind, unit, packets, min, max, mean, stdev, quantiles }

@@ -18,7 +18,10 @@ pub(super) fn figures(run: &RunFile) -> Vec<Figure> {
     let mut panels = BTreeMap::<Panel<'_>, Vec<&ConnectionCurve>>::new();
     for curve in &run.connections {
         let key = &curve.key;
-        panels.entry((key.venue, &*key.kernel, key.protocol, key.endpoints, key.load)).or_default().push(curve);
+        panels
+            .entry((key.axes.venue, &*key.axes.kernel, key.axes.protocol, key.axes.endpoints, key.load))
+            .or_default()
+            .push(curve);
     }
     panels.values().flat_map(|curves| [rates(curves), times(curves)]).flatten().collect()
 }
@@ -43,7 +46,7 @@ fn rates(curves: &[&ConnectionCurve]) -> Option<Figure> {
 fn notes(curves: &[&ConnectionCurve]) -> Vec<String> {
     let of = |curve: &&ConnectionCurve| {
         let of_point =
-            |point: &ConnectionPoint| Some(format!("{}: {}.", curve.key.cell(point.services), point.trouble()?));
+            |point: &ConnectionPoint| Some(format!("{}: {}.", curve.key.axes.cell(point.services), point.trouble()?));
         curve.points.iter().filter_map(of_point).collect::<Vec<_>>()
     };
     curves.iter().flat_map(of).collect()
@@ -55,7 +58,7 @@ fn times(curves: &[&ConnectionCurve]) -> Option<Figure> {
     if matches!(key.load, ConnectionLoad::KeepAlive(_)) {
         return None;
     }
-    let is_tcp = key.protocol == Protocol::Tcp;
+    let is_tcp = key.axes.protocol == Protocol::Tcp;
     let what = if is_tcp { "time to connect, ns (p50)" } else { "request to answer, ns (p50)" };
     let mark = |point: &ConnectionPoint| {
         let times = if is_tcp { point.connect.as_ref() } else { point.exchange.as_ref() }?;
@@ -73,8 +76,8 @@ fn times(curves: &[&ConnectionCurve]) -> Option<Figure> {
 
 fn title(curves: &[&ConnectionCurve]) -> Option<String> {
     let key = &curves.first()?.key;
-    let (venue, protocol) = (name(&key.venue), name(&key.protocol).to_uppercase());
-    let (load, kernel, endpoints) = (load(key), &key.kernel, key.endpoints);
+    let (venue, protocol) = (name(&key.axes.venue), name(&key.axes.protocol).to_uppercase());
+    let (load, kernel, endpoints) = (load(key), &key.axes.kernel, key.axes.endpoints);
     Some(format!("{load}, {venue}, kernel {kernel}, {protocol}, M\u{a0}=\u{a0}{endpoints}"))
 }
 
@@ -87,16 +90,16 @@ fn drawing(
     axis: &str,
     mark: impl Fn(&ConnectionPoint) -> Option<Mark>,
 ) -> Option<Drawing> {
-    let several = |backend| curves.iter().filter(|curve| curve.key.backend == backend).count() > 1;
+    let several = |backend| curves.iter().filter(|curve| curve.key.axes.backend == backend).count() > 1;
     let line = |curve: &&ConnectionCurve| {
         let key = &curve.key;
         Series {
-            label: if several(key.backend) {
-                format!("{} {}", name(&key.backend), name(&key.layout))
+            label: if several(key.axes.backend) {
+                format!("{} {}", name(&key.axes.backend), name(&key.axes.layout))
             } else {
-                name(&key.backend)
+                name(&key.axes.backend)
             },
-            style: style(key.backend),
+            style: style(key.axes.backend),
             marks: curve.points.iter().filter_map(&mark).collect(),
             trace: Vec::new(),
             fitted: Vec::new(),

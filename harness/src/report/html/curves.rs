@@ -29,9 +29,9 @@ fn figures<'a>(panels: BTreeMap<Panel<'a>, Vec<&Curve>>) -> Vec<(Panel<'a>, Figu
 /// One figure a panel and backend that was measured at several positions of one layout.
 pub(super) fn positions(run: &RunFile) -> Vec<Figure> {
     by_backend(run, |_, curves| {
-        let layout = curves.iter().map(|curve| curve.key.layout).min()?;
-        let of_layout = curves.iter().copied().filter(|curve| curve.key.layout == layout);
-        Some(of_layout.map(|curve| (name(&curve.key.position), curve)).collect())
+        let layout = curves.iter().map(|curve| curve.key.axes.layout).min()?;
+        let of_layout = curves.iter().copied().filter(|curve| curve.key.axes.layout == layout);
+        Some(of_layout.map(|curve| (name(&curve.key.axes.position), curve)).collect())
     })
 }
 
@@ -49,8 +49,8 @@ fn by_backend<'a>(
     let mut figures = Vec::new();
     for (panel, curves) in panels(run, Metric::Traversal) {
         let mut backends = BTreeMap::<_, Vec<_>>::new();
-        for curve in curves.into_iter().filter(|curve| curve.key.backend.balances()) {
-            backends.entry(curve.key.backend).or_default().push(curve);
+        for curve in curves.into_iter().filter(|curve| curve.key.axes.backend.balances()) {
+            backends.entry(curve.key.axes.backend).or_default().push(curve);
         }
         for (backend, curves) in backends {
             let chosen = choose(backend, &curves).unwrap_or_default();
@@ -74,9 +74,17 @@ type Comparison = (VenueKind, Unit, Flow, Protocol, u32, BackendKind, VipLayout)
 pub(super) fn kernels(run: &RunFile) -> Vec<Figure> {
     let mut comparisons = BTreeMap::<Comparison, Vec<&Curve>>::new();
     for curves in panels(run, Metric::Added).into_values() {
-        for curve in verdict_curves(&curves).into_iter().filter(|curve| curve.key.backend.balances()) {
+        for curve in verdict_curves(&curves).into_iter().filter(|curve| curve.key.axes.backend.balances()) {
             let key = &curve.key;
-            let comparison = (key.venue, key.unit, key.flow, key.protocol, key.endpoints, key.backend, key.layout);
+            let comparison = (
+                key.axes.venue,
+                key.unit,
+                key.axes.flow,
+                key.axes.protocol,
+                key.axes.endpoints,
+                key.axes.backend,
+                key.axes.layout,
+            );
             comparisons.entry(comparison).or_default().push(curve);
         }
     }
@@ -92,7 +100,7 @@ fn kernel_figure(
     let flow = flow_title(*flow).to_lowercase();
     let title =
         format!("{}: {flow} flows, {venue}, {protocol}, {layout} VIPs, M\u{a0}=\u{a0}{endpoints}", name(backend));
-    let lines = curves.iter().map(|curve| (curve.key.kernel.clone(), *curve)).collect();
+    let lines = curves.iter().map(|curve| (curve.key.axes.kernel.clone(), *curve)).collect();
     over_services(title, &numbered(lines))
 }
 
@@ -107,13 +115,13 @@ pub(super) fn points_table(run: &RunFile, wanted: impl Fn(Metric) -> bool) -> Op
 
 fn point_row(curve: &Curve, point: &Point) -> Vec<Cell> {
     let key = &curve.key;
-    let packets = format!("{}, M\u{a0}=\u{a0}{}", name(&key.protocol), point.endpoints);
-    let service = format!("{}, {}", name(&key.position), name(&key.layout));
+    let packets = format!("{}, M\u{a0}=\u{a0}{}", name(&key.axes.protocol), point.endpoints);
+    let service = format!("{}, {}", name(&key.axes.position), name(&key.axes.layout));
     let mut cells = vec![
-        Cell::text(name(&key.venue)).with_detail(key.kernel.clone()),
+        Cell::text(name(&key.axes.venue)).with_detail(key.axes.kernel.clone()),
         Cell::text(key.metric.to_string()).with_detail(key.unit.to_string()),
-        Cell::text(key.subject()).with_detail(service),
-        Cell::text(name(&key.flow)).with_detail(packets),
+        Cell::text(key.axes.subject()).with_detail(service),
+        Cell::text(name(&key.axes.flow)).with_detail(packets),
         Cell::count(u64::from(point.services)),
     ];
     let quantiles = [point.min, point.p10, point.p50, point.p90, point.p99, point.p999];

@@ -26,11 +26,11 @@ fn of_metric(run: &RunFile, metric: Metric) -> Vec<Figure> {
     let mut by_size = BTreeMap::<Panel<'_>, Lines<'_>>::new();
     for (panel, curves) in panels(run, metric) {
         // Plain routing without conntrack costs less than what is subtracted.
-        let is_drawn = |curve: &&Curve| metric != Metric::Added || curve.key.backend.balances();
+        let is_drawn = |curve: &&Curve| metric != Metric::Added || curve.key.axes.backend.balances();
         for curve in headline_curves(&curves).into_iter().filter(is_drawn) {
             for point in &curve.points {
                 let key = (panel.venue, panel.kernel, panel.unit, panel.protocol, panel.flow, point.services);
-                let line = by_size.entry(key).or_default().entry(curve.key.backend).or_default();
+                let line = by_size.entry(key).or_default().entry(curve.key.axes.backend).or_default();
                 line.insert(panel.endpoints, (curve, point));
             }
         }

@@ -41,7 +41,7 @@ pub(super) fn style(backend: BackendKind) -> usize {
 impl<'a> Line<'a> {
     /// A line that is named after its backend.
     pub(super) fn of_backend(curve: &'a Curve) -> Self {
-        Self { label: name(&curve.key.backend), style: style(curve.key.backend), curve }
+        Self { label: name(&curve.key.axes.backend), style: style(curve.key.axes.backend), curve }
     }
 
     fn series(&self) -> Series {
@@ -68,7 +68,7 @@ pub(super) fn over_services(title: String, lines: &[Line<'_>]) -> Option<Figure>
     let key = &lines.first()?.curve.key;
     let axis = format!("{}, {} (p50)", key.metric, key.unit);
     // Plain routing without conntrack costs less than what is subtracted: its `added` is in the table.
-    let is_drawn = |line: &&Line<'_>| key.metric != Metric::Added || line.curve.key.backend.balances();
+    let is_drawn = |line: &&Line<'_>| key.metric != Metric::Added || line.curve.key.axes.backend.balances();
     let series = lines.iter().filter(is_drawn).map(Line::series).collect();
     let description = format!("{axis} over the number of services: {title}. The table below holds the values.");
     let drawing = render(&Chart { description, across: Across::Services, axis, series });
@@ -77,9 +77,9 @@ pub(super) fn over_services(title: String, lines: &[Line<'_>]) -> Option<Figure>
 
 /// The service that a curve's packets ask for, as a label.
 pub(super) fn position_label(curve: &Curve) -> String {
-    match curve.key.layout {
-        VipLayout::Sequential => name(&curve.key.position),
-        layout => format!("{}, {}", name(&curve.key.position), name(&layout)),
+    match curve.key.axes.layout {
+        VipLayout::Sequential => name(&curve.key.axes.position),
+        layout => format!("{}, {}", name(&curve.key.axes.position), name(&layout)),
     }
 }
 
@@ -105,7 +105,7 @@ pub(super) fn whiskers<'a>(points: impl Iterator<Item = &'a Point>) -> String {
 
 /// The layout of a curve's VIPs and the service that its packets ask for.
 pub(super) fn layout_label(curve: &Curve) -> String {
-    format!("{}, {}", name(&curve.key.layout), name(&curve.key.position))
+    format!("{}, {}", name(&curve.key.axes.layout), name(&curve.key.axes.position))
 }
 
 /// Class and slope, and the median with the 10th and 90th percentile at each N.
@@ -123,9 +123,9 @@ fn table(lines: &[Line<'_>]) -> Option<Table> {
 
 fn row(line: &Line<'_>, sizes: &[u32]) -> Vec<Cell> {
     let (curve, key) = (line.curve, &line.curve.key);
-    let place = format!("{}, {}{}", name(&key.position), name(&key.layout), bracket_note(key));
+    let place = format!("{}, {}{}", name(&key.axes.position), name(&key.axes.layout), bracket_note(key));
     let class = Cell::text(fit::label(&curve.fit)).with_detail(number::slope(&curve.fit, MEDIUM));
-    let mut cells = vec![Cell::text(key.subject()).with_detail(place), class];
+    let mut cells = vec![Cell::text(key.axes.subject()).with_detail(place), class];
     cells.extend(sizes.iter().map(|services| {
         let point = curve.points.iter().find(|point| point.services == *services);
         point.map_or_else(Cell::none, |point| median(curve, point))
@@ -144,7 +144,7 @@ pub(super) fn median(curve: &Curve, point: &Point) -> Cell {
 pub(super) fn notes(curves: &[&Curve]) -> Vec<String> {
     let mut notes = Vec::new();
     for curve in curves {
-        let subject = format!("{} ({})", curve.key.subject(), position_label(curve));
+        let subject = format!("{} ({})", curve.key.axes.subject(), position_label(curve));
         notes.extend(curve.fit.notes.iter().map(|note| format!("{subject}: {note}.")));
         let flagged = curve.points.iter().filter_map(|point| Some((point.services, point.suspect.as_ref()?)));
         notes.extend(

@@ -19,7 +19,15 @@ pub(super) fn figures(run: &RunFile) -> Vec<Figure> {
     let mut panels = BTreeMap::<Panel<'_>, Vec<&RateCurve>>::new();
     for curve in &run.rates {
         let key = &curve.key;
-        let panel = (key.venue, &*key.kernel, key.protocol, key.endpoints, key.flow, key.method, key.rate);
+        let panel = (
+            key.axes.venue,
+            &*key.axes.kernel,
+            key.axes.protocol,
+            key.axes.endpoints,
+            key.axes.flow,
+            key.method,
+            key.rate,
+        );
         panels.entry(panel).or_default().push(curve);
     }
     panels.into_iter().filter_map(|(panel, curves)| figure(panel, &curves)).collect()
@@ -38,14 +46,14 @@ fn figure(
     );
     let axis = format!("{rate}, packets/s");
     let description = format!("{axis} over the number of services: {title}. The table below holds the values.");
-    let several = |backend| curves.iter().filter(|curve| curve.key.backend == backend).count() > 1;
+    let several = |backend| curves.iter().filter(|curve| curve.key.axes.backend == backend).count() > 1;
     let line = |curve: &&RateCurve| Series {
-        label: if several(curve.key.backend) {
-            format!("{} {}", subject(&curve.key), name(&curve.key.layout))
+        label: if several(curve.key.axes.backend) {
+            format!("{} {}", subject(&curve.key), name(&curve.key.axes.layout))
         } else {
             subject(&curve.key)
         },
-        style: style(curve.key.backend),
+        style: style(curve.key.axes.backend),
         marks: curve.points.iter().filter_map(mark).collect(),
         trace: Vec::new(),
         fitted: Vec::new(),

@@ -79,7 +79,7 @@ pub(super) fn verdicts(run: &RunFile) -> Vec<VerdictGroup<'_>> {
         for (panel, curves) in traversal.iter().filter(|(panel, _)| panel.flow == flow) {
             let of_added: BTreeMap<_, _> =
                 added.get(panel).into_iter().flatten().map(|c| (as_traversal(&c.key), *c)).collect();
-            let chosen = verdict_curves(curves).into_iter().filter(|curve| curve.key.backend.balances());
+            let chosen = verdict_curves(curves).into_iter().filter(|curve| curve.key.axes.backend.balances());
             let verdicts: Vec<_> = chosen.map(|curve| verdict(curve, of_added.get(&curve.key).copied())).collect();
             if !verdicts.is_empty() {
                 groups.push(VerdictGroup { panel: *panel, verdicts });
@@ -98,8 +98,11 @@ fn as_traversal(key: &CurveKey) -> CurveKey {
 fn verdict(traversal: &Curve, added: Option<&Curve>) -> Verdict {
     let shown = added.unwrap_or(traversal);
     let key = &shown.key;
-    let layout =
-        if key.layout == VipLayout::Sequential { String::new() } else { format!(", {} VIPs", name(&key.layout)) };
+    let layout = if key.axes.layout == VipLayout::Sequential {
+        String::new()
+    } else {
+        format!(", {} VIPs", name(&key.axes.layout))
+    };
     let mut rest = format!(", {} {} per service", number::slope(&shown.fit, MEDIUM), key.unit);
     if added.is_some() && fit::label(&traversal.fit) != fit::label(&shown.fit) {
         rest.push_str(&format!("; traversal as a whole: {}", fit::label(&traversal.fit)));
@@ -107,10 +110,10 @@ fn verdict(traversal: &Curve, added: Option<&Curve>) -> Verdict {
     let notes: Vec<_> = shown.fit.notes.iter().map(|note| format!(" ({note})")).collect();
     rest.push_str(&notes.concat());
     Verdict {
-        backend: key.backend,
-        is_sequential: key.layout == VipLayout::Sequential,
-        subject: format!("{}{layout}", name(&key.backend)),
-        values: format!("{} {}, service {}{}", key.metric, ends(shown), name(&key.position), bracket_note(key)),
+        backend: key.axes.backend,
+        is_sequential: key.axes.layout == VipLayout::Sequential,
+        subject: format!("{}{layout}", name(&key.axes.backend)),
+        values: format!("{} {}, service {}{}", key.metric, ends(shown), name(&key.axes.position), bracket_note(key)),
         class: fit::label(&shown.fit),
         tone: tone(shown),
         rest,

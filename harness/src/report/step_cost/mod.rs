@@ -10,7 +10,7 @@ use curve_stats::{Prediction, StatsError, predict};
 use datapath_sim::{StepKind, Steps};
 
 use crate::result::{
-    BackendKind, Bracket, Curve, CurveKey, Flow, Metric, Position, RunFile, Unit, VenueKind, name, subject,
+    Axes, BackendKind, Bracket, Curve, CurveKey, Flow, Metric, Position, RunFile, Unit, VenueKind, name, subject,
 };
 use crate::run::plan::Setup;
 use crate::venue::sim::{CountedCell, Model, NotCounted, count_steps};
@@ -148,31 +148,31 @@ pub fn step_costs(run: &RunFile) -> StepCosts {
 /// Whether a curve counts instructions of what a model counts steps of. Maglev's tables are left out: those of 10,000 services would take
 /// a report's memory.
 fn is_counted(run: &RunFile, key: &CurveKey) -> bool {
-    let measured = (key.venue, key.unit, key.metric, key.flow)
+    let measured = (key.axes.venue, key.unit, key.metric, key.axes.flow)
         == (VenueKind::Vm, Unit::Instructions, Metric::Traversal, Flow::New);
-    let ebpf = matches!(key.backend, BackendKind::EbpfTc | BackendKind::EbpfXdp);
-    let one_service = matches!(key.position, Position::First | Position::Middle | Position::Last);
-    let modelled = key.backend.balances() && (!ebpf || run.plan.endpoint_choice.is_default());
-    measured && one_service && modelled && key.endpoints > 0
+    let ebpf = matches!(key.axes.backend, BackendKind::EbpfTc | BackendKind::EbpfXdp);
+    let one_service = matches!(key.axes.position, Position::First | Position::Middle | Position::Last);
+    let modelled = key.axes.backend.balances() && (!ebpf || run.plan.endpoint_choice.is_default());
+    measured && one_service && modelled && key.axes.endpoints > 0
 }
 
 fn subject_of(key: &CurveKey) -> StepSubject {
-    let CurveKey { backend, bracket, protocol, endpoints, .. } = *key;
-    StepSubject { backend, bracket, protocol, endpoints, kernel: key.kernel.clone() }
+    let Axes { backend, bracket, protocol, endpoints, .. } = key.axes;
+    StepSubject { backend, bracket, protocol, endpoints, kernel: key.axes.kernel.clone() }
 }
 
 /// The model that counts a curve's steps: only IPVS needs to know which.
 fn model_of(key: &CurveKey) -> Result<Model, NoStepCost> {
-    match key.backend {
-        _ if key.layout == VipLayout::Imported => Err(NoStepCost::Imported),
-        BackendKind::Ipvs => Model::of_release(&key.kernel).ok_or(NoStepCost::Release),
+    match key.axes.backend {
+        _ if key.axes.layout == VipLayout::Imported => Err(NoStepCost::Imported),
+        BackendKind::Ipvs => Model::of_release(&key.axes.kernel).ok_or(NoStepCost::Release),
         _ => Ok(Model::Fixed),
     }
 }
 
 /// The points of a curve that can be trusted.
 fn cells(model: Model, curve: &Curve) -> impl Iterator<Item = Measured> + '_ {
-    let CurveKey { backend, bracket, layout, protocol, endpoints, position, .. } = curve.key;
+    let Axes { backend, bracket, layout, protocol, endpoints, position, .. } = curve.key.axes;
     curve.points.iter().filter(|point| point.suspect.is_none()).map(move |point| {
         let setup = Setup { backend, bracket, layout, protocol, services: point.services, endpoints };
         Measured { cell: CountedCell { model, setup, position }, instructions: point.p50 }

@@ -3,6 +3,7 @@
 mod check;
 mod curve;
 mod failure;
+mod point;
 
 use std::collections::BTreeMap;
 
@@ -11,8 +12,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(super) use check::{ConnectionFault, check};
-pub use curve::{ConnectionCurve, ConnectionKey, ConnectionPoint, Estimate, Percentiles, connection_curves};
+pub use curve::{ConnectionCurve, ConnectionKey, connection_curves};
 pub use failure::FailureKind;
+pub use point::{ConnectionPoint, Percentiles};
 
 use super::{Cell, ConnectionLoad, HistogramError, encode_histogram};
 
