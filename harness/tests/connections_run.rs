@@ -101,10 +101,12 @@ fn connection(services: u32, trial: u32, per_second: f64, failed: u64) -> Connec
         succeeded: 1_000 - failed,
         failures: (failed > 0).then_some((FailureKind::Refused, failed)).into_iter().collect(),
         per_second,
+        bits_per_second: None,
         started_per_second: None,
         connect: times.clone(),
         exchange: times,
         lag: None,
+        repeated: 0,
         reached: vec![500, 500 - failed],
         conntrack: None,
     }

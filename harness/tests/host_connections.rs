@@ -2,8 +2,6 @@
 //! nothing else touched. No time is asserted.
 #![expect(clippy::unwrap_used, reason = "what a test sets up must work")]
 
-mod conntrack;
-
 use std::collections::BTreeSet;
 use std::net::SocketAddrV4;
 use std::num::NonZeroU32;
@@ -12,7 +10,7 @@ use std::time::Duration;
 
 use lbcurve::backend::{Backend, backend};
 use lbcurve::connections::{Asked, ConnectionOrder, Outcome, Servers, generate, trial, use_of};
-use lbcurve::net::conntrack::flush;
+use lbcurve::net::conntrack::{flush, insert};
 use lbcurve::net::{NetNs, Topology, write_sysctl};
 use lbcurve::result::{BackendKind, ConnectionLoad, FailureKind};
 use lbcurve::workload::{AddressPlan, Protocol, VipLayout, Workload, WorkloadSpec};
@@ -65,6 +63,7 @@ impl Site {
             protocol: self.workload.services[0].protocol,
             asked: vec![self.asked(4)],
             most,
+            first: 0,
             duration: Duration::from_secs(20),
             patience: Duration::from_secs(10),
             seed: 1,
@@ -268,7 +267,8 @@ fn a_full_connection_tracking_table_is_seen_and_the_run_goes_on() {
         let _inside = site.topology.node.enter().unwrap();
         let most = std::fs::read_to_string("/proc/sys/net/netfilter/nf_conntrack_max").unwrap();
         let most: u32 = most.trim().parse().unwrap();
-        conntrack::fill(most + 1_000).unwrap();
+        insert(most).unwrap();
+        assert!(insert(most + 1).is_err(), "there is room for more than there should be");
         most
     };
     let used = use_of(&site.topology.node).unwrap().unwrap();
@@ -284,6 +284,115 @@ fn a_full_connection_tracking_table_is_seen_and_the_run_goes_on() {
         flush().unwrap();
     }
     assert_all_succeeded(&site.trial(&site.order(load("4"), 100)), 100);
+}
+
+#[test]
+fn few_ports_come_again_and_again_and_conntrack_knows_no_more_of_them() {
+    for kind in [BackendKind::Nftables, BackendKind::IptablesLegacy, BackendKind::EbpfTc] {
+        let site = Site::new(kind, 2, Protocol::Tcp);
+        let (outcome, conntrack) = trial(&site.topology, &site.order(load("reuse:8"), 500)).unwrap();
+        assert_nothing_lost(&outcome);
+        assert_eq!((outcome.attempted, outcome.succeeded), (500, 500), "{kind:?}: {:?}", outcome.failures);
+        // Each of the eight ports carried more than sixty connections, and connection tracking has an entry for a port.
+        let entries = conntrack.map_or(0, |conntrack| conntrack.entries);
+        assert!(entries <= 8, "{kind:?}: {entries}");
+        assert!(entries == 8 || kind == BackendKind::EbpfTc, "{kind:?}: {entries}");
+        assert!(outcome.reached.iter().all(|count| *count > 0), "{kind:?}: {:?}", outcome.reached);
+    }
+}
+
+#[test]
+fn a_first_packet_that_is_lost_is_counted_as_a_connect_of_a_second() {
+    let site = Site::new(BackendKind::Nftables, 2, Protocol::Tcp);
+    for words in ["add table ip t", "add chain ip t c { type filter hook prerouting priority -300; }"] {
+        in_namespace(&site.topology.node, "nft", &[words]);
+    }
+    // Of ten packets that open a connection the kernel loses one; a repeated one may be lost again.
+    let rule = "add rule ip t c tcp flags & (syn | ack) == syn numgen inc mod 10 == 0 drop";
+    in_namespace(&site.topology.node, "nft", &[rule]);
+    let servers = site.servers();
+    let outcome = generate(&site.topology.client, &site.order(load("8"), 60)).unwrap();
+    servers.stop().unwrap();
+    assert_all_succeeded(&outcome, 60);
+    // 60 first packets and up to 7 repeated ones: 6 or 7 of them are lost.
+    assert!((6..=7).contains(&outcome.repeated), "{}", outcome.repeated);
+}
+
+#[test]
+fn streams_arrive_whole_at_an_endpoint_each() {
+    for kind in BALANCING {
+        let site = Site::new(kind, 3, Protocol::Tcp);
+        let order = ConnectionOrder { duration: Duration::from_millis(200), ..site.order(load("stream:4"), 4) };
+        let outcome = site.trial(&order);
+        assert_eq!((outcome.attempted, outcome.succeeded), (4, 4), "{kind:?}: {:?}", outcome.failures);
+        assert_eq!(outcome.reached.iter().sum::<u64>(), 4);
+        assert!(outcome.bits_per_second > 0.0 && outcome.exchange.is_empty());
+    }
+}
+
+#[test]
+fn a_stream_whose_server_crashes_is_a_failure_and_its_bytes_do_not_count() {
+    let site = Site::new(BackendKind::Nftables, 2, Protocol::Tcp);
+    let servers = site.servers();
+    let order = ConnectionOrder { duration: Duration::from_secs(1), ..site.order(load("stream:2"), 2) };
+    let crash = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        drop(servers);
+    });
+    let outcome = generate(&site.topology.client, &order).unwrap();
+    crash.join().unwrap();
+    assert_nothing_lost(&outcome);
+    assert_eq!((outcome.failed(), outcome.bits_per_second), (2, 0.0), "{:?}", outcome.failures);
+    assert_eq!(failures(&outcome, FailureKind::Reset), 2, "{:?}", outcome.failures);
+}
+
+#[test]
+fn a_table_that_is_nearly_full_is_so_before_and_empty_after_and_what_does_not_fit_is_seen() {
+    let site = Site::new(BackendKind::Nftables, 2, Protocol::Tcp);
+    let (outcome, conntrack) = trial(&site.topology, &site.order(load("4@90%"), 100)).unwrap();
+    assert_all_succeeded(&outcome, 100);
+    let conntrack = conntrack.unwrap();
+    let share = conntrack.entries as f64 / conntrack.most as f64;
+    // 90% and the connections themselves, those that do not count included.
+    assert!((0.9..0.901).contains(&share) && conntrack.dropped == 0, "{conntrack:?}");
+    assert_eq!(use_of(&site.topology.node).unwrap().unwrap().entries, 0);
+    let patience = Duration::from_millis(100);
+    let order = ConnectionOrder { patience, ..site.order(load("4@100%"), 12) };
+    let (outcome, conntrack) = trial(&site.topology, &order).unwrap();
+    assert_nothing_lost(&outcome);
+    assert_eq!(failures(&outcome, FailureKind::TimedOut), 12, "{:?}", outcome.failures);
+    assert!(conntrack.unwrap().dropped >= 12, "{conntrack:?}");
+    assert_all_succeeded(&site.trial(&site.order(load("4"), 100)), 100);
+}
+
+#[test]
+fn where_nobody_listens_or_a_rule_rejects_every_attempt_is_refused() {
+    let site = Site::new(BackendKind::IptablesLegacy, 2, Protocol::Tcp);
+    for text in ["4", "keep-alive:4", "reuse:8", "400/s", "stream:4"] {
+        let order = ConnectionOrder { duration: Duration::from_millis(50), ..site.order(load(text), 16) };
+        let outcome = generate(&site.topology.client, &order).unwrap();
+        assert_nothing_lost(&outcome);
+        assert!(outcome.attempted >= 4, "{text}: {outcome:?}");
+        assert_eq!(failures(&outcome, FailureKind::Refused), outcome.attempted, "{text}: {:?}", outcome.failures);
+    }
+    for words in ["add table ip t", "add chain ip t c { type filter hook forward priority 0; }"] {
+        in_namespace(&site.topology.node, "nft", &[words]);
+    }
+    in_namespace(&site.topology.node, "nft", &["add rule ip t c tcp flags syn reject with tcp reset"]);
+    let outcome = site.trial(&site.order(load("4"), 16));
+    assert_eq!(failures(&outcome, FailureKind::Refused), 16, "{:?}", outcome.failures);
+}
+
+/// Connection tracking keeps an entry for every address and port that a datagram came from.
+#[test]
+fn no_two_datagrams_sockets_have_one_address_and_port() {
+    let site = Site::new(BackendKind::Nftables, 2, Protocol::Udp);
+    let order = site.order(load("8"), 3_000);
+    assert_all_succeeded(&site.trial(&order), 3_000);
+    let first = use_of(&site.topology.node).unwrap().unwrap();
+    assert_eq!(first.entries, 3_064);
+    assert_all_succeeded(&site.trial(&ConnectionOrder { first: 1 << 17, ..order }), 3_000);
+    assert_eq!(use_of(&site.topology.node).unwrap().unwrap().entries, 2 * 3_064);
 }
 
 #[test]

@@ -101,8 +101,9 @@ pub struct RunArgs {
     /// Also write down which endpoint each of so many flows reaches, a cell [default: none].
     #[arg(long, value_name = "FLOWS")]
     pub decisions: Option<NonZeroU32>,
-    /// Also open real connections: 16 (so many at a time), 2000/s (so many a second, whatever becomes of those before) or
-    /// keep-alive:16 (requests on so many that stay open); several with commas [default: none].
+    /// Also open real connections: 16 (so many at a time), 2000/s (so many a second, whatever becomes of those before),
+    /// keep-alive:16 (requests on so many that stay open), reuse:16 (from so many ports again and again), stream:4 (bulk bytes on
+    /// so many) or 16@90% (so many at a time, connection tracking 90% full); several with commas [default: none].
     #[arg(long, value_name = "LOAD", value_delimiter = ',')]
     pub connections: Option<Vec<ConnectionLoad>>,
     /// Also search, on the host, how many packets a second each backend carries: mrr (the most that arrives, seconds a cell), quick

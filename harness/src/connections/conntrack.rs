@@ -1,7 +1,8 @@
-//! What connection tracking of a namespace says of itself.
+//! What connection tracking of a namespace says of itself, and a table that is full beforehand.
 
 use std::path::Path;
 
+use crate::net::conntrack::{flush, insert};
 use crate::net::{NetError, NetNs};
 use crate::result::ConntrackUse;
 
@@ -26,6 +27,26 @@ pub fn use_of(namespace: &NetNs) -> Result<Option<ConntrackUse>, NetError> {
             insert_failed: insert_failed?,
         })
     }))
+}
+
+/// Fills the table of `namespace` to a share of its size, with entries that do not make room for others. What it held is forgotten.
+///
+/// # Errors
+/// [`NetError`], also where the kernel has no connection tracking or no interface to it.
+pub(super) fn fill(namespace: &NetNs, percent: u8) -> Result<(), NetError> {
+    let _inside = namespace.enter()?;
+    flush()?;
+    let most = sysctl("nf_conntrack_max").unwrap_or(0);
+    insert(u32::try_from(most * u64::from(percent) / 100).unwrap_or(u32::MAX))
+}
+
+/// Forgets everything in the table of `namespace`.
+///
+/// # Errors
+/// [`NetError`].
+pub(super) fn empty(namespace: &NetNs) -> Result<(), NetError> {
+    let _inside = namespace.enter()?;
+    flush()
 }
 
 /// The counters of what happened between two readings.

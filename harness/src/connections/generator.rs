@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::future::Future;
-use std::net::Ipv4Addr;
+use std::net::SocketAddrV4;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -13,9 +13,10 @@ use tokio::time::timeout;
 
 use super::ask::Way;
 use super::pacer::Pacer;
+use super::sources::{Sources, at_a_time};
 use super::tally::{Outcome, Tally};
-use super::wire::Request;
-use super::{Asked, ConnectionOrder, ConnectionsError, MOST_CLIENTS};
+use super::wire::{Request, Then};
+use super::{Asked, ConnectionOrder, ConnectionsError};
 use crate::net::NetNs;
 use crate::result::{ConnectionLoad, FailureKind, MOST_AT_A_TIME};
 
@@ -40,34 +41,38 @@ pub(super) fn runtime() -> Result<Runtime, ConnectionsError> {
 async fn follow(order: ConnectionOrder) -> Result<Outcome, ConnectionsError> {
     let endpoints = if let [one] = &order.asked[..] { one.endpoints.len() } else { 0 };
     let tally = Tally::new(endpoints).map_err(|error| ConnectionsError::io("count")(std::io::Error::other(error)))?;
-    let client = Rc::new(Client { order, begin: Instant::now(), tally: RefCell::new(tally) });
+    let sources = Sources::new(&order);
+    let client = Rc::new(Client { order, sources, begin: Instant::now(), tally: RefCell::new(tally) });
+    let loops = |count: u32| (0..count).map(|_| Rc::clone(&client));
     match client.order.load {
-        ConnectionLoad::Closed(connections) => {
-            all((0..connections.get()).map(|_| Rc::clone(&client).one_after_the_other())).await;
+        ConnectionLoad::Closed(connections) | ConnectionLoad::Filled { connections, .. } => {
+            all(loops(connections.get()).map(Client::one_after_the_other)).await?;
         }
+        ConnectionLoad::Reuse(ports) => all(loops(at_a_time(ports)).map(Client::one_after_the_other)).await?,
         ConnectionLoad::KeepAlive(connections) => {
-            all((0..connections.get()).map(|_| Rc::clone(&client).on_a_kept_connection())).await;
+            all(loops(connections.get()).map(Client::on_a_kept_connection)).await?;
         }
-        ConnectionLoad::Open(rate) => {
-            Rc::clone(&client).at_a_rate(rate.get()).await.map_err(ConnectionsError::io("keep time"))?;
-        }
+        ConnectionLoad::Stream(connections) => all(loops(connections.get()).map(Client::stream)).await?,
+        ConnectionLoad::Open(rate) => Rc::clone(&client).at_a_rate(rate.get()).await?,
     }
     // Every task has ended, and with it its hold of the client.
     let client = Rc::into_inner(client).ok_or(ConnectionsError::Thread)?;
     Ok(client.tally.into_inner().conclude())
 }
 
-/// Runs tasks side by side until all have ended.
-async fn all(tasks: impl Iterator<Item = impl Future<Output = ()> + 'static>) {
+/// Runs tasks side by side until all have ended. The attempt of one that panicked has no end, so what was counted is worth nothing.
+async fn all(tasks: impl Iterator<Item = impl Future<Output = ()> + 'static>) -> Result<(), ConnectionsError> {
     let tasks: Vec<_> = tasks.map(spawn_local).collect();
+    let mut all = Ok(());
     for task in tasks {
-        // A task that panicked has said so on standard error; its attempt then has no end and the counts show it.
-        task.await.ok();
+        all = all.and(task.await.map_err(ConnectionsError::Task));
     }
+    all
 }
 
 struct Client {
     order: ConnectionOrder,
+    sources: Sources,
     begin: Instant,
     tally: RefCell<Tally>,
 }
@@ -89,26 +94,26 @@ impl Client {
         &self.order.asked[target_of(number, self.order.seed, targets) as usize]
     }
 
-    /// Clients take turns.
-    fn address(&self, number: u64) -> Ipv4Addr {
-        let (first, last) = (u32::from(self.order.clients.network()), u32::from(self.order.clients.broadcast()));
-        let addresses = u64::from(last - first).saturating_sub(1).clamp(1, MOST_CLIENTS);
-        Ipv4Addr::from(first + 1 + (number % addresses) as u32)
-    }
-
     /// Opens a way for an exchange that began at `began`.
-    async fn open(&self, number: u64, began: Instant) -> Result<Way, FailureKind> {
-        let way = Way::open(self.order.protocol, self.address(number), self.asked(number).address).await?;
+    async fn open(&self, number: u64, began: Instant, from: SocketAddrV4) -> Result<Way, FailureKind> {
+        let asked = Instant::now();
+        let way = Way::open(self.order.protocol, from, self.asked(number).address).await?;
         if way.is_connection() {
-            self.tally.borrow_mut().connected(began.elapsed());
+            self.tally.borrow_mut().connected(began.elapsed(), asked.elapsed());
         }
         Ok(way)
     }
 
     /// Connect, request, response, close.
     async fn exchange(&self, number: u64, began: Instant) -> Result<usize, FailureKind> {
-        let mut way = self.open(number, began).await?;
-        way.ask(self.asked(number), Request { number, last: true }).await
+        let from = self.sources.take(number);
+        let work = async {
+            let mut way = self.open(number, began, from).await?;
+            way.ask(self.asked(number), Request { number, then: Then::Close }).await
+        };
+        let result = self.within_patience(work).await;
+        self.sources.give_back(from);
+        result
     }
 
     /// Ends an exchange that may take as long as the order's patience.
@@ -122,7 +127,7 @@ impl Client {
 
     async fn one_after_the_other(self: Rc<Self>) {
         while let Some((number, began)) = self.next() {
-            let result = self.within_patience(self.exchange(number, began)).await;
+            let result = self.exchange(number, began).await;
             self.ended(began, result);
         }
     }
@@ -134,9 +139,9 @@ impl Client {
             let work = async {
                 let (first, mut way) = match kept.take() {
                     Some(kept) => kept,
-                    None => (number, self.open(number, began).await?),
+                    None => (number, self.open(number, began, self.sources.take(number)).await?),
                 };
-                let endpoint = way.ask(self.asked(first), Request { number, last: false }).await?;
+                let endpoint = way.ask(self.asked(first), Request { number, then: Then::More }).await?;
                 Ok((endpoint, (first, way)))
             };
             let result = self.within_patience(work).await.map(|(endpoint, way)| {
@@ -147,18 +152,33 @@ impl Client {
         }
     }
 
+    /// Bytes on a connection of its own until the order's time is over.
+    async fn stream(self: Rc<Self>) {
+        let Some((number, began)) = self.next() else { return };
+        let end = self.begin + self.order.duration;
+        let work = async {
+            let way = self.open(number, began, self.sources.take(number)).await?;
+            way.stream(self.asked(number), number, end).await
+        };
+        let most = self.order.duration + self.order.patience;
+        let result = timeout(most, work).await.unwrap_or(Err(FailureKind::TimedOut));
+        self.tally.borrow_mut().streamed(result);
+    }
+
     /// Exchanges begin at their intended times, or as soon after as this thread can, and their times count from the intended beginning.
-    async fn at_a_rate(self: Rc<Self>, per_second: u32) -> std::io::Result<()> {
+    async fn at_a_rate(self: Rc<Self>, per_second: u32) -> Result<(), ConnectionsError> {
         let in_time = self.order.duration.as_secs_f64() * f64::from(per_second);
         let most = self.order.most.min(in_time as u64).max(1);
-        let pacer = Pacer::start(per_second)?;
+        let pacer = Pacer::start(per_second).map_err(ConnectionsError::io("keep time"))?;
         let (mut started, mut due) = (0, pacer.due_now());
         let mut tasks = tokio::task::JoinSet::new();
         while started < most {
             while started < due.min(most) {
                 let began = pacer.intended(started);
                 self.begin_late(began);
-                while tasks.try_join_next().is_some() {}
+                while let Some(ended) = tasks.try_join_next() {
+                    ended.map_err(ConnectionsError::Task)?;
+                }
                 if tasks.len() < MOST_AT_A_TIME as usize {
                     tasks.spawn_local(Rc::clone(&self).one(started, began));
                 } else {
@@ -169,10 +189,12 @@ impl Client {
                 yield_now().await;
             }
             if started < most {
-                due = pacer.due().await?;
+                due = pacer.due().await.map_err(ConnectionsError::io("keep time"))?;
             }
         }
-        while tasks.join_next().await.is_some() {}
+        while let Some(ended) = tasks.join_next().await {
+            ended.map_err(ConnectionsError::Task)?;
+        }
         Ok(())
     }
 
@@ -184,7 +206,28 @@ impl Client {
     }
 
     async fn one(self: Rc<Self>, number: u64, began: Instant) {
-        let result = self.within_patience(self.exchange(number, began)).await;
+        let result = self.exchange(number, began).await;
         self.ended(began, result);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_that_panics_is_an_error_and_the_others_end() {
+        let ended = Rc::new(RefCell::new(0));
+        let task = |index| {
+            let ended = Rc::clone(&ended);
+            async move {
+                assert_ne!(index, 1, "this panic is part of the test");
+                yield_now().await;
+                *ended.borrow_mut() += 1;
+            }
+        };
+        let result = LocalSet::new().block_on(&runtime().unwrap(), all((0..3).map(task)));
+        assert!(matches!(&result, Err(ConnectionsError::Task(error)) if error.is_panic()), "{result:?}");
+        assert_eq!(*ended.borrow(), 2);
     }
 }

@@ -9,6 +9,7 @@ mod conntrack;
 mod generator;
 mod pacer;
 mod servers;
+mod sources;
 mod tally;
 mod wire;
 
@@ -23,7 +24,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 pub use conntrack::use_of;
 pub use generator::generate;
 pub use servers::Servers;
-pub use tally::Outcome;
+pub use tally::{Outcome, REPEATED};
 
 use crate::net::{NetError, Topology};
 use crate::result::{ConnectionLoad, ConntrackUse};
@@ -46,6 +47,9 @@ pub enum ConnectionsError {
         /// Why.
         source: io::Error,
     },
+    /// A task of the client panicked: what it attempted has no end.
+    #[error("a task of the client failed: {0}")]
+    Task(#[source] tokio::task::JoinError),
     /// The thread of the servers panicked.
     #[error("the servers' thread panicked")]
     Thread,
@@ -77,6 +81,8 @@ pub struct ConnectionOrder {
     pub asked: Vec<Asked>,
     /// Most exchanges.
     pub most: u64,
+    /// Number of the first exchange among all of its namespaces: no two datagrams' sockets come from one address and port.
+    pub first: u64,
     /// No exchange begins later than this after the first.
     pub duration: Duration,
     /// How long an exchange may take.
@@ -103,12 +109,18 @@ pub fn trial(
 ) -> Result<(Outcome, Option<ConntrackUse>), ConnectionsError> {
     raise_descriptors().map_err(ConnectionsError::io("raise the limit of file descriptors"))?;
     let servers = Servers::start(&topology.backend, order.protocol, &order.endpoints())?;
+    if let Some(percent) = order.load.filled() {
+        conntrack::fill(&topology.node, percent)?;
+    }
     let warm_up = ConnectionOrder { most: WARM_UP, duration: order.duration / 10, ..order.clone() };
     generate(&topology.client, &warm_up)?;
     let before = use_of(&topology.node)?;
-    let outcome = generate(&topology.client, order)?;
+    let outcome = generate(&topology.client, &ConnectionOrder { first: order.first + WARM_UP, ..order.clone() })?;
     let after = use_of(&topology.node)?;
     servers.stop()?;
+    if order.load.filled().is_some() {
+        conntrack::empty(&topology.node)?;
+    }
     Ok((outcome, before.zip(after).map(|(before, after)| conntrack::between(before, after))))
 }
 

@@ -13,12 +13,16 @@ use tokio::sync::oneshot;
 use tokio::task::{LocalSet, spawn_local};
 
 use super::ConnectionsError;
-use super::wire::{ANSWER_LEN, Answer, REQUEST_LEN, Request};
+use super::wire::{ANSWER_LEN, Answer, HTTP_ANSWER, HTTP_END, REQUEST_LEN, Request, Then, is_http};
 use crate::net::NetNs;
 use crate::workload::Protocol;
 
 /// Connections that wait to be accepted; the kernel takes no more than `net.core.somaxconn`, 4,096 by default.
 const BACKLOG: u32 = 4_096;
+/// Bytes of a stream that one system call takes.
+const CHUNK: usize = 1 << 16;
+/// Bytes of a foreign request, at the most.
+const MOST_HTTP: usize = 4_096;
 /// How long to wait after a connection could not be accepted, for want of file descriptors.
 const BREATH: Duration = Duration::from_millis(1);
 
@@ -132,12 +136,40 @@ async fn serve(mut stream: TcpStream) -> io::Result<()> {
     let mut bytes = [0; REQUEST_LEN];
     loop {
         stream.read_exact(&mut bytes).await?;
-        let Some(Request { number, last }) = Request::read(&bytes) else { return Ok(()) };
+        let Some(Request { number, then }) = Request::read(&bytes) else { return foreign(stream, &bytes).await };
+        let number = if then == Then::Stream { swallow(&mut stream).await? } else { number };
         stream.write_all(&Answer { number, endpoint }.bytes()).await?;
-        if last {
+        if then != Then::More {
             return Ok(());
         }
     }
+}
+
+/// Bytes that come until the client has no more.
+async fn swallow(stream: &mut TcpStream) -> io::Result<u64> {
+    let mut chunk = vec![0; CHUNK];
+    let mut bytes = 0;
+    loop {
+        match stream.read(&mut chunk).await? {
+            0 => return Ok(bytes),
+            read => bytes += read as u64,
+        }
+    }
+}
+
+/// Another client, with which ours is compared (`cargo bench -p lbcurve --bench connect_times`): a request in HTTP, that began with `bytes`, is answered
+/// and the connection closed, as with ours.
+async fn foreign(mut stream: TcpStream, bytes: &[u8]) -> io::Result<()> {
+    if !is_http(bytes) {
+        return Ok(());
+    }
+    let mut request = bytes.to_vec();
+    while !request.ends_with(HTTP_END) && request.len() < MOST_HTTP {
+        if stream.read_buf(&mut request).await? == 0 {
+            return Ok(());
+        }
+    }
+    stream.write_all(HTTP_ANSWER).await
 }
 
 /// A datagram is answered from the address that it came to, so each endpoint has a socket of its own.

@@ -10,6 +10,9 @@ use crate::result::FailureKind;
 /// The longest duration that a histogram tells apart: longer than any exchange may take.
 const LONGEST_NS: u64 = 60_000_000_000;
 
+/// How long TCP waits for the answer to a first packet (SYN) before it repeats it: `TCP_TIMEOUT_INIT` (include/net/tcp.h; RFC 6298).
+pub const REPEATED: Duration = Duration::from_secs(1);
+
 /// What a trial found. `attempted` is always `succeeded` and all `failures`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outcome {
@@ -23,6 +26,10 @@ pub struct Outcome {
     pub per_second: f64,
     /// Beginnings a second.
     pub started_per_second: f64,
+    /// Bits of payload that arrived, a second, from the beginning to the last answer; 0 but for streams.
+    pub bits_per_second: f64,
+    /// Connections that took [`REPEATED`] or longer by themselves.
+    pub repeated: u64,
     /// Time to connect, nanoseconds.
     pub connect: Histogram<u64>,
     /// Time of the whole exchange, nanoseconds.
@@ -50,6 +57,8 @@ pub(super) struct Tally {
     last: Instant,
     /// When each success ended: those behind the last beginning do not belong to the rate.
     ends: Vec<Instant>,
+    /// Bytes of streams that ended, and when the last one did.
+    streamed: Option<(u64, Instant)>,
 }
 
 impl Tally {
@@ -62,13 +71,15 @@ impl Tally {
             failures: BTreeMap::new(),
             per_second: 0.0,
             started_per_second: 0.0,
+            bits_per_second: 0.0,
+            repeated: 0,
             connect: histogram()?,
             exchange: histogram()?,
             lag: histogram()?,
             reached: vec![0; endpoints],
         };
         let begin = Instant::now();
-        Ok(Self { outcome, begin, last: begin, ends: Vec::new() })
+        Ok(Self { outcome, begin, last: begin, ends: Vec::new(), streamed: None })
     }
 
     /// Exchanges that have begun.
@@ -87,9 +98,10 @@ impl Tally {
         record(&mut self.outcome.lag, by);
     }
 
-    /// Its connection is there.
-    pub(super) fn connected(&mut self, after: Duration) {
+    /// Its connection is there: so long after the beginning, of which connecting itself took `alone`.
+    pub(super) fn connected(&mut self, after: Duration, alone: Duration) {
         record(&mut self.outcome.connect, after);
+        self.outcome.repeated += u64::from(alone >= REPEATED);
     }
 
     /// It has ended.
@@ -97,23 +109,44 @@ impl Tally {
         match result {
             Ok(endpoint) => {
                 let now = Instant::now();
-                self.outcome.succeeded += 1;
                 self.ends.push(now);
                 record(&mut self.outcome.exchange, now - began);
-                if let Some(count) = self.outcome.reached.get_mut(endpoint) {
-                    *count += 1;
-                }
+                self.succeeded(endpoint);
             }
-            Err(kind) => *self.outcome.failures.entry(kind).or_default() += 1,
+            Err(kind) => self.failed(kind),
         }
+    }
+
+    /// A stream has ended: the endpoint that it came to, and its bytes.
+    pub(super) fn streamed(&mut self, result: Result<(usize, u64), FailureKind>) {
+        match result {
+            Ok((endpoint, bytes)) => {
+                let before = self.streamed.map_or(0, |(bytes, _)| bytes);
+                self.streamed = Some((before + bytes, Instant::now()));
+                self.succeeded(endpoint);
+            }
+            Err(kind) => self.failed(kind),
+        }
+    }
+
+    fn succeeded(&mut self, endpoint: usize) {
+        self.outcome.succeeded += 1;
+        if let Some(count) = self.outcome.reached.get_mut(endpoint) {
+            *count += 1;
+        }
+    }
+
+    fn failed(&mut self, kind: FailureKind) {
+        *self.outcome.failures.entry(kind).or_default() += 1;
     }
 
     /// The rates, now that all have ended.
     pub(super) fn conclude(self) -> Outcome {
-        let Self { mut outcome, begin, last, ends } = self;
+        let Self { mut outcome, begin, last, ends, streamed } = self;
         let in_time = ends.iter().filter(|end| **end <= last).count() as u64;
         outcome.per_second = rate(in_time, last - begin);
         outcome.started_per_second = rate(outcome.attempted.saturating_sub(1), last - begin);
+        outcome.bits_per_second = streamed.map_or(0.0, |(bytes, end)| 8.0 * rate(bytes, end - begin));
         outcome
     }
 }
@@ -149,6 +182,31 @@ mod tests {
         assert_eq!(outcome.attempted, outcome.succeeded + outcome.failed());
         assert_eq!((outcome.per_second, outcome.started_per_second), (0.5, 1.0));
         assert_eq!((&outcome.reached[..], outcome.exchange.len()), (&[1, 1][..], 2));
+    }
+
+    #[test]
+    fn bytes_of_streams_count_until_the_last_has_ended_and_not_those_that_failed() {
+        let mut tally = Tally::new(1).unwrap();
+        for _ in 0..3 {
+            tally.begun(tally.begin);
+        }
+        tally.streamed(Ok((0, 600)));
+        tally.streamed(Err(FailureKind::Reset));
+        tally.streamed(Ok((0, 400)));
+        tally.streamed = tally.streamed.map(|(bytes, _)| (bytes, tally.begin + Duration::from_secs(2)));
+        let outcome = tally.conclude();
+        assert_eq!((outcome.bits_per_second, outcome.succeeded, outcome.failed()), (4_000.0, 2, 1));
+        assert!(outcome.exchange.is_empty());
+    }
+
+    #[test]
+    fn a_connection_that_waited_for_its_client_was_not_repeated() {
+        let mut tally = Tally::new(1).unwrap();
+        let (long, short) = (Duration::from_secs(3), Duration::from_millis(1));
+        tally.connected(long, short);
+        tally.connected(long, REPEATED);
+        let outcome = tally.conclude();
+        assert_eq!((outcome.connect.len(), outcome.repeated), (2, 1));
     }
 
     #[test]

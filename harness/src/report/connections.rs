@@ -7,7 +7,7 @@ use crate::result::{ConnectionKey, ConnectionPoint, Estimate, Percentiles, Unit,
 pub(super) const WORDS: usize = 7;
 
 /// Headings.
-pub(super) fn columns() -> [&'static str; 18] {
+pub(super) fn columns() -> [&'static str; 19] {
     [
         "venue",
         "kernel",
@@ -26,6 +26,7 @@ pub(super) fn columns() -> [&'static str; 18] {
         "exchange p50",
         "p99",
         "generator late by, p99",
+        "connects of 1 s or longer",
         "failed of attempted",
     ]
 }
@@ -47,13 +48,14 @@ pub(super) fn row(key: &ConnectionKey, point: &ConnectionPoint, medium: Medium) 
         count(u64::from(key.axes.endpoints)),
         count(u64::from(point.services)),
         if point.invalid == 0 { count(valid) } else { format!("{} of {}", count(valid), count(point.trials.into())) },
-        rate(point.per_second.as_ref(), medium),
+        rate(point, medium),
         time(connect, |times| &times.p50),
         time(connect, |times| &times.p99),
         time(connect, |times| &times.p999),
         time(exchange, |times| &times.p50),
         time(exchange, |times| &times.p99),
         duration(point.lag_p99.as_ref(), medium),
+        count(point.repeated),
         format!("{} of {}", count(point.failed()), count(point.attempted)),
     ]
 }
@@ -65,16 +67,27 @@ pub(super) fn load(key: &ConnectionKey) -> String {
         ConnectionLoad::Closed(connections) => format!("{connections} at a time"),
         ConnectionLoad::Open(rate) => format!("{rate}/s"),
         ConnectionLoad::KeepAlive(connections) => format!("{connections} kept open"),
+        ConnectionLoad::Reuse(ports) => format!("from {ports} ports again and again"),
+        ConnectionLoad::Stream(connections) => format!("{connections} bulk streams"),
+        ConnectionLoad::Filled { connections, percent } => {
+            format!("{connections} at a time, connection tracking {percent}% full")
+        }
     }
 }
 
-/// The median over trials, with its interval or range.
-fn rate(estimate: Option<&Estimate>, medium: Medium) -> String {
-    let show = |value| number::significant(value, 4, medium);
-    estimate.map_or_else(none, |estimate| {
-        format!("{} [{}, {}]", show(estimate.value), show(estimate.spread.low()), show(estimate.spread.high()))
-    })
+/// Exchanges a second, of streams Gbit/s: the median over trials, with its interval or range.
+pub(super) fn rate(point: &ConnectionPoint, medium: Medium) -> String {
+    let text = |estimate: &Estimate, of: f64, unit: &str| {
+        let show = |value: f64| number::significant(value / of, 4, medium);
+        format!("{}{unit} [{}, {}]", show(estimate.value), show(estimate.spread.low()), show(estimate.spread.high()))
+    };
+    let exchanges = point.per_second.as_ref().map(|estimate| text(estimate, 1.0, ""));
+    let bits = point.bits_per_second.as_ref().map(|estimate| text(estimate, GIGA, " Gbit/s"));
+    exchanges.or(bits).unwrap_or_else(none)
 }
+
+/// Bits of a Gbit.
+pub(super) const GIGA: f64 = 1e9;
 
 fn duration(estimate: Option<&Estimate>, medium: Medium) -> String {
     estimate.map_or_else(none, |estimate| number::duration(estimate.value, Unit::Ns, medium))

@@ -1,13 +1,15 @@
 //! How many connections are opened, and when.
 
 use std::fmt;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU8, NonZeroU32};
 use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The load of a connection trial. In text `16`, `2000/s` or `keep-alive:16`.
+use super::Flow;
+
+/// The load of a connection trial. In text `16`, `2000/s`, `keep-alive:16`, `reuse:16`, `stream:4` or `16@90%`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(with = "String")]
@@ -19,6 +21,18 @@ pub enum ConnectionLoad {
     Open(NonZeroU32),
     /// Closed loop of requests and responses on so many connections that stay open.
     KeepAlive(NonZeroU32),
+    /// Closed loop whose connections come from so many ports of clients in all, a quarter of them at a time: the same addresses and ports come again
+    /// while the node still remembers their last connection.
+    Reuse(NonZeroU32),
+    /// Bytes to the service on so many connections, as fast as they go.
+    Stream(NonZeroU32),
+    /// As [`Closed`](Self::Closed), on a node whose connection tracking table other flows fill to a share.
+    Filled {
+        /// At a time.
+        connections: NonZeroU32,
+        /// Share of the table, in percent.
+        percent: NonZeroU8,
+    },
 }
 
 /// Most connections at a time: each takes two of the process's file descriptors.
@@ -28,12 +42,16 @@ pub const MOST_A_SECOND: u32 = 1_000_000;
 
 const KEEP_ALIVE: &str = "keep-alive:";
 const A_SECOND: &str = "/s";
+const REUSE: &str = "reuse:";
+const STREAM: &str = "stream:";
+const FILLED: char = '@';
+const PERCENT: char = '%';
 
 /// A text that is no load.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{text:?} is no load of connections: N at a time (1 to {MOST_AT_A_TIME}), N/s (1/s to {MOST_A_SECOND}/s) or \
-     keep-alive:N (1 to {MOST_AT_A_TIME})"
+    "{text:?} is no load of connections: N at a time (1 to {MOST_AT_A_TIME}), N/s (1/s to {MOST_A_SECOND}/s), \
+     keep-alive:N, reuse:N, stream:N (1 to {MOST_AT_A_TIME}) or N@P% (N at a time, connection tracking 1% to 100% full)"
 )]
 pub struct ConnectionLoadError {
     text: String,
@@ -45,8 +63,32 @@ impl ConnectionLoad {
     pub fn per_second(self) -> Option<u32> {
         match self {
             Self::Open(rate) => Some(rate.get()),
-            Self::Closed(_) | Self::KeepAlive(_) => None,
+            _ => None,
         }
+    }
+
+    /// What its packets are to connection tracking: most of those of a kept connection belong to a flow that it knows.
+    #[must_use]
+    pub fn flow(self) -> Flow {
+        match self {
+            Self::Closed(_) | Self::Open(_) | Self::Reuse(_) | Self::Filled { .. } => Flow::New,
+            Self::KeepAlive(_) | Self::Stream(_) => Flow::Established,
+        }
+    }
+
+    /// How full connection tracking is before the first exchange, in percent of its table, where that was asked for.
+    #[must_use]
+    pub fn filled(self) -> Option<u8> {
+        match self {
+            Self::Filled { percent, .. } => Some(percent.get()),
+            _ => None,
+        }
+    }
+
+    /// Whether bytes are counted, not exchanges.
+    #[must_use]
+    pub fn is_stream(self) -> bool {
+        matches!(self, Self::Stream(_))
     }
 }
 
@@ -54,19 +96,30 @@ impl FromStr for ConnectionLoad {
     type Err = ConnectionLoadError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let number = |digits: &str, most: u32| {
-            let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
-            digits.parse().ok().filter(|number: &NonZeroU32| plain && number.get() <= most)
-        };
         let load = if let Some(digits) = text.strip_prefix(KEEP_ALIVE) {
             number(digits, MOST_AT_A_TIME).map(Self::KeepAlive)
+        } else if let Some(digits) = text.strip_prefix(REUSE) {
+            number(digits, MOST_AT_A_TIME).map(Self::Reuse)
+        } else if let Some(digits) = text.strip_prefix(STREAM) {
+            number(digits, MOST_AT_A_TIME).map(Self::Stream)
         } else if let Some(digits) = text.strip_suffix(A_SECOND) {
             number(digits, MOST_A_SECOND).map(Self::Open)
+        } else if let Some((connections, percent)) = text.split_once(FILLED) {
+            let percent = percent.strip_suffix(PERCENT).and_then(|digits| number(digits, 100));
+            let percent = percent.and_then(|percent| NonZeroU8::try_from(percent).ok());
+            let connections = number(connections, MOST_AT_A_TIME);
+            connections.zip(percent).map(|(connections, percent)| Self::Filled { connections, percent })
         } else {
             number(text, MOST_AT_A_TIME).map(Self::Closed)
         };
         load.ok_or_else(|| ConnectionLoadError { text: text.to_owned() })
     }
+}
+
+/// A plain number from 1 to `most`.
+fn number(digits: &str, most: u32) -> Option<NonZeroU32> {
+    let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+    digits.parse().ok().filter(|number: &NonZeroU32| plain && number.get() <= most)
 }
 
 impl TryFrom<String> for ConnectionLoad {
@@ -89,6 +142,9 @@ impl fmt::Display for ConnectionLoad {
             Self::Closed(connections) => write!(f, "{connections}"),
             Self::Open(rate) => write!(f, "{rate}{A_SECOND}"),
             Self::KeepAlive(connections) => write!(f, "{KEEP_ALIVE}{connections}"),
+            Self::Reuse(ports) => write!(f, "{REUSE}{ports}"),
+            Self::Stream(connections) => write!(f, "{STREAM}{connections}"),
+            Self::Filled { connections, percent } => write!(f, "{connections}{FILLED}{percent}{PERCENT}"),
         }
     }
 }
@@ -99,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_load_is_read_as_it_is_written() {
-        for text in ["16", "2000/s", "keep-alive:16", "1000", "1/s"] {
+        for text in ["16", "2000/s", "keep-alive:16", "1000", "1/s", "reuse:16", "stream:4", "16@90%", "1@100%"] {
             let load: ConnectionLoad = text.parse().unwrap();
             assert_eq!(load.to_string(), text);
             let json = serde_json::to_string(&load).unwrap();
@@ -111,8 +167,10 @@ mod tests {
 
     #[test]
     fn what_is_no_load_is_named() {
-        for text in ["", "0", "0/s", "-1", "+1", "16 ", "1001", "keep-alive:", "keep-alive:5/s", "2000/ms", "9999999/s"]
-        {
+        let none = ["", "0", "0/s", "-1", "+1", "16 ", "1001", "keep-alive:", "keep-alive:5/s", "2000/ms", "9999999/s"];
+        let none_either =
+            ["reuse:0", "reuse:1001", "stream:", "stream:1/s", "16@", "16@90", "16@0%", "16@101%", "@90%", "16@90%%"];
+        for text in none.into_iter().chain(none_either) {
             let error = text.parse::<ConnectionLoad>().unwrap_err();
             assert!(error.to_string().starts_with(&format!("{text:?} is no load")), "{error}");
         }

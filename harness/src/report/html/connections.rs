@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::figure::{Figure, style};
 use super::table::{Cell, Table};
-use crate::report::connections::{WORDS, columns, load, row};
+use crate::report::connections::{GIGA, WORDS, columns, load, row};
 use crate::report::number::Medium;
 use crate::report::plot::{Across, Chart, Drawing, Mark, Series, render};
-use crate::result::{ConnectionCurve, ConnectionLoad, ConnectionPoint, RunFile, VenueKind, name};
+use crate::result::{ConnectionCurve, ConnectionLoad, ConnectionPoint, Flow, RunFile, VenueKind, name};
 use crate::workload::Protocol;
 
 /// What curves must share to be drawn in one plot.
@@ -29,12 +29,17 @@ pub(super) fn figures(run: &RunFile) -> Vec<Figure> {
 fn rates(curves: &[&ConnectionCurve]) -> Option<Figure> {
     let what = match curves.first()?.key.load {
         ConnectionLoad::KeepAlive(_) => "requests answered, a second",
-        ConnectionLoad::Closed(_) | ConnectionLoad::Open(_) => "connections, a second",
+        ConnectionLoad::Stream(_) => "payload, Gbit/s",
+        ConnectionLoad::Closed(_)
+        | ConnectionLoad::Open(_)
+        | ConnectionLoad::Reuse(_)
+        | ConnectionLoad::Filled { .. } => "connections, a second",
     };
     let mark = |point: &ConnectionPoint| {
-        let rate = point.per_second.as_ref()?;
-        let interval = Some([rate.spread.low(), rate.spread.high()]);
-        Some(mark_of(point, rate.value, None, interval))
+        let bits = point.bits_per_second.as_ref().map(|bits| (bits, GIGA));
+        let (rate, of) = point.per_second.as_ref().map(|rate| (rate, 1.0)).or(bits)?;
+        let interval = Some([rate.spread.low() / of, rate.spread.high() / of]);
+        Some(mark_of(point, rate.value / of, None, interval))
     };
     let rows = curves.iter().flat_map(|curve| curve.points.iter().map(|point| cells(curve, point)));
     let mut table = Table::new(&columns(), rows.collect())?;
@@ -55,7 +60,7 @@ fn notes(curves: &[&ConnectionCurve]) -> Vec<String> {
 /// Datagrams connect to nothing, so there the time is the whole exchange's.
 fn times(curves: &[&ConnectionCurve]) -> Option<Figure> {
     let key = &curves.first()?.key;
-    if matches!(key.load, ConnectionLoad::KeepAlive(_)) {
+    if key.load.flow() == Flow::Established {
         return None;
     }
     let is_tcp = key.axes.protocol == Protocol::Tcp;

@@ -98,10 +98,12 @@ mod tests {
             succeeded: 8,
             failures: BTreeMap::from([(FailureKind::Refused, 2)]),
             per_second,
+            bits_per_second: None,
             started_per_second: Some(1_000.0),
             connect: Some(times.clone()),
             exchange: Some(times.clone()),
             lag: Some(times),
+            repeated: 0,
             reached: vec![5, 3],
             conntrack: None,
         }
@@ -119,6 +121,17 @@ mod tests {
         assert_eq!(rate.spread, Spread::Range { low: 20.0, high: 70.0 });
         assert_eq!((&one.reached[..], one.failed()), (&[15, 9][..], 6));
         assert_eq!(one.connect.as_ref().unwrap().p99.value, 99.0);
+    }
+
+    #[test]
+    fn a_stream_has_bits_and_no_rate_and_repeated_syns_are_named() {
+        let load = ConnectionLoad::Stream(NonZeroU32::MIN);
+        let stream = |trial, bits| ConnectionRecord { load, bits_per_second: Some(bits), ..record(1, trial, 0.0) };
+        let repeated = ConnectionRecord { repeated: 3, ..stream(1, 4e9) };
+        let point = &connection_curves(&[stream(0, 2e9), repeated]).unwrap()[0].points[0];
+        assert_eq!((point.per_second.clone(), point.repeated), (None, 3));
+        assert_eq!(point.bits_per_second.as_ref().unwrap().value, 3e9);
+        assert!(point.trouble().unwrap().contains("3 connections took a second or longer"), "{:?}", point.trouble());
     }
 
     #[test]

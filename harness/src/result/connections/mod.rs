@@ -18,6 +18,10 @@ pub use point::{ConnectionPoint, Percentiles};
 
 use super::{Cell, ConnectionLoad, HistogramError, encode_histogram};
 
+fn is_none(count: &u64) -> bool {
+    *count == 0
+}
+
 /// Share of the asked rate that the generator must have kept.
 pub const KEPT_RATE: f64 = 0.99;
 
@@ -39,6 +43,9 @@ pub struct ConnectionRecord {
     pub failures: BTreeMap<FailureKind, u64>,
     /// Exchanges that succeeded between the first and the last beginning, a second.
     pub per_second: f64,
+    /// Streams only: bits of payload that the servers took, a second; from the first byte that was sent to the last answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bits_per_second: Option<f64>,
     /// Open loop only: exchanges that were begun, a second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_per_second: Option<f64>,
@@ -51,6 +58,9 @@ pub struct ConnectionRecord {
     /// Open loop only: from the intended beginning to the generator's; nanoseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag: Option<Times>,
+    /// Connections of `connect` that took a second or longer by themselves: their first packet (SYN) was lost or dropped, and repeated.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub repeated: u64,
     /// Successes by the endpoint that answered, by its index in the service; empty where several services were asked.
     pub reached: Vec<u64>,
     /// The node's connection tracking, where it can be read.

@@ -24,8 +24,11 @@ pub struct ConnectionPoint {
     pub succeeded: u64,
     /// The others, by kind.
     pub failures: BTreeMap<FailureKind, u64>,
-    /// Successes a second, over the valid trials; `None` without one.
+    /// Successes a second, over the valid trials; `None` without one, and of streams.
     pub per_second: Option<Estimate>,
+    /// Bits a second, over the trials; of streams only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bits_per_second: Option<Estimate>,
     /// Time to connect, nanoseconds; `None` where no connection was made in a valid trial.
     pub connect: Option<Percentiles>,
     /// Time of the whole exchange, nanoseconds; `None` where none succeeded in a valid trial.
@@ -33,6 +36,9 @@ pub struct ConnectionPoint {
     /// The generator's own lag, nanoseconds: the 99th percentile of every valid trial. Open loop only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag_p99: Option<Estimate>,
+    /// Connections that took a second or longer by themselves, over all trials.
+    #[serde(default, skip_serializing_if = "super::is_none")]
+    pub repeated: u64,
     /// Successes by the index of the endpoint that answered, over all trials; empty where several services were asked.
     pub reached: Vec<u64>,
     /// Packets that the node's connection tracking dropped during the trials.
@@ -62,6 +68,7 @@ impl ConnectionPoint {
         let times = |of: fn(&ConnectionRecord) -> Option<&Times>| -> Vec<_> {
             valid.iter().filter_map(|trial| of(trial)).collect()
         };
+        let exchanging = valid.iter().filter(|trial| !trial.load.is_stream());
         Ok(Self {
             services,
             trials: count(trials.len()),
@@ -69,10 +76,12 @@ impl ConnectionPoint {
             attempted: sum(|trial| trial.attempted),
             succeeded: sum(|trial| trial.succeeded),
             failures,
-            per_second: Estimate::of(valid.iter().map(|trial| trial.per_second))?,
+            per_second: Estimate::of(exchanging.map(|trial| trial.per_second))?,
+            bits_per_second: Estimate::of(valid.iter().filter_map(|trial| trial.bits_per_second))?,
             connect: Percentiles::of(&times(|trial| trial.connect.as_ref()))?,
             exchange: Percentiles::of(&times(|trial| trial.exchange.as_ref()))?,
             lag_p99: Estimate::of(times(|trial| trial.lag.as_ref()).iter().map(|lag| lag.p99 as f64))?,
+            repeated: sum(|trial| trial.repeated),
             reached: reached(trials),
             conntrack_dropped: sum(|trial| trial.conntrack.map_or(0, |conntrack| conntrack.dropped)),
         })
@@ -82,7 +91,7 @@ impl ConnectionPoint {
     pub(in crate::result) fn estimates(&self) -> impl Iterator<Item = &Estimate> {
         let times = [&self.connect, &self.exchange].into_iter().flatten();
         let times = times.flat_map(|times| [&times.p50, &times.p99, &times.p999]);
-        self.per_second.iter().chain(&self.lag_p99).chain(times)
+        self.per_second.iter().chain(&self.bits_per_second).chain(&self.lag_p99).chain(times)
     }
 
     /// What a reader must know of the point: failures by kind, trials that do not count, packets that connection tracking dropped.
@@ -96,6 +105,12 @@ impl ConnectionPoint {
                 self.failed(),
                 self.attempted,
                 kinds.collect::<Vec<_>>().join(", ")
+            ));
+        }
+        if self.repeated > 0 {
+            parts.push(format!(
+                "{} connections took a second or longer, as long as the answer to a SYN is waited for",
+                self.repeated
             ));
         }
         if self.invalid > 0 {

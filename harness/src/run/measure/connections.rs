@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::MeasureError;
 use super::site::{Site, targets};
 use crate::connections::{Asked, ConnectionOrder, trial};
-use crate::result::{ConnectionLoad, ConnectionRecord, Flow, Position, Times};
+use crate::result::{ConnectionLoad, ConnectionRecord, Position, Times};
 use crate::run::plan::Measure;
 use crate::run::record::Record;
 use crate::workload::{Protocol, Service, Workload};
@@ -30,28 +30,27 @@ impl Site<'_> {
             protocol: self.setup.protocol,
             asked: asked(&self.workload, self.setup.protocol, position),
             most: u64::from(measure.packets),
+            first: measure.first_flow,
             duration: DURATION,
             patience: PATIENCE,
             seed: self.scenario.seed,
             clients: self.workload.addresses.client_range,
         };
         let (found, conntrack) = trial(&self.topology, &order)?;
-        let flow = match load {
-            ConnectionLoad::Closed(_) | ConnectionLoad::Open(_) => Flow::New,
-            ConnectionLoad::KeepAlive(_) => Flow::Established,
-        };
         Ok(Record::Connections(Box::new(ConnectionRecord {
-            cell: self.cell(flow, position),
+            cell: self.cell(load.flow(), position),
             load,
             trial: measure.trial,
             attempted: found.attempted,
             succeeded: found.succeeded,
             failures: found.failures,
             per_second: found.per_second,
+            bits_per_second: load.is_stream().then_some(found.bits_per_second),
             started_per_second: load.per_second().map(|_| found.started_per_second),
             connect: Times::of(&found.connect)?,
             exchange: Times::of(&found.exchange)?,
             lag: Times::of(&found.lag)?,
+            repeated: found.repeated,
             reached: found.reached,
             conntrack,
         })))

@@ -1,6 +1,6 @@
 //! What is measured on a setup, and in which order.
 
-use crate::result::{BackendKind, Flow, Position, RateMethod, VenueKind};
+use crate::result::{BackendKind, ConnectionLoad, Flow, Position, RateMethod, VenueKind};
 use crate::run::plan::{MeasureKind, Setup, VenueOffer};
 use crate::run::scenario::{Preset, Scenario};
 use crate::workload::{Protocol, VipLayout};
@@ -18,13 +18,20 @@ pub(super) fn axes(scenario: &Scenario, backend: BackendKind) -> Vec<(VipLayout,
     axes
 }
 
-/// Loads of real connections that a setup carries: once a backend, for no packet is timed.
+/// Loads of real connections that a setup carries: once a backend, for no packet is timed. A cluster's clients ask for all its service ports.
 pub(super) fn connections(scenario: &Scenario, setup: &Setup) -> Vec<MeasureKind> {
     if setup.bracket != setup.backend.bracket() {
         return Vec::new();
     }
-    let position = setup.backend.worst_position();
-    scenario.connections.iter().map(|&load| MeasureKind::Connections { load, position }).collect()
+    let position = match setup.backend.worst_position() {
+        position if scenario.cluster.is_none() || !setup.backend.balances() => position,
+        _ => Position::Random,
+    };
+    let fits = |load: &&ConnectionLoad| {
+        (load.filled().is_none() || setup.backend != BackendKind::Direct)
+            && !(load.is_stream() && setup.protocol == Protocol::Udp)
+    };
+    scenario.connections.iter().filter(fits).map(|&load| MeasureKind::Connections { load, position }).collect()
 }
 
 /// Searches for rates. IPVS keeps connections of its own, which nothing empties between trials: its table would grow with them, and

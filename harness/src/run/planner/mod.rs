@@ -14,6 +14,7 @@ use super::plan::{Batch, Measure, MeasureKind, Setup, Skipped, VenueOffer, Visit
 use super::scenario::Scenario;
 use crate::result::{BackendKind, ConnectionLoad, Flow, VenueKind};
 use crate::traffic::ESTABLISHED_FLOWS;
+use crate::workload::Protocol;
 use effort::{Effort, effort, repetitions};
 use kinds::{axes, connections, kinds, place};
 
@@ -30,6 +31,8 @@ pub(super) const FLOWS_A_SEARCH: u64 = 1 << 23;
 const SATURATION_PACKETS: u32 = 200_000;
 /// Most connections of a trial: their conntrack entries, which outlive them, leave room for those of other loads in the visit.
 const MOST_CONNECTIONS: u32 = 20_000;
+/// Numbers set aside for a trial's exchanges, by which datagrams get addresses and ports: those before it that do not count included.
+const FLOWS_OF_CONNECTIONS: u64 = 1 << 17;
 /// Most requests of a trial on connections that are kept.
 const MOST_REQUESTS: u32 = 100_000;
 
@@ -111,8 +114,8 @@ impl Planner<'_> {
     /// Rates of real connections are measured where time is real and the kernel is this one.
     fn leave_out_connections(&mut self, offer: &VenueOffer) {
         let reason = match offer.venue {
-            VenueKind::Host => return,
             _ if self.scenario.connections.is_empty() => return,
+            VenueKind::Host => return self.leave_out_loads(offer),
             VenueKind::Sim => "real connections: a model has no sockets; --venue host measures them",
             VenueKind::Vm if offer.deterministic => {
                 "real connections: where instructions are counted, connections a second mean nothing; --venue host measures them"
@@ -121,6 +124,22 @@ impl Planner<'_> {
         };
         for backend in &offer.backends {
             self.skip(offer, *backend, None, reason.to_owned());
+        }
+    }
+
+    /// Loads that say nothing of a backend or a protocol.
+    fn leave_out_loads(&mut self, offer: &VenueOffer) {
+        let loads = &self.scenario.connections;
+        let untracked = offer.backends.contains(&BackendKind::Direct);
+        if untracked && loads.iter().any(|load| load.filled().is_some()) {
+            let reason = "connections with connection tracking filled: plain routing does not look into it";
+            self.skip(offer, BackendKind::Direct, None, reason.to_owned());
+        }
+        if self.scenario.protocols.contains(&Protocol::Udp) && loads.iter().any(|load| load.is_stream()) {
+            let reason = "streams over UDP: nothing slows a sender down, so what arrives is the loss of a full queue; --rates measures datagrams";
+            for backend in &offer.backends {
+                self.skip(offer, *backend, None, reason.to_owned());
+            }
         }
     }
 
@@ -221,7 +240,7 @@ impl Planner<'_> {
             MeasureKind::Decisions { .. } => (FLOWS_A_TRIAL, decisions),
             MeasureKind::Traversal { .. } | MeasureKind::Floor => (FLOWS_A_TRIAL, packets),
             MeasureKind::Saturation { .. } => (FLOWS_A_SATURATION, SATURATION_PACKETS),
-            MeasureKind::Connections { load, .. } => (0, most_exchanges(load)),
+            MeasureKind::Connections { load, .. } => (FLOWS_OF_CONNECTIONS, most_exchanges(load)),
             MeasureKind::Rates { .. } => (FLOWS_A_SEARCH, ESTABLISHED_FLOWS),
             MeasureKind::Programming => (0, 0),
         };
@@ -249,8 +268,12 @@ fn takes_long(kind: &MeasureKind) -> bool {
 
 fn most_exchanges(load: ConnectionLoad) -> u32 {
     match load {
-        ConnectionLoad::Closed(_) | ConnectionLoad::Open(_) => MOST_CONNECTIONS,
+        ConnectionLoad::Closed(_)
+        | ConnectionLoad::Open(_)
+        | ConnectionLoad::Reuse(_)
+        | ConnectionLoad::Filled { .. } => MOST_CONNECTIONS,
         ConnectionLoad::KeepAlive(_) => MOST_REQUESTS,
+        ConnectionLoad::Stream(connections) => connections.get(),
     }
 }
 
