@@ -3,14 +3,15 @@
 
 mod synthetic;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
+use clap::ValueEnum;
 use lbcurve::report;
 use lbcurve::result::{
-    BackendKind, ConnectionLoad, ConnectionPoint, ConnectionRecord, FailureKind, Flow, Position, Recorded, RunFile,
-    Times, assemble_records, name, parse_run_file, read_run_file, run_file_text,
+    BackendKind, ConnectionLoad, ConnectionPoint, ConnectionRecord, ConntrackUse, FailureKind, Flow, Position,
+    Recorded, RunFile, Times, assemble_records, name, parse_run_file, read_run_file, run_file_text,
 };
 
 const LOADS: &str = "4,200/s,keep-alive:2";
@@ -70,6 +71,40 @@ fn a_run_opens_connections_resumes_and_reports_them() {
 }
 
 #[test]
+fn other_loads_have_cells_of_their_own_and_a_full_table_is_named_while_the_run_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("run");
+    let words =
+        "run --venue host --backends nftables --services 1 --trials 1 --packets 20 --flows new --positions last";
+    let words = format!("{words} --connections reuse:8,stream:2,2@90%,2@100% --out");
+    let table = lbcurve(&words.split(' ').chain([out.to_str().unwrap()]).collect::<Vec<_>>());
+    assert!(table.contains("plain routing does not look into it"), "{table}");
+    let run = read_run_file(&out.join("run.json")).unwrap();
+    let of = |backend, load: &str| {
+        let load: ConnectionLoad = load.parse().unwrap();
+        let curve = run.connections.iter().find(|curve| (curve.key.axes.backend, curve.key.load) == (backend, load));
+        curve.map(|curve| &curve.points[0])
+    };
+    assert!(of(BackendKind::Direct, "2@90%").is_none() && of(BackendKind::Direct, "stream:2").is_some());
+    for backend in [BackendKind::DirectConntrack, BackendKind::Nftables] {
+        let [reused, stream, nearly, full] =
+            ["reuse:8", "stream:2", "2@90%", "2@100%"].map(|load| of(backend, load).unwrap());
+        assert!(reused.succeeded > 8 && reused.failed() == 0, "{reused:?}");
+        assert_eq!((stream.succeeded, stream.per_second.clone()), (2, None));
+        assert!(stream.bits_per_second.as_ref().unwrap().value > 0.0);
+        assert!(nearly.succeeded > 0 && nearly.failed() == 0 && nearly.conntrack_dropped == 0, "{nearly:?}");
+        assert!(full.succeeded == 0 && full.conntrack_dropped > 0, "{full:?}");
+        assert_eq!(full.failures.keys().collect::<Vec<_>>(), [&FailureKind::TimedOut]);
+    }
+    // What came after the full table was measured, and the report says what was full.
+    let page = std::fs::read_to_string(out.join("report.html")).unwrap();
+    for text in [&table, &page] {
+        assert!(text.contains("connection tracking dropped") && text.contains("timed-out"), "{text}");
+        assert!(text.contains("connection tracking 100% full") && text.contains("Gbit/s"), "{text}");
+    }
+}
+
+#[test]
 fn a_load_that_is_none_is_refused_by_name() {
     let output = Command::new(env!("CARGO_BIN_EXE_lbcurve")).args(["run", "--connections", "0"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
@@ -112,14 +147,17 @@ fn connection(services: u32, trial: u32, per_second: f64, failed: u64) -> Connec
     }
 }
 
+fn run_of(connections: &[ConnectionRecord]) -> RunFile {
+    assemble_records(synthetic::manifest(&[]), Recorded { connections, ..Recorded::default() }, &[]).unwrap()
+}
+
 #[test]
 fn connections_become_curves_that_every_reader_shows() {
     let connections: Vec<_> = [(1, 9_000.0, 0), (100, 8_000.0, 7)]
         .into_iter()
         .flat_map(|(services, rate, failed)| (0..3).map(move |trial| connection(services, trial, rate, failed)))
         .collect();
-    let manifest = synthetic::manifest(&[]);
-    let run = assemble_records(manifest, Recorded { connections: &connections, ..Recorded::default() }, &[]).unwrap();
+    let run = run_of(&connections);
     let points = &run.connections[0].points;
     assert_eq!((run.connections.len(), points.len()), (1, 2));
     let rates: Vec<_> = points.iter().map(|point| point.per_second.as_ref().unwrap().value).collect();
@@ -135,10 +173,70 @@ fn connections_become_curves_that_every_reader_shows() {
 }
 
 #[test]
+fn every_failure_is_named_by_its_kind_in_every_reader() {
+    let kinds = FailureKind::value_variants();
+    let mut broken = connection(1, 0, 9_000.0, 0);
+    broken.failures = kinds.iter().zip(1..).map(|(kind, count)| (*kind, count)).collect();
+    broken.attempted = broken.succeeded + broken.failures.values().sum::<u64>();
+    broken.repeated = 12;
+    broken.conntrack = Some(ConntrackUse { entries: 9, most: 9, dropped: 77, early_dropped: 0, insert_failed: 0 });
+    let run = run_of(&[broken]);
+    for text in [report::table(&run), report::markdown(&run), report::html(&run).unwrap(), report::csv(&run).unwrap()] {
+        for (kind, count) in kinds.iter().zip(1..) {
+            assert!(text.contains(&format!("{count} {}", name(kind))), "{kind:?}: {text}");
+        }
+        assert!(text.contains("12 connections took a second or longer"), "{text}");
+        assert!(text.contains("connection tracking dropped 77 packets"), "{text}");
+    }
+}
+
+#[test]
+fn other_tools_get_rates_and_times_of_connections_with_their_load() {
+    let stream = |trial| ConnectionRecord {
+        load: "stream:4".parse().unwrap(),
+        bits_per_second: Some(3e9),
+        connect: None,
+        exchange: None,
+        ..connection(1, trial, 0.0, 0)
+    };
+    let open = ConnectionRecord {
+        load: "2000/s".parse().unwrap(),
+        started_per_second: Some(2_000.0),
+        ..connection(1, 0, 1_990.0, 0)
+    };
+    let closed = (0..3).map(|trial| connection(1, trial, 9_000.0 + f64::from(trial), 7));
+    let run = run_of(&closed.chain([stream(0), open]).collect::<Vec<_>>());
+    let csv = report::csv(&run).unwrap();
+    let mut reader = ::csv::Reader::from_reader(csv.as_bytes());
+    let rows: Vec<BTreeMap<String, String>> = reader.deserialize().map(Result::unwrap).collect();
+    let value = |load: &str, metric: &str, column: &str| {
+        let row = rows.iter().find(|row| row["load"] == load && row["metric"] == metric);
+        row.unwrap_or_else(|| panic!("{load} {metric} in {csv}"))[column].clone()
+    };
+    assert_eq!(value("16", "connections", "p50").parse(), Ok(9_001.0));
+    assert_eq!(value("16", "connections", "p50_high").parse(), Ok(9_002.0));
+    assert_eq!((value("16", "connect", "unit"), value("16", "connect", "failed")), ("ns".into(), "21".into()));
+    let connect = run.connections[0].points[0].connect.as_ref().unwrap();
+    assert_eq!(value("16", "connect", "p99").parse(), Ok(connect.p99.value));
+    assert_eq!(value("stream:4", "stream", "p50").parse(), Ok(3e9));
+    assert_eq!(value("2000/s", "connections", "unit"), "1/s");
+    let bmf: serde_json::Value = serde_json::from_str(&report::bmf(&run)).unwrap();
+    let of = |load: &str, measure: &str| {
+        let names = bmf.as_object().unwrap();
+        let (_, measures) = names.iter().find(|(name, _)| name.ends_with(&format!("/last/{load}"))).unwrap();
+        measures[measure].clone()
+    };
+    assert_eq!(of("16", "connections")["value"], 9_001.0);
+    assert_eq!(of("16", "connect-p99-ns")["value"], connect.p99.value);
+    assert_eq!(of("16", "failed")["value"], 0.007);
+    assert_eq!(of("stream:4", "bits")["value"], 3e9);
+    assert_eq!(of("2000-a-second", "connections")["value"], 1_990.0);
+}
+
+#[test]
 fn connections_that_do_not_add_up_are_refused() {
     let connections = [connection(1, 0, 9_000.0, 3)];
-    let manifest = synthetic::manifest(&[]);
-    let run = assemble_records(manifest, Recorded { connections: &connections, ..Recorded::default() }, &[]).unwrap();
+    let run = run_of(&connections);
     let refused = |edit: fn(&mut ConnectionPoint), what: &str| {
         let mut run = run.clone();
         edit(&mut run.connections[0].points[0]);

@@ -8,7 +8,7 @@ use assert_cmd::Command;
 use lbcurve::backend::{Backend, backend};
 use lbcurve::net::Topology;
 use lbcurve::probe::{Destinations, Instrument};
-use lbcurve::result::{BackendKind, Bracket, Flow, Reached, read_run_file};
+use lbcurve::result::{BackendKind, Bracket, Flow, Position, Reached, read_run_file};
 use lbcurve::run::decide::reached;
 use lbcurve::traffic::TrafficOrder;
 use lbcurve::workload::cluster::Cluster;
@@ -86,6 +86,7 @@ fn a_run_measures_every_backend_that_this_kernel_has() {
     let backends = "iptables-legacy,iptables-nft,nftables,ebpf-tc,ebpf-xdp";
     let mut command = Command::new(env!("CARGO_BIN_EXE_lbcurve"));
     command.args(["run", "--venue", "host", "--scale", "3", "--trials", "2", "--packets", "300", "--flows", "new"]);
+    command.args(["--connections", "4"]);
     command.args(["--backends", backends, "--cluster"]).arg(fixture("ticket-shop.yaml")).arg("--out").arg(&out);
     command.assert().success();
     let run = read_run_file(&out.join("run.json")).unwrap();
@@ -94,6 +95,20 @@ fn a_run_measures_every_backend_that_this_kernel_has() {
     let balancing = run.plan.backends.iter().copied().filter(|backend| backend.balances());
     assert_eq!(measured, balancing.map(|backend| (21, backend)).collect::<Vec<_>>());
     assert!(run.expected.iter().all(|cost| cost.astray == 0 && cost.traversal > 0.0), "{:?}", run.expected);
+    // Every service port of both protocols is asked, through every backend, and none of their pods is missing.
+    let asked: Vec<_> = run.connections.iter().map(|curve| (curve.key.axes.backend, curve.key.axes.protocol)).collect();
+    let all = run.plan.backends.iter().flat_map(|kind| [(*kind, Protocol::Tcp), (*kind, Protocol::Udp)]);
+    assert_eq!(asked, all.collect::<Vec<_>>());
+    for curve in &run.connections {
+        let expected = if curve.key.axes.backend.balances() { Position::Random } else { Position::Missing };
+        let [point] = &curve.points[..] else { panic!("{:?}", curve.points) };
+        assert_eq!((curve.key.axes.position, point.services, point.failed()), (expected, 21, 0), "{point:?}");
+        assert!(point.succeeded > 0, "{point:?}");
+    }
+    let page = std::fs::read_to_string(out.join("report.html")).unwrap();
+    let section = page.split("<section id=\"cluster\">").nth(1).unwrap().split("</section>").next().unwrap();
+    assert!(section.contains("Expected cost of a first packet") && section.contains("<h3>Connections</h3>"));
+    assert!(section.contains("4 at a time") && section.contains("ebpf-xdp"), "{section}");
     // Two protocols, each in visits of its own, which program the same services.
     assert!(run.programming.iter().any(|record| record.protocol == Protocol::Udp));
 }

@@ -143,6 +143,20 @@ fn rates_become_curves_that_every_reader_shows() {
 }
 
 #[test]
+fn other_tools_get_rates_that_were_found() {
+    let run = assembled(&[search(BackendKind::IptablesLegacy, 1, 0, 3e5)]);
+    let csv = report::csv(&run).unwrap();
+    let mut reader = ::csv::Reader::from_reader(csv.as_bytes());
+    let rows: Vec<std::collections::BTreeMap<String, String>> = reader.deserialize().map(Result::unwrap).collect();
+    let of = |metric: &str| rows.iter().find(|row| row["metric"] == metric && row["method"] == "quick").unwrap();
+    assert_eq!((of("rate-no-loss")["p50"].parse(), &*of("rate-no-loss")["unit"]), (Ok(3e5), "packets/s"));
+    assert_eq!(of("rate-received")["p50"].parse(), Ok(1.1 * 3e5));
+    let bmf: serde_json::Value = serde_json::from_str(&report::bmf(&run)).unwrap();
+    let measures: Vec<_> = bmf.as_object().unwrap().values().collect();
+    assert!(measures.iter().any(|of| of["rate-no-loss"]["value"] == 3e5 && of["rate-partial-loss"].is_object()));
+}
+
+#[test]
 fn rates_that_do_not_add_up_are_refused() {
     let run = assembled(&[search(BackendKind::IptablesLegacy, 1, 0, 3e5)]);
     let refused = |edit: fn(&mut RatePoint), what: &str| {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use curve_stats::quantile;
 use serde::Serialize;
 
-use crate::result::{Bracket, Cell, Metric, ProgrammingOp, RunFile, VenueKind, name};
+use crate::result::{Bracket, Cell, ConnectionPoint, Estimate, Metric, ProgrammingOp, RunFile, VenueKind, name};
 
 /// One measure of a benchmark.
 #[derive(Serialize)]
@@ -23,7 +23,9 @@ type Benchmarks = BTreeMap<String, BTreeMap<String, Value>>;
 /// A run as Bencher Metric Format, ending in a line feed.
 ///
 /// A benchmark is a cell (`vm/6.1.0/ipvs/sequential/udp/N=100/M=2/new/first`) or a programming operation; measures are
-/// `added-UNIT`, `traversal-UNIT`, `programming-UNIT` and `throughput` (packets a second). Values are medians over trials, bounds
+/// `added-UNIT`, `traversal-UNIT`, `programming-UNIT`, `throughput`, `rate-no-loss`, `rate-partial-loss` and `rate-received` (packets a second). Of real
+/// connections the load follows on the cell (`.../new/last/reuse:16`, an open loop's as `2000-a-second`), and measures are `connections` (a second), `bits` (a second, of streams),
+/// `connect-p50-ns`, `connect-p99-ns`, `exchange-p50-ns`, `exchange-p99-ns` and `failed` (share of the attempts). Values are medians over trials, bounds
 /// the interval of the median, or the range where the trials are too few for one.
 /// They carry their unit in their name, because Bencher's own `latency` is a time and instructions are none.
 #[must_use]
@@ -42,6 +44,8 @@ pub fn bmf(run: &RunFile) -> String {
         }
     }
     throughput(run, &mut benchmarks);
+    rates(run, &mut benchmarks);
+    connections(run, &mut benchmarks);
     programming(run, &mut benchmarks);
     // Maps of strings and finite numbers always have a text.
     serde_json::to_string_pretty(&benchmarks).unwrap_or_default() + "\n"
@@ -85,6 +89,46 @@ fn throughput(run: &RunFile, benchmarks: &mut Benchmarks) {
     for (cell, rates) in rates {
         summarize(benchmarks, benchmark(cell), "throughput".to_owned(), &rates);
     }
+}
+
+fn rates(run: &RunFile, benchmarks: &mut Benchmarks) {
+    for curve in &run.rates {
+        for point in &curve.points {
+            let Some(value) = point.value else { continue };
+            let (cell, measure) =
+                (benchmark(&curve.key.axes.cell(point.services)), format!("rate-{}", name(&curve.key.rate)));
+            put(benchmarks, cell, measure, value, point.spread.as_ref().map(|spread| [spread.low(), spread.high()]));
+        }
+    }
+}
+
+fn connections(run: &RunFile, benchmarks: &mut Benchmarks) {
+    for curve in &run.connections {
+        // A slash parts a name.
+        let load = curve.key.load.to_string().replace("/s", "-a-second");
+        for point in &curve.points {
+            let benchmark = format!("{}/{load}", benchmark(&curve.key.axes.cell(point.services)));
+            for (measure, estimate) in connection_measures(point) {
+                let bounds = [estimate.spread.low(), estimate.spread.high()];
+                put(benchmarks, benchmark.clone(), measure.to_owned(), estimate.value, Some(bounds));
+            }
+            let failed = point.failed() as f64 / point.attempted as f64;
+            put(benchmarks, benchmark, "failed".to_owned(), failed, None);
+        }
+    }
+}
+
+fn connection_measures(point: &ConnectionPoint) -> impl Iterator<Item = (&'static str, &Estimate)> {
+    let (connect, exchange) = (point.connect.as_ref(), point.exchange.as_ref());
+    let measures = [
+        ("connections", point.per_second.as_ref()),
+        ("bits", point.bits_per_second.as_ref()),
+        ("connect-p50-ns", connect.map(|times| &times.p50)),
+        ("connect-p99-ns", connect.map(|times| &times.p99)),
+        ("exchange-p50-ns", exchange.map(|times| &times.p50)),
+        ("exchange-p99-ns", exchange.map(|times| &times.p99)),
+    ];
+    measures.into_iter().filter_map(|(measure, estimate)| Some((measure, estimate?)))
 }
 
 fn programming(run: &RunFile, benchmarks: &mut Benchmarks) {

@@ -1,7 +1,8 @@
 //! An imported cluster in words, for every medium: what it has, what was left out, and what a first packet is expected to cost.
 
+use super::connections::{duration, load, rate};
 use super::number::{self, Medium};
-use crate::result::{ExpectedCost, RunFile, name, subject};
+use crate::result::{ConnectionKey, ConnectionPoint, ExpectedCost, RunFile, name, subject};
 use crate::workload::cluster::ClusterOrigin;
 
 /// Columns that hold words; the others hold numbers.
@@ -10,6 +11,10 @@ pub(super) const WORDS: usize = 4;
 /// What the expectation is over.
 pub(super) const EXPECTED: &str = "Mean over the first packets of new flows, every service port that has endpoints equally likely, minus that of plain routing \
      with conntrack; median over trials and its interval.";
+
+/// What the clients of real connections ask for.
+pub(super) const CONNECTED: &str = "Clients draw a service port for each connection, every one that has endpoints equally likely; plain routing (direct, direct-conntrack) goes to one pod. \
+     Medians over trials.";
 
 /// The imported workload, a sentence a line.
 pub(super) fn sentences(cluster: &ClusterOrigin, run: &RunFile, medium: Medium) -> Vec<String> {
@@ -45,6 +50,40 @@ const LISTED: usize = 6;
 /// Headings.
 pub(super) fn columns() -> [&'static str; 8] {
     ["venue", "kernel", "backend", "unit", "N", "added", "interval", "whole traversal"]
+}
+
+/// Columns of connections that hold words; the others hold numbers.
+pub(super) const CONNECTION_WORDS: usize = 5;
+
+/// Headings of connections.
+pub(super) fn connection_columns() -> [&'static str; 9] {
+    ["venue", "kernel", "load", "backend", "protocol", "N", "a second", "connect p50", "failed of attempted"]
+}
+
+/// One N of a curve of connections.
+pub(super) fn connection_row(key: &ConnectionKey, point: &ConnectionPoint, medium: Medium) -> Vec<String> {
+    let count = |value: u64| number::count(value, medium);
+    vec![
+        name(&key.axes.venue),
+        key.axes.kernel.clone(),
+        load(key),
+        name(&key.axes.backend),
+        name(&key.axes.protocol),
+        count(u64::from(point.services)),
+        rate(point, medium),
+        duration(point.connect.as_ref().map(|times| &times.p50), medium),
+        format!("{} of {}", count(point.failed()), count(point.attempted)),
+    ]
+}
+
+/// Every N of every curve of connections, by load.
+pub(super) fn connection_rows(run: &RunFile, medium: Medium) -> Vec<Vec<String>> {
+    let mut curves: Vec<_> = run.connections.iter().collect();
+    curves.sort_by_key(|curve| (curve.key.axes.venue, &curve.key.axes.kernel, curve.key.load));
+    let rows = |curve: &crate::result::ConnectionCurve| {
+        curve.points.iter().map(|point| connection_row(&curve.key, point, medium)).collect::<Vec<_>>()
+    };
+    curves.into_iter().flat_map(rows).collect()
 }
 
 /// One expected cost's row.

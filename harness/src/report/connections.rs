@@ -60,6 +60,12 @@ pub(super) fn row(key: &ConnectionKey, point: &ConnectionPoint, medium: Medium) 
     ]
 }
 
+/// What happened to exchanges that failed, and whatever else a reader must know: a note a point.
+pub(super) fn notes(key: &ConnectionKey, points: &[ConnectionPoint]) -> Vec<String> {
+    let of_point = |point: &ConnectionPoint| Some(format!("{}: {}.", key.axes.cell(point.services), point.trouble()?));
+    points.iter().filter_map(of_point).collect()
+}
+
 /// The load as a reader sees it: `16 at a time`, `2000/s`, `16 kept open`.
 pub(super) fn load(key: &ConnectionKey) -> String {
     use crate::result::ConnectionLoad;
@@ -89,7 +95,7 @@ pub(super) fn rate(point: &ConnectionPoint, medium: Medium) -> String {
 /// Bits of a Gbit.
 pub(super) const GIGA: f64 = 1e9;
 
-fn duration(estimate: Option<&Estimate>, medium: Medium) -> String {
+pub(super) fn duration(estimate: Option<&Estimate>, medium: Medium) -> String {
     estimate.map_or_else(none, |estimate| number::duration(estimate.value, Unit::Ns, medium))
 }
 

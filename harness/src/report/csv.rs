@@ -1,9 +1,12 @@
 //! Curves as CSV: one row a point, for a spreadsheet, R or pandas.
 
+use curve_stats::Spread;
 use serde::Serialize;
 
 use super::fit;
-use crate::result::{Curve, Point, RunFile, name};
+use crate::result::{
+    Cell, ConnectionCurve, ConnectionPoint, Curve, Estimate, Percentiles, Point, RateCurve, RunFile, name,
+};
 
 /// Rows cannot be written as CSV.
 #[derive(Debug, thiserror::Error)]
@@ -11,7 +14,7 @@ use crate::result::{Curve, Point, RunFile, name};
 pub struct CsvError(#[from] csv::Error);
 
 /// The columns. Every value is a number as JSON has it, or empty.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Row<'a> {
     venue: String,
     kernel: &'a str,
@@ -39,10 +42,17 @@ struct Row<'a> {
     p50_level: Option<f64>,
     class: String,
     slope_per_service: Option<f64>,
-    suspect: &'a str,
+    suspect: String,
+    /// Load of real connections; `packets` are then exchanges that were begun.
+    load: String,
+    /// Exchanges that failed.
+    failed: Option<u64>,
+    /// How a rate was searched for.
+    method: String,
 }
 
-/// Every point of every curve, a row each, in the order of `run.json`, below a row of names.
+/// Every point of every curve, a row each, in the order of `run.json`, below a row of names. Of rates and real connections what a trial has one value of stands in
+/// `p50`: the median over trials.
 ///
 /// # Errors
 /// The library refuses a row, which no content of a run can bring about.
@@ -53,13 +63,15 @@ pub fn csv(run: &RunFile) -> Result<String, CsvError> {
             writer.serialize(row(curve, point))?;
         }
     }
+    for row in run.rates.iter().flat_map(rates).chain(run.connections.iter().flat_map(connections)) {
+        writer.serialize(row)?;
+    }
     let bytes = writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 fn row<'a>(curve: &'a Curve, point: &'a Point) -> Row<'a> {
     let key = &curve.key;
-    let finite = |value: f64| value.is_finite().then_some(value);
     Row {
         venue: name(&key.axes.venue),
         kernel: &key.axes.kernel,
@@ -86,6 +98,100 @@ fn row<'a>(curve: &'a Curve, point: &'a Point) -> Row<'a> {
         p50_level: point.spread.level().and_then(finite),
         class: fit::label(&curve.fit),
         slope_per_service: curve.fit.slope_per_service.and_then(finite),
-        suspect: point.suspect.as_deref().unwrap_or_default(),
+        suspect: point.suspect.clone().unwrap_or_default(),
+        ..Row::default()
     }
+}
+
+fn finite(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value)
+}
+
+/// The columns of a cell.
+fn of_cell(kernel: &str, cell: Cell) -> Row<'_> {
+    Row {
+        venue: name(&cell.venue),
+        kernel,
+        backend: name(&cell.backend),
+        bracket: name(&cell.bracket),
+        layout: name(&cell.layout),
+        protocol: name(&cell.protocol),
+        flow: name(&cell.flow),
+        position: name(&cell.position),
+        services: cell.services,
+        endpoints: cell.endpoints,
+        ..Row::default()
+    }
+}
+
+impl Row<'_> {
+    /// With the median over trials and its bounds.
+    fn with(self, value: f64, spread: Option<&Spread>) -> Self {
+        Self {
+            p50: finite(value),
+            p50_low: spread.and_then(|spread| finite(spread.low())),
+            p50_high: spread.and_then(|spread| finite(spread.high())),
+            p50_level: spread.and_then(|spread| spread.level()).and_then(finite),
+            ..self
+        }
+    }
+}
+
+/// A row for each N at which a search found the rate.
+fn rates(curve: &RateCurve) -> Vec<Row<'_>> {
+    let key = &curve.key;
+    let found = curve.points.iter().filter_map(|point| Some((point, point.value?)));
+    let row = |(point, value): (&crate::result::RatePoint, f64)| {
+        let row = Row {
+            metric: format!("rate-{}", name(&key.rate)),
+            unit: "packets/s".to_owned(),
+            trials: point.trials,
+            suspect: point.reasons.join("; "),
+            method: name(&key.method),
+            ..of_cell(&key.axes.kernel, key.axes.cell(point.services))
+        };
+        row.with(value, point.spread.as_ref())
+    };
+    found.map(row).collect()
+}
+
+/// A row for each metric of each N.
+fn connections(curve: &ConnectionCurve) -> Vec<Row<'_>> {
+    let of_point = |point| connection_metrics(point).into_iter().map(move |metric| connection(curve, point, metric));
+    curve.points.iter().flat_map(of_point).collect()
+}
+
+/// Name, unit, what a trial has one value of, and of times the percentiles.
+type ConnectionMetric<'a> = (&'static str, &'static str, &'a Estimate, Option<&'a Percentiles>);
+
+fn connection_metrics(point: &ConnectionPoint) -> Vec<ConnectionMetric<'_>> {
+    let values = [
+        ("connections", "1/s", &point.per_second),
+        ("stream", "bit/s", &point.bits_per_second),
+        ("lag-p99", "ns", &point.lag_p99),
+    ];
+    let values = values.into_iter().filter_map(|(metric, unit, of)| Some((metric, unit, of.as_ref()?, None)));
+    let times = [("connect", &point.connect), ("exchange", &point.exchange)];
+    let times = times.into_iter().filter_map(|(metric, of)| Some((metric, "ns", &of.as_ref()?.p50, of.as_ref())));
+    values.chain(times).collect()
+}
+
+fn connection<'a>(
+    curve: &'a ConnectionCurve,
+    point: &ConnectionPoint,
+    (metric, unit, estimate, times): ConnectionMetric<'_>,
+) -> Row<'a> {
+    let row = Row {
+        metric: metric.to_owned(),
+        unit: unit.to_owned(),
+        trials: point.trials,
+        packets: point.attempted,
+        p99: times.and_then(|times| finite(times.p99.value)),
+        p999: times.and_then(|times| finite(times.p999.value)),
+        suspect: point.trouble().unwrap_or_default(),
+        load: curve.key.load.to_string(),
+        failed: Some(point.failed()),
+        ..of_cell(&curve.key.axes.kernel, curve.key.axes.cell(point.services))
+    };
+    row.with(estimate.value, Some(&estimate.spread))
 }

@@ -77,6 +77,16 @@ fn expected(text: &mut String, run: &RunFile) {
         let cells: Vec<_> = cluster::row(cost, MEDIUM).iter().map(|cell| plain(cell)).collect();
         let _ = writeln!(text, "| {} |", cells.join(" | "));
     }
+    if run.connections.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "\n**Connections, {}**: {}\n", plain(&origin.file), cluster::CONNECTED);
+    let columns = cluster::connection_columns();
+    let _ = writeln!(text, "| {} |\n|{}", columns.join(" | "), "---|".repeat(columns.len()));
+    for row in cluster::connection_rows(run, MEDIUM) {
+        let cells: Vec<_> = row.iter().map(|cell| plain(cell)).collect();
+        let _ = writeln!(text, "| {} |", cells.join(" | "));
+    }
 }
 
 /// Searched rates, and what is to be said of them.
@@ -116,6 +126,9 @@ fn connection_tables(text: &mut String, run: &RunFile) {
                     connections::row(&curve.key, point, MEDIUM).iter().map(|cell| plain(cell)).collect::<Vec<_>>();
                 let _ = writeln!(text, "| {} |", row.join(" | "));
             }
+        }
+        for note in alike.iter().flat_map(|curve| connections::notes(&curve.key, &curve.points)) {
+            let _ = writeln!(text, "\n{}", plain(&note));
         }
     }
 }

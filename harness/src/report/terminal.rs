@@ -27,6 +27,9 @@ pub fn table(run: &RunFile) -> String {
     if let Some(cluster) = &run.plan.cluster {
         list(&mut text, "Cluster", cluster::sentences(cluster, run, MEDIUM));
         section(&mut text, &format!("Expected cost of a first packet. {}", cluster::EXPECTED), &expected_table(run));
+        if !run.connections.is_empty() {
+            section(&mut text, &format!("Its connections. {}", cluster::CONNECTED), &cluster_connections(run));
+        }
     }
     for (place, curves) in by_place(run) {
         section(&mut text, &format!("{place}: median (p50)"), &curve_table(&curves));
@@ -181,6 +184,13 @@ fn expected_table(run: &RunFile) -> Table {
     for cost in &run.expected {
         table.add_row(cluster::row(cost, MEDIUM));
     }
+    table
+}
+
+fn cluster_connections(run: &RunFile) -> Table {
+    let columns = cluster::connection_columns().map(str::to_owned);
+    let mut table = new_table(columns.into(), cluster::CONNECTION_WORDS);
+    table.add_rows(cluster::connection_rows(run, MEDIUM));
     table
 }
 

@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::{Axes, Cell, GoalRecord, PassageRecord, RateMethod, RateRecord};
 
 /// Which rate a curve shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, clap::ValueEnum,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum RateKind {
     /// Conditional throughput without loss (FD.io CSIT's NDR).

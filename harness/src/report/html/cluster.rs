@@ -1,7 +1,7 @@
 //! The section of an imported cluster.
 
 use super::table::{Cell, Table};
-use crate::report::cluster::{WORDS, columns, row, sentences};
+use crate::report::cluster::{CONNECTION_WORDS, WORDS, columns, connection_columns, connection_rows, row, sentences};
 use crate::report::number::Medium;
 use crate::result::RunFile;
 
@@ -9,13 +9,23 @@ use crate::result::RunFile;
 pub(super) struct ClusterView {
     pub(super) sentences: Vec<String>,
     pub(super) expected: Option<Table>,
+    pub(super) connections: Option<Table>,
 }
 
 /// `None` for services that were generated.
 pub(super) fn view(run: &RunFile) -> Option<ClusterView> {
     let cluster = run.plan.cluster.as_ref()?;
-    let cell = |(index, text)| if index < WORDS { Cell::text(text) } else { Cell::number(text) };
-    let rows = run.expected.iter().map(|cost| row(cost, Medium::Html).into_iter().enumerate().map(cell).collect());
-    let expected = Table::new(&columns(), rows.collect());
-    Some(ClusterView { sentences: sentences(cluster, run, Medium::Html), expected })
+    let costs = run.expected.iter().map(|cost| cells(row(cost, Medium::Html), WORDS));
+    let rates = connection_rows(run, Medium::Html).into_iter().map(|row| cells(row, CONNECTION_WORDS));
+    Some(ClusterView {
+        sentences: sentences(cluster, run, Medium::Html),
+        expected: Table::new(&columns(), costs.collect()),
+        connections: Table::new(&connection_columns(), rates.collect()),
+    })
+}
+
+/// Cells of a row whose first ones hold words.
+fn cells(row: Vec<String>, words: usize) -> Vec<Cell> {
+    let cell = |(index, text)| if index < words { Cell::text(text) } else { Cell::number(text) };
+    row.into_iter().enumerate().map(cell).collect()
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::figure::{Figure, style};
 use super::table::{Cell, Table};
-use crate::report::connections::{GIGA, WORDS, columns, load, row};
+use crate::report::connections::{GIGA, WORDS, columns, load, notes, row};
 use crate::report::number::Medium;
 use crate::report::plot::{Across, Chart, Drawing, Mark, Series, render};
 use crate::result::{ConnectionCurve, ConnectionLoad, ConnectionPoint, Flow, RunFile, VenueKind, name};
@@ -43,18 +43,8 @@ fn rates(curves: &[&ConnectionCurve]) -> Option<Figure> {
     };
     let rows = curves.iter().flat_map(|curve| curve.points.iter().map(|point| cells(curve, point)));
     let mut table = Table::new(&columns(), rows.collect())?;
-    table.notes = notes(curves);
+    table.notes = curves.iter().flat_map(|curve| notes(&curve.key, &curve.points)).collect();
     Some(Figure { title: title(curves)?, drawing: drawing(curves, what, mark)?, table })
-}
-
-/// What happened to exchanges that failed, one note a point.
-fn notes(curves: &[&ConnectionCurve]) -> Vec<String> {
-    let of = |curve: &&ConnectionCurve| {
-        let of_point =
-            |point: &ConnectionPoint| Some(format!("{}: {}.", curve.key.axes.cell(point.services), point.trouble()?));
-        curve.points.iter().filter_map(of_point).collect::<Vec<_>>()
-    };
-    curves.iter().flat_map(of).collect()
 }
 
 /// Datagrams connect to nothing, so there the time is the whole exchange's.
