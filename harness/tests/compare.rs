@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use curve_stats::Spread;
 use lbcurve::compare::{
-    Caution, CompareError, Compared, Comparison, Reason, Row, Side, Verdict, compare, markdown, terminal,
+    Caution, CompareError, Compared, Comparison, Quantity, Reason, Row, Side, Verdict, compare, markdown, terminal,
 };
 use lbcurve::result::{
     BackendKind, Cell, Flow, Metric, Position, RunFile, TrialKind, TrialRecord, Unit, VenueKind, Warning, assemble,
@@ -94,7 +94,7 @@ fn a_change_is_found_where_it_is() {
     let comparison = of_runs(before, after);
     let of = |backend, venue| {
         verdicts(&comparison, move |row| {
-            (row.backend, row.place.venue, row.metric) == (Some(backend), venue, Metric::Traversal)
+            (row.backend, row.place.venue, row.metric) == (Some(backend), venue, Quantity::Packet(Metric::Traversal))
         })
     };
     assert_eq!(of(BackendKind::IptablesLegacy, VenueKind::Vm), [&Verdict::Regressed; 8]);

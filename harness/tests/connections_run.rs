@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 use clap::ValueEnum;
+use lbcurve::compare::{Side, Verdict, compare};
 use lbcurve::report;
 use lbcurve::result::{
     BackendKind, ConnectionLoad, ConnectionPoint, ConnectionRecord, ConntrackUse, FailureKind, Flow, Position,
@@ -231,6 +232,28 @@ fn other_tools_get_rates_and_times_of_connections_with_their_load() {
     assert_eq!(of("16", "failed")["value"], 0.007);
     assert_eq!(of("stream:4", "bits")["value"], 3e9);
     assert_eq!(of("2000-a-second", "connections")["value"], 1_990.0);
+}
+
+#[test]
+fn two_runs_connections_are_compared_and_more_of_them_is_better() {
+    let run = |rate: f64, failed| {
+        run_of(&(0..10).map(|trial| connection(1, trial, rate + f64::from(trial), failed)).collect::<Vec<_>>())
+    };
+    let verdicts = |a: &RunFile, b: &RunFile| {
+        let compared = compare(&Side::run("A", a), &Side::run("B", b), 0.01);
+        let rows = compared.rows.iter().map(|row| (row.metric.to_string(), row.verdict.clone()));
+        (rows.collect::<BTreeMap<_, _>>(), lbcurve::compare::terminal(&compared))
+    };
+    let (fast, slow) = (run(9_000.0, 0), run(8_000.0, 0));
+    let (found, text) = verdicts(&fast, &slow);
+    assert_eq!(found["connections, 16"], Verdict::Regressed, "{text}");
+    assert_eq!([&found["connect, 16"], &found["exchange, 16"]], [&Verdict::NoChange; 2], "{text}");
+    assert!(text.contains("B carries more") && text.contains("exchanges/s"), "{text}");
+    assert_eq!(verdicts(&slow, &fast).0["connections, 16"], Verdict::Improved);
+    // A rate of which some failed is no rate to compare.
+    let (found, text) = verdicts(&fast, &run(9_000.0, 3));
+    assert!(matches!(found["connections, 16"], Verdict::NotComparable { .. }), "{text}");
+    assert!(text.contains("B is suspect: 30 of 10000 failed (30 refused)"), "{text}");
 }
 
 #[test]

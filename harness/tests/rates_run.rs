@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
+use lbcurve::compare::{Side, Verdict, compare};
 use lbcurve::report;
 use lbcurve::result::{
     BackendKind, Flow, GoalRecord, LagRecord, PassageRecord, RateKind, RateMethod, RatePoint, RateRecord, ReceivedRate,
@@ -154,6 +155,23 @@ fn other_tools_get_rates_that_were_found() {
     let bmf: serde_json::Value = serde_json::from_str(&report::bmf(&run)).unwrap();
     let measures: Vec<_> = bmf.as_object().unwrap().values().collect();
     assert!(measures.iter().any(|of| of["rate-no-loss"]["value"] == 3e5 && of["rate-partial-loss"].is_object()));
+}
+
+#[test]
+fn two_runs_rates_are_compared_and_irregular_ones_are_not() {
+    let run = |rate: f64| {
+        let search = |trial| search(BackendKind::IptablesLegacy, 1, trial, rate + f64::from(trial));
+        (0..10).map(search).collect::<Vec<_>>()
+    };
+    let mut slow = run(2e5);
+    slow[0].goals[1].irregular = Some("never overloaded".into());
+    let (fast, slow) = (assembled(&run(3e5)), assembled(&slow));
+    let compared = compare(&Side::run("A", &fast), &Side::run("B", &slow), 0.01);
+    let of = |metric: &str| compared.rows.iter().find(|row| row.metric.to_string() == metric).unwrap();
+    assert_eq!(of("rate-no-loss, quick").verdict, Verdict::Regressed);
+    assert_eq!(of("rate-received, quick").verdict, Verdict::Regressed);
+    assert!(matches!(of("rate-partial-loss, quick").verdict, Verdict::NotComparable { .. }));
+    assert!(of("rate-no-loss, quick").ratio.as_ref().unwrap().ratio < 0.7);
 }
 
 #[test]

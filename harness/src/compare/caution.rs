@@ -104,12 +104,12 @@ impl fmt::Display for Caution {
 
 /// Every caution that applies to what was compared.
 pub(super) fn cautions(a: &Side<'_>, b: &Side<'_>, pairs: &[Pair<'_>]) -> Vec<Caution> {
-    let compared = || pairs.iter().filter(|pair| pair.reason.is_none()).filter_map(Pair::key);
+    let compared = || pairs.iter().filter(|pair| pair.reason.is_none()).filter_map(Pair::entry);
     let mut cautions = Vec::new();
-    if compared().any(|key| key.unit == Unit::Instructions) {
+    if compared().any(|entry| entry.scale == Unit::Instructions) {
         cautions.push(Caution::OneSeed { a: a.run.plan.seed, b: b.run.plan.seed });
     }
-    if compared().any(|key| key.unit == Unit::Steps) {
+    if compared().any(|entry| entry.scale == Unit::Steps) {
         cautions.push(Caution::Model { a: a.run.plan.seed, b: b.run.plan.seed });
     }
     let noisy = |letter, side: &Side<'_>| {
@@ -118,14 +118,14 @@ pub(super) fn cautions(a: &Side<'_>, b: &Side<'_>, pairs: &[Pair<'_>]) -> Vec<Ca
             .warnings
             .iter()
             .find_map(|w| if let Warning::TooNoisy { score, .. } = w { Some(*score) } else { None })?;
-        compared().any(|key| key.axes.venue == VenueKind::Host).then_some(Caution::TooNoisy { side: letter, score })
+        compared().any(|entry| entry.axes.venue == VenueKind::Host).then_some(Caution::TooNoisy { side: letter, score })
     };
     cautions.extend(noisy(Letter::A, a));
     cautions.extend(noisy(Letter::B, b));
     if a.run == b.run {
         return cautions;
     }
-    let timed = |venue| compared().any(|key| key.unit == Unit::Ns && key.axes.venue == venue);
+    let timed = |venue| compared().any(|entry| !entry.scale.is_counted() && entry.axes.venue == venue);
     let separate = [VenueKind::Host, VenueKind::Vm].into_iter().filter(|venue| timed(*venue));
     cautions.extend(separate.map(|venue| Caution::SeparateRuns { venue }));
     let (one, other) = (&a.run.environment, &b.run.environment);

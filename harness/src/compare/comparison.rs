@@ -7,17 +7,19 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::caution::{Caution, cautions};
+use super::entry::Entry;
 use super::judge::{ALPHA, Judged, judge};
 use super::pairing::{Pair, pair};
+use super::quantity::{Quantity, Scale};
 use super::side::{Compared, Measured, Side, SideLabel};
 use super::verdict::Verdict;
-use crate::result::{BackendKind, Bracket, Flow, Metric, Position, Unit, VenueKind};
+use crate::result::{BackendKind, Bracket, Flow, Metric, Position, VenueKind};
 use crate::workload::{Protocol, VipLayout};
 
 /// Version of the layout of `lbcurve compare --format json`.
-pub const COMPARISON_SCHEMA_VERSION: u32 = 1;
+pub const COMPARISON_SCHEMA_VERSION: u32 = 2;
 
-/// Two sides, cell by cell. Every ratio is B over A of the median over trials of p50.
+/// Two sides, cell by cell. Every ratio is B over A of the median over trials of p50, of rates of the trial's value.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Comparison {
     /// Version of this layout.
@@ -45,9 +47,9 @@ pub struct Comparison {
 /// Cells by verdict.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Summary {
-    /// B costs less.
+    /// B costs less or carries more.
     pub improved: usize,
-    /// B costs more.
+    /// B costs more or carries less.
     pub regressed: usize,
     /// No difference was found.
     pub no_change: usize,
@@ -61,8 +63,8 @@ pub struct Mean {
     /// Where.
     #[serde(flatten)]
     pub place: Place,
-    /// Metric.
-    pub metric: Metric,
+    /// What is compared: `traversal`, `added`, `rate-no-loss, quick`, `connections, 16`, ...
+    pub metric: Quantity,
     /// Datapath; null where backends are compared.
     pub backend: Option<BackendKind>,
     /// Between which hooks.
@@ -82,7 +84,7 @@ pub struct Place {
     /// Kernel release; null where kernels are compared.
     pub kernel: Option<String>,
     /// Unit.
-    pub unit: Unit,
+    pub unit: Scale,
 }
 
 /// One cell.
@@ -91,8 +93,8 @@ pub struct Row {
     /// Where.
     #[serde(flatten)]
     pub place: Place,
-    /// Metric.
-    pub metric: Metric,
+    /// What is compared: `traversal`, `added`, `rate-no-loss, quick`, `connections, 16`, ...
+    pub metric: Quantity,
     /// Datapath; null where backends are compared.
     pub backend: Option<BackendKind>,
     /// Between which hooks; of A, or where A lacks the cell of B.
@@ -146,22 +148,22 @@ pub fn compare(a: &Side<'_>, b: &Side<'_>, floor: f64) -> Comparison {
 }
 
 fn row(pair: &Pair<'_>, judged: Judged, compared: Compared) -> Option<Row> {
-    let key = pair.key()?;
-    let kernel = (compared != Compared::Kernels).then(|| key.axes.kernel.clone());
+    let Entry { axes, scale, .. } = pair.entry()?;
+    let kernel = (compared != Compared::Kernels).then(|| axes.kernel.clone());
     let cell = &pair.cell;
     Some(Row {
-        place: Place { venue: key.axes.venue, kernel, unit: key.unit },
-        metric: cell.metric,
+        place: Place { venue: axes.venue, kernel, unit: *scale },
+        metric: cell.quantity,
         backend: cell.backend,
-        bracket: key.axes.bracket,
+        bracket: axes.bracket,
         layout: cell.layout,
         protocol: cell.protocol,
         services: cell.services,
         endpoints: cell.endpoints,
         flow: cell.flow,
         position: cell.position,
-        a: pair.a.map(|entry| Measured::of(entry.point)),
-        b: pair.b.map(|entry| Measured::of(entry.point)),
+        a: pair.a.as_ref().map(Measured::of),
+        b: pair.b.as_ref().map(Measured::of),
         ratio: judged.ratio,
         p: judged.p,
         verdict: judged.verdict,
@@ -175,8 +177,8 @@ fn order(row: &Row) -> impl Ord {
     (row.place.clone(), headline(row.metric), axes)
 }
 
-fn headline(metric: Metric) -> bool {
-    metric != Metric::Added
+fn headline(metric: Quantity) -> (bool, Quantity) {
+    (metric != Metric::Added, metric)
 }
 
 fn summary(rows: &[Row]) -> Summary {
@@ -193,7 +195,7 @@ fn summary(rows: &[Row]) -> Summary {
 }
 
 fn means(rows: &[Row]) -> Vec<Mean> {
-    let mut groups = BTreeMap::<_, (Metric, Vec<f64>)>::new();
+    let mut groups = BTreeMap::<_, (Quantity, Vec<f64>)>::new();
     for row in rows {
         if let Some(estimate) = &row.ratio {
             let group = (row.place.clone(), headline(row.metric), row.bracket, row.backend);

@@ -6,8 +6,9 @@
 
 use curve_stats::{RatioEstimate, Spread, StatsError, holm, mann_whitney, ratio, smallest_mann_whitney};
 
+use super::entry::Entry;
 use super::pairing::Pair;
-use super::side::Entry;
+use super::quantity::Quantity;
 use super::verdict::{Letter, Reason, Verdict};
 
 /// Chance of even one false finding among the tested cells of two sides that are alike.
@@ -44,23 +45,36 @@ pub(super) fn judge(pairs: &[Pair<'_>], floor: f64) -> Vec<Judged> {
         first.iter().filter_map(|first| if let First::Test { p, .. } = first { Some(*p) } else { None }).collect();
     // `mann_whitney` gives probabilities only: none is refused.
     let mut adjusted = holm(&p).unwrap_or_default().into_iter();
-    first.into_iter().map(|first| conclude(first, &mut adjusted, floor)).collect()
+    let concluded = first.into_iter().map(|first| conclude(first, &mut adjusted, floor));
+    concluded.zip(pairs).map(|(judged, pair)| judged.of(pair.cell.quantity)).collect()
+}
+
+impl Judged {
+    /// The verdict on costs, turned round where more is better.
+    fn of(self, quantity: Quantity) -> Self {
+        let verdict = match self.verdict {
+            Verdict::Improved if quantity.is_rate() => Verdict::Regressed,
+            Verdict::Regressed if quantity.is_rate() => Verdict::Improved,
+            verdict => verdict,
+        };
+        Self { verdict, ..self }
+    }
 }
 
 fn look(pair: &Pair<'_>) -> Result<First, Reason> {
     if let Some(reason) = &pair.reason {
         return Err(reason.clone());
     }
-    let (Some(a), Some(b)) = (pair.a, pair.b) else {
+    let (Some(a), Some(b)) = (&pair.a, &pair.b) else {
         let side = if pair.a.is_none() { Letter::A } else { Letter::B };
         return Err(Reason::Missing { side, skipped: None });
     };
     positive(a, Letter::A)?;
     positive(b, Letter::B)?;
-    let (values_a, values_b) = (&a.point.values, &b.point.values);
+    let (values_a, values_b) = (a.values, b.values);
     let failed = |error: StatsError| Reason::Statistics { error: error.to_string() };
     let estimate = ratio(values_a, values_b).map_err(failed)?;
-    if a.key.unit.is_counted() {
+    if a.scale.is_counted() {
         let spread = range(values_a, values_b);
         let apart = spread.low() > 1.0 || spread.high() < 1.0;
         return Ok(First::Ranges { estimate: RatioEstimate { spread, ..estimate }, apart });
@@ -69,8 +83,8 @@ fn look(pair: &Pair<'_>) -> Result<First, Reason> {
     Ok(First::Test { estimate, p, trials: [values_a.len(), values_b.len()] })
 }
 
-fn positive(entry: Entry<'_>, side: Letter) -> Result<(), Reason> {
-    let least = entry.point.values.iter().copied().fold(f64::INFINITY, f64::min);
+fn positive(entry: &Entry<'_>, side: Letter) -> Result<(), Reason> {
+    let least = entry.values.iter().copied().fold(f64::INFINITY, f64::min);
     if least <= 0.0 { Err(Reason::NotPositive { side, least }) } else { Ok(()) }
 }
 

@@ -6,9 +6,11 @@
 
 mod caution;
 mod comparison;
+mod entry;
 mod judge;
 mod markdown;
 mod pairing;
+mod quantity;
 mod side;
 mod terminal;
 mod verdict;
@@ -18,6 +20,7 @@ pub use caution::Caution;
 pub use comparison::{COMPARISON_SCHEMA_VERSION, Comparison, Mean, Row, Summary, compare};
 pub use judge::ALPHA;
 pub use markdown::markdown;
+pub use quantity::{Quantity, Scale};
 pub use side::{CompareError, Compared, Measured, Side, SideLabel};
 pub use terminal::terminal;
 pub use verdict::{Letter, Reason, Verdict};

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use super::side::{Compared, Entry, Side, preset};
+use super::entry::Entry;
+use super::quantity::Quantity;
+use super::side::{Compared, Side, preset};
 use super::verdict::{Letter, Reason};
-use crate::result::{Axes, BackendKind, Cell, CurveKey, Flow, Metric, Position, Unit};
+use crate::result::{Axes, BackendKind, Cell, Flow, Position};
 use crate::workload::{Protocol, VipLayout};
 
 /// What the cells of both sides must share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct CellKey {
-    pub(super) metric: Metric,
+    pub(super) quantity: Quantity,
     /// None where backends are compared.
     pub(super) backend: Option<BackendKind>,
     pub(super) layout: VipLayout,
@@ -23,10 +25,10 @@ pub(super) struct CellKey {
 
 impl CellKey {
     fn of(entry: &Entry<'_>, compared: Compared) -> Self {
-        let Axes { backend, layout, protocol, endpoints, flow, position, .. } = entry.key.axes;
-        let metric = entry.key.metric;
+        let Axes { backend, layout, protocol, endpoints, flow, position, .. } = *entry.axes;
+        let Entry { quantity, services, .. } = *entry;
         let backend = (compared != Compared::Backends).then_some(backend);
-        Self { metric, backend, layout, protocol, endpoints, flow, position, services: entry.point.services }
+        Self { quantity, backend, layout, protocol, endpoints, flow, position, services }
     }
 }
 
@@ -40,9 +42,9 @@ pub(super) struct Pair<'a> {
 }
 
 impl Pair<'_> {
-    /// The key of A, or where A lacks the cell of B.
-    pub(super) fn key(&self) -> Option<&CurveKey> {
-        self.a.or(self.b).map(|entry| entry.key)
+    /// A, or where A lacks the cell B.
+    pub(super) fn entry(&self) -> Option<&Entry<'_>> {
+        self.a.as_ref().or(self.b.as_ref())
     }
 }
 
@@ -88,53 +90,51 @@ pub(super) fn pair<'a>(a: &Side<'a>, b: &Side<'a>) -> Vec<Pair<'a>> {
 
 /// What differs between the places of two cells.
 fn place(a: &Entry<'_>, b: &Entry<'_>, compared: Compared) -> Option<Reason> {
-    if a.key.axes.venue != b.key.axes.venue {
-        return Some(Reason::Venue { a: a.key.axes.venue, b: b.key.axes.venue });
+    if a.axes.venue != b.axes.venue {
+        return Some(Reason::Venue { a: a.axes.venue, b: b.axes.venue });
     }
-    if a.key.unit != b.key.unit {
-        return Some(Reason::Unit { a: a.key.unit, b: b.key.unit });
+    if a.scale != b.scale {
+        return Some(Reason::Unit { a: a.scale, b: b.scale });
     }
-    if a.key.axes.kernel != b.key.axes.kernel && compared != Compared::Kernels {
-        return Some(Reason::Kernel { a: a.key.axes.kernel.clone(), b: b.key.axes.kernel.clone() });
+    if a.axes.kernel != b.axes.kernel && compared != Compared::Kernels {
+        return Some(Reason::Kernel { a: a.axes.kernel.clone(), b: b.axes.kernel.clone() });
     }
-    (a.key.axes.bracket != b.key.axes.bracket)
-        .then_some(Reason::Bracket { a: a.key.axes.bracket, b: b.key.axes.bracket })
+    (a.axes.bracket != b.axes.bracket).then_some(Reason::Bracket { a: a.axes.bracket, b: b.axes.bracket })
 }
 
 /// What else makes two cells of one place tell nothing of each other.
 fn unlike((a, one): (&Side<'_>, &Entry<'_>), (b, other): (&Side<'_>, &Entry<'_>)) -> Option<Reason> {
-    if let (Some(build_a), Some(build_b)) = (a.build(one.key), b.build(other.key))
+    if let (Some(build_a), Some(build_b)) = (a.build(one.axes), b.build(other.axes))
         && a.compared != Compared::Kernels
         && build_a != build_b
     {
-        let named = |key: &CurveKey, build: &str| format!("{} {build}", key.axes.kernel);
-        return Some(Reason::Kernel { a: named(one.key, build_a), b: named(other.key, build_b) });
+        let named = |axes: &Axes, build: &str| format!("{} {build}", axes.kernel);
+        return Some(Reason::Kernel { a: named(one.axes, build_a), b: named(other.axes, build_b) });
     }
     let (model_a, model_b) = (&a.run.environment.cpu_model, &b.run.environment.cpu_model);
-    if one.key.unit == Unit::Ns && model_a != model_b {
+    if !one.scale.is_counted() && model_a != model_b {
         return Some(Reason::Processor { a: model_a.clone(), b: model_b.clone() });
     }
     if preset(a.run) != preset(b.run) {
         return Some(Reason::Preset { a: preset(a.run), b: preset(b.run) });
     }
     for (side, entry) in [(Letter::A, one), (Letter::B, other)] {
-        if let Some(what) = &entry.point.suspect {
+        if let Some(what) = &entry.suspect {
             return Some(Reason::Suspect { side, what: what.clone() });
         }
     }
-    let packets = |entry: &Entry<'_>| entry.point.packets / u64::from(entry.point.trials.max(1));
-    let (a, b) = (packets(one), packets(other));
+    let (a, b) = one.packets.zip(other.packets)?;
     (a != b).then_some(Reason::Packets { a, b })
 }
 
 fn missing(side: &Side<'_>, letter: Letter, other: &Entry<'_>) -> Reason {
-    let Axes { venue, backend, bracket, layout, protocol, endpoints, flow, position, .. } = other.key.axes;
+    let Axes { venue, backend, bracket, layout, protocol, endpoints, flow, position, .. } = *other.axes;
     let backend = side.backend.unwrap_or(backend);
     let same = |cell: &Cell| {
         (cell.venue, cell.backend, cell.layout, cell.protocol) == (venue, backend, layout, protocol)
             && cell.bracket == bracket
             && (cell.endpoints, cell.flow, cell.position) == (endpoints, flow, position)
-            && cell.services == other.point.services
+            && cell.services == other.services
     };
     let skipped = side.run.skipped.iter().find(|skipped| same(&skipped.cell));
     Reason::Missing { side: letter, skipped: skipped.map(|skipped| skipped.reason.clone()) }

@@ -4,7 +4,8 @@ use curve_stats::Spread;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::result::{self, BackendKind, CurveKey, Metric, Point, RunFile};
+use super::entry::{Entry, entries};
+use crate::result::{self, Axes, BackendKind, RunFile};
 use crate::workload::EndpointChoice;
 
 /// What the two sides differ in by intent.
@@ -75,7 +76,7 @@ pub struct SideLabel {
 /// One measured cell of a side.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Measured {
-    /// Median over trials of the trial's p50.
+    /// Median over trials of the trial's p50; of rates, of the trial's value.
     pub p50: f64,
     /// Trials.
     pub trials: u32,
@@ -84,16 +85,9 @@ pub struct Measured {
 }
 
 impl Measured {
-    pub(super) fn of(point: &Point) -> Self {
-        Self { p50: point.p50, trials: point.trials, spread: point.spread }
+    pub(super) fn of(entry: &Entry<'_>) -> Self {
+        Self { p50: entry.value, trials: entry.trials, spread: entry.spread }
     }
-}
-
-/// A curve's key and one of its points.
-#[derive(Clone, Copy)]
-pub(super) struct Entry<'a> {
-    pub(super) key: &'a CurveKey,
-    pub(super) point: &'a Point,
 }
 
 impl<'a> Side<'a> {
@@ -152,22 +146,20 @@ impl<'a> Side<'a> {
         }
     }
 
-    /// Every point of the side's curves of traversal and added. The floor measures the probe, not a backend.
+    /// Every measured cell of the side.
     pub(super) fn entries(&self) -> impl Iterator<Item = Entry<'a>> + '_ {
         let run: &'a RunFile = self.run;
-        let wanted = |key: &CurveKey| {
-            key.metric != Metric::Floor
-                && self.kernel.as_ref().is_none_or(|kernel| key.axes.kernel == *kernel)
-                && self.backend.is_none_or(|backend| key.axes.backend == backend)
+        let wanted = |axes: &Axes| {
+            self.kernel.as_ref().is_none_or(|kernel| axes.kernel == *kernel)
+                && self.backend.is_none_or(|backend| axes.backend == backend)
         };
-        let curves = run.curves.iter().filter(move |curve| wanted(&curve.key));
-        curves.flat_map(|curve| curve.points.iter().map(move |point| Entry { key: &curve.key, point }))
+        entries(run).filter(move |entry| wanted(entry.axes))
     }
 
     /// What tells two builds of one kernel release apart.
-    pub(super) fn build(&self, key: &CurveKey) -> Option<&'a str> {
+    pub(super) fn build(&self, axes: &Axes) -> Option<&'a str> {
         let kernels = &self.run.environment.kernels;
-        let found = kernels.iter().find(|kernel| kernel.venue == key.axes.venue && kernel.release == key.axes.kernel);
+        let found = kernels.iter().find(|kernel| kernel.venue == axes.venue && kernel.release == axes.kernel);
         found.map(|kernel| kernel.version.as_str())
     }
 }

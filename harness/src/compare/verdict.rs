@@ -5,15 +5,16 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::result::{Bracket, Unit, VenueKind, name};
+use super::quantity::Scale;
+use crate::result::{Bracket, VenueKind, name};
 
-/// The verdict on one cell. Traversal and added are costs: less is better.
+/// The verdict on one cell. Traversal, added and times are costs: less is better. Of rates more is.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "verdict", rename_all = "kebab-case")]
 pub enum Verdict {
-    /// B costs less, beyond chance and beyond the floor.
+    /// B costs less or carries more, beyond chance and beyond the floor.
     Improved,
-    /// B costs more, beyond chance and beyond the floor.
+    /// B costs more or carries less, beyond chance and beyond the floor.
     Regressed,
     /// No difference was found: none beyond chance, or none beyond the floor.
     NoChange,
@@ -69,9 +70,9 @@ pub enum Reason {
     /// Times against instructions.
     Unit {
         /// Of A.
-        a: Unit,
+        a: Scale,
         /// Of B.
-        b: Unit,
+        b: Scale,
     },
     /// Timed between other hooks.
     Bracket {

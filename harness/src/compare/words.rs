@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use curve_stats::RatioEstimate;
 
 use super::comparison::{Comparison, Mean, Place, Row};
+use super::quantity::Scale;
 use super::side::{Compared, Measured, SideLabel};
 use super::verdict::Verdict;
 use crate::report::number::{self, Medium};
@@ -40,6 +41,9 @@ pub(super) fn method(comparison: &Comparison) -> String {
     let ranged = |unit| comparison.rows.iter().any(|row| row.ratio.is_some() && row.place.unit == unit);
     let floor = number::significant(comparison.floor * 100.0, 3, MEDIUM);
     let mut text = String::from("Ratios are B / A of the median over trials of p50; above 1, B costs more. ");
+    if comparison.rows.iter().any(|row| row.metric.is_rate()) {
+        text += "Of rates, of the median over trials; above 1, B carries more. ";
+    }
     if timed > 0 {
         let cells = if timed == 1 { "1 cell".to_owned() } else { format!("{timed} cells") };
         text += &format!("Changed: Mann-Whitney p at most {} after Holm over {cells}", comparison.alpha);
@@ -76,8 +80,8 @@ pub(super) fn p(row: &Row) -> String {
     }
 }
 
-pub(super) fn measured(side: Option<&Measured>, unit: Unit) -> String {
-    side.map_or_else(|| NONE.to_owned(), |side| number::value(side.p50, unit, MEDIUM))
+pub(super) fn measured(side: Option<&Measured>, unit: Scale) -> String {
+    side.map_or_else(|| NONE.to_owned(), |side| unit.value(side.p50, MEDIUM))
 }
 
 /// Axes of a table's rows: those that tell rows apart, beside metric, flow, position and N.
