@@ -59,6 +59,40 @@ pub fn homogeneity(a: &[u64], b: &[u64]) -> Result<ChiSquare, StatsError> {
     tail(a.iter().zip(b).map(term).sum(), classes - 1)
 }
 
+/// Chance that [`chi_square`] of `total` counts says p < `level` where their shares are `truth` and not `weights`, both in any unit: the upper
+/// tail of the noncentral distribution, as its sum over Poisson's (Patnaik 1949).
+///
+/// # Errors
+/// As [`chi_square`], and a level outside of 0 to 1.
+pub fn power(total: u64, weights: &[f64], truth: &[f64], level: f64) -> Result<f64, StatsError> {
+    let empty = StatsError::Empty { what: "power of a chi-square test" };
+    check_finite(weights.iter().chain(truth).copied())?;
+    let (of_weights, of_truth): (f64, f64) = (weights.iter().sum(), truth.iter().sum());
+    if weights.len() != truth.len() || weights.len() < 2 || total == 0 || !(level > 0.0 && level < 1.0) {
+        return Err(empty);
+    }
+    if weights.iter().any(|weight| *weight <= 0.0) || truth.iter().any(|share| *share < 0.0) || of_truth <= 0.0 {
+        return Err(empty);
+    }
+    let effect = |(weight, share): (&f64, &f64)| {
+        let (expected, found) = (weight / of_weights, share / of_truth);
+        (found - expected).powi(2) / expected
+    };
+    let half = total as f64 * weights.iter().zip(truth).map(effect).sum::<f64>() / 2.0;
+    let freedom = (weights.len() - 1) as f64;
+    let central =
+        |more: f64| ChiSquared::new(freedom + more).map_err(|_| StatsError::Empty { what: "chi-square test" });
+    let limit = central(0.0)?.inverse_cdf(1.0 - level);
+    let (mut below, mut chance, mut k) = (0.0, (-half).exp(), 0.0);
+    // Beyond so many terms Poisson's weights are nothing; where the first one is nothing already, the power is 1.
+    while k < half + 12.0 * half.sqrt() + 30.0 {
+        below += chance * central(2.0 * k)?.cdf(limit);
+        k += 1.0;
+        chance *= half / k;
+    }
+    Ok((1.0 - below).clamp(0.0, 1.0))
+}
+
 fn tail(statistic: f64, freedom: usize) -> Result<ChiSquare, StatsError> {
     let p = if statistic.is_finite() {
         let distribution =
@@ -120,6 +154,20 @@ mod tests {
     fn a_class_that_cannot_be_must_be_empty() {
         assert_eq!(chi_square(&[5, 5, 1], &[1.0, 1.0, 0.0]).unwrap().p, 0.0);
         assert_eq!(chi_square(&[5, 5, 0], &[1.0, 1.0, 0.0]).unwrap().p, 1.0);
+    }
+
+    #[test]
+    fn power_is_the_level_without_an_effect_and_grows_with_it() {
+        let even = [1.0, 1.0, 1.0];
+        assert!((power(10_000, &even, &even, 0.01).unwrap() - 0.01).abs() < 1e-9);
+        // Cohen, "Statistical power analysis", 1988: w = 0.3, one degree of freedom, 5%, 88 counts: power 0.80.
+        let w = power(88, &[1.0, 1.0], &[0.65, 0.35], 0.05).unwrap();
+        assert!((w - 0.80).abs() < 0.01, "{w}");
+        let less = power(2_000, &even, &[1.1, 1.0, 1.0], 0.01).unwrap();
+        let more = power(20_000, &even, &[1.1, 1.0, 1.0], 0.01).unwrap();
+        assert!(less < 0.9 && more > 0.999, "{less} {more}");
+        assert_eq!(power(1_000_000, &even, &[2.0, 1.0, 1.0], 0.01).unwrap(), 1.0);
+        assert!(power(0, &even, &even, 0.01).is_err() && power(9, &even, &[1.0], 0.01).is_err());
     }
 
     #[test]

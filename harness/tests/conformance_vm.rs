@@ -93,6 +93,7 @@ fn plan(vm: &VmVenue) -> Plan {
         unready: Vec::new(),
         deterministic: true,
         saturation: false,
+        lacking: Vec::new(),
     };
     let mut plan = Plan::new(&scenario, &[offer]);
     let is_traversal = |measure: &Measure| matches!(measure.kind, MeasureKind::Traversal { .. });

@@ -12,6 +12,7 @@ mod judgement;
 mod programming;
 mod rates;
 mod render;
+mod spreading;
 mod threshold;
 mod throughput;
 mod view;
@@ -34,6 +35,7 @@ fn of_claim(run: &RunFile, claim: &'static Claim) -> Vec<Judgement> {
         "C2" => ipvs::judge,
         "C3" => throughput::judge,
         "C4" => threshold::judge,
+        "C6" => spreading::judge,
         "C9" => programming::judge,
         _ => return absent::judge(claim),
     };
@@ -58,6 +60,7 @@ fn without(claim: &Claim) -> Verdict {
     let reason = match claim.id {
         "C1" | "C4" => "the run has no new flows through iptables beside direct-conntrack: --backends iptables-legacy",
         "C2" => "the run has no new flows through IPVS beside direct-conntrack: --backends ipvs",
+        "C6" => "the run did not ask which endpoint each flow reached: --fairness --endpoints 3",
         "C3" => "the run has no saturation trials: the host venue has them, --venue host as root",
         _ => "the run has no programming records",
     };

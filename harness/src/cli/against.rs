@@ -106,6 +106,7 @@ fn asked(args: &GateArgs, scenario: Scenario) -> Result<Asked, CliError> {
         unready: Vec::new(),
         deterministic: false,
         saturation: false,
+        lacking: Vec::new(),
     };
     let obstacles = host::obstacles(&scenario.backends)?;
     let mut reasons: Vec<String> = obstacles.into_iter().filter_map(|(_, obstacle)| obstacle).collect();

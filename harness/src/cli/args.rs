@@ -101,6 +101,10 @@ pub struct RunArgs {
     /// Also write down which endpoint each of so many flows reaches, a cell [default: none].
     #[arg(long, value_name = "FLOWS")]
     pub decisions: Option<NonZeroU32>,
+    /// Also hold every way of spreading flows that a backend has (all schedulers of IPVS) to its promise, with so many flows each, and
+    /// see what becomes of them when an endpoint comes or goes [default: none; 10000 without a number].
+    #[arg(long, value_name = "FLOWS", num_args = 0..=1, require_equals = true, default_missing_value = "10000")]
+    pub fairness: Option<NonZeroU32>,
     /// Also open real connections: 16 (so many at a time), 2000/s (so many a second, whatever becomes of those before),
     /// keep-alive:16 (requests on so many that stay open), reuse:16 (from so many ports again and again), stream:4 (bulk bytes on
     /// so many) or 16@90% (so many at a time, connection tracking 90% full); several with commas [default: none].
@@ -140,6 +144,9 @@ pub struct RunArgs {
     /// Self-test of the gate: program one rule that matches nothing per this many services (iptables modes).
     #[arg(long, value_name = "K", hide = true)]
     pub self_test_ballast: Option<NonZeroU32>,
+    /// Self-test of fairness: program the first endpoint of every service to get so many times its share.
+    #[arg(long, value_name = "TIMES", hide = true)]
+    pub self_test_bias: Option<NonZeroU32>,
 }
 
 /// The kernels of the vm, for every command that has some.
@@ -248,6 +255,8 @@ pub enum ReportFormat {
     Svg,
     /// Every point of every curve, one row each.
     Csv,
+    /// How flows were spread, one row a cell, way of spreading and change.
+    FairnessCsv,
     /// Bencher Metric Format (JSON).
     Bmf,
     /// trials.hlog: every trial's histogram as an HdrHistogram interval log, tagged with its cell.
@@ -300,12 +309,14 @@ impl RunArgs {
             service_cidr: self.service_cidr,
             scheduler: self.scheduler,
             decisions: self.decisions,
+            fairness: self.fairness,
             connections: self.connections,
             rates: self.rates,
             endpoint_choice: self.endpoint_choice,
             cluster: self.cluster,
             scale: self.scale,
             self_test_ballast: self.self_test_ballast,
+            self_test_bias: self.self_test_bias,
         };
         Ok(line.or(file))
     }

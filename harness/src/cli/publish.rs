@@ -83,7 +83,7 @@ pub(super) fn publish(args: &PublishArgs) -> Result<ExitCode, CliError> {
 
 /// Refuses what is not a finished measurement with its own trials beside it.
 fn publishable(run: &RunFile, file: &Path) -> Result<(), CliError> {
-    if run.plan.self_test_ballast.is_some() {
+    if run.plan.self_test_ballast.is_some() || run.plan.self_test_bias.is_some() {
         return Err(PublicationError::SelfTest(file.to_owned()).into());
     }
     if run.warnings.iter().any(|warning| matches!(warning, Warning::Unmeasured { .. })) {

@@ -36,6 +36,7 @@ fn trials(path: &Path) -> Result<impl Iterator<Item = Result<TrialRecord, Undeli
             Record::Programming(_)
             | Record::Throughput(_)
             | Record::Decisions(_)
+            | Record::Fairness(_)
             | Record::Connections(_)
             | Record::Rates(_),
         ) => None,
@@ -49,7 +50,9 @@ fn default_name(format: ReportFormat) -> Option<&'static str> {
         ReportFormat::Html => Some("report.html"),
         ReportFormat::Svg => Some("report.svg"),
         ReportFormat::Hlog => Some("trials.hlog"),
-        ReportFormat::Table | ReportFormat::Md | ReportFormat::Csv | ReportFormat::Bmf => None,
+        ReportFormat::Table | ReportFormat::Md | ReportFormat::Csv | ReportFormat::FairnessCsv | ReportFormat::Bmf => {
+            None
+        }
     }
 }
 
@@ -58,6 +61,7 @@ fn render(run: &RunFile, format: ReportFormat, file: &Path) -> Result<String, Cl
     Ok(match format {
         ReportFormat::Html => report::html(run).map_err(io::Error::other).map_err(failed)?,
         ReportFormat::Csv => report::csv(run).map_err(io::Error::other).map_err(failed)?,
+        ReportFormat::FairnessCsv => report::fairness_csv(run).map_err(io::Error::other).map_err(failed)?,
         ReportFormat::Svg => report::svg(run).ok_or(CliError::NoPlot)?,
         ReportFormat::Md => report::markdown(run),
         ReportFormat::Bmf => report::bmf(run),

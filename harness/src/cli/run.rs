@@ -110,13 +110,14 @@ pub(super) fn assemble_run(
 ) -> Result<RunFile, AssembleError> {
     let (mut trials, mut programming) = (Vec::new(), Vec::new());
     let (mut throughput, mut decisions) = (Vec::new(), Vec::new());
-    let (mut connections, mut rates) = (Vec::new(), Vec::new());
+    let (mut fairness, mut connections, mut rates) = (Vec::new(), Vec::new(), Vec::new());
     for record in records.iter().cloned() {
         match record {
             Record::Trial(trial) => trials.push(trial),
             Record::Programming(cost) => programming.push(cost),
             Record::Throughput(trial) => throughput.push(trial),
             Record::Decisions(trial) => decisions.push(trial),
+            Record::Fairness(trial) => fairness.push(*trial),
             Record::Connections(trial) => connections.push(*trial),
             Record::Rates(trial) => rates.push(*trial),
         }
@@ -126,6 +127,7 @@ pub(super) fn assemble_run(
         programming: &programming,
         throughput: &throughput,
         decisions: &decisions,
+        fairness: &fairness,
         connections: &connections,
         rates: &rates,
     };

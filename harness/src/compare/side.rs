@@ -171,6 +171,10 @@ pub(super) fn preset(run: &RunFile) -> String {
         EndpointChoice::Random => preset.to_owned(),
         EndpointChoice::Maglev => format!("{preset} with Maglev"),
     };
+    let preset = match run.plan.self_test_bias {
+        None => preset,
+        Some(times) => format!("{preset} with a self-test's bias of {times}"),
+    };
     match run.plan.self_test_ballast {
         None => preset,
         Some(services) => format!("{preset} with a self-test's rule per {services} services"),

@@ -7,7 +7,7 @@ use netlink_sys::protocols::NETLINK_GENERIC;
 
 use super::NetError;
 use super::socket::{Attributes, Batch, CREATE, EXCL, HEADER, NetlinkSocket, SEND_LIMIT};
-use crate::workload::{Endpoint, Protocol, Scheduler, Scheduling, Service};
+use crate::workload::{Endpoint, Protocol, Scheduling, Service};
 
 /// `GENL_ID_CTRL`: the family that names the others.
 const CONTROL: u16 = 0x10;
@@ -94,14 +94,14 @@ impl Ipvs {
     /// # Errors
     /// [`NetError::Request`] with the first service or endpoint that the kernel refused.
     pub fn add_services(&mut self, services: &[Service], scheduling: Scheduling) -> Result<(), NetError> {
-        let templates = Templates::new(self.family, scheduling.scheduler);
+        let templates = Templates::new(self.family, scheduling.name());
         let mut batch = Batch::with_capacity(SEND_LIMIT);
         for service in services {
             self.make_room(&mut batch, &templates, service)?;
             templates.service(&mut batch, service);
             for endpoint in &service.endpoints {
                 self.make_room(&mut batch, &templates, service)?;
-                templates.destination(&mut batch, service, *endpoint, scheduling.weight(endpoint));
+                templates.destination(&mut batch, service, *endpoint, scheduling.programmed(service, endpoint));
             }
         }
         self.socket.send(&mut batch, |_| "add the last of the IPVS services".into())
@@ -125,10 +125,10 @@ impl Ipvs {
         old: &[Endpoint],
         scheduling: Scheduling,
     ) -> Result<(), NetError> {
-        let templates = Templates::new(self.family, scheduling.scheduler);
+        let templates = Templates::new(self.family, scheduling.name());
         let mut batch = Batch::with_capacity(SEND_LIMIT);
         for endpoint in new {
-            templates.destination(&mut batch, service, *endpoint, scheduling.weight(endpoint));
+            templates.destination(&mut batch, service, *endpoint, scheduling.programmed(service, endpoint));
         }
         for endpoint in old {
             removal(&mut batch, self.family, service, *endpoint);
@@ -211,7 +211,7 @@ mod offset {
 }
 
 impl Templates {
-    fn new(family: u16, scheduler: Scheduler) -> Self {
+    fn new(family: u16, scheduler: &str) -> Self {
         let mut batch = Batch::with_capacity(256);
         let message = begin(&mut batch, family, command::NEW_SERVICE, CREATE | EXCL);
         let nested = begin_service(&mut batch);
@@ -257,11 +257,11 @@ fn begin_service(batch: &mut Batch) -> usize {
 }
 
 /// `struct ip_vs_flags`: no flags, all of them meant.
-fn service_options(batch: &mut Batch, scheduler: Scheduler) {
+fn service_options(batch: &mut Batch, scheduler: &str) {
     let mut flags = [0; 8];
     flags[4..].copy_from_slice(&u32::MAX.to_ne_bytes());
     // A string of netlink ends with a zero.
-    batch.attribute(service_attribute::SCHEDULER, &[scheduler.name().as_bytes(), &[0]].concat());
+    batch.attribute(service_attribute::SCHEDULER, &[scheduler.as_bytes(), &[0]].concat());
     batch.attribute(service_attribute::FLAGS, &flags);
     batch.attribute(service_attribute::TIMEOUT, &0u32.to_ne_bytes());
     batch.attribute(service_attribute::NETMASK, &u32::MAX.to_ne_bytes());
@@ -353,7 +353,7 @@ mod tests {
     #[test]
     fn a_service_is_encoded_as_the_header_file_says() {
         let mut batch = Batch::with_capacity(0);
-        Templates::new(0x1b, Scheduler::Rr).service(&mut batch, &service());
+        Templates::new(0x1b, "rr").service(&mut batch, &service());
         let rest =
             [nla(6, b"rr\0"), nla(7, &[0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]), nla(8, &[0; 4]), nla(9, &[0xff; 4])]
                 .concat();
@@ -366,7 +366,7 @@ mod tests {
     fn an_endpoint_is_encoded_as_the_header_file_says() {
         let mut batch = Batch::with_capacity(0);
         let service = service();
-        Templates::new(0x1b, Scheduler::Mh).destination(&mut batch, &service, service.endpoints[0], 7);
+        Templates::new(0x1b, "mh").destination(&mut batch, &service, service.endpoints[0], 7);
         let pod = [10, 244, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
         let weight = 7u32.to_ne_bytes();
         let fields = [

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use curve_stats::StatsError;
 
 use crate::result::{
-    Cell, ConnectionCurve, ConnectionKey, ConnectionRecord, Curve, DecisionRecord, DecisionSummary, JsonlError,
-    MergeError, MergedHistogram, Metric, ProgrammingRecord, RateCurve, RateRecord, ReachedError, RunFile,
-    ThroughputRecord, TrialKind, TrialRecord, Unit, connection_curves, rate_curves, summarise,
+    Cell, ConnectionCurve, ConnectionKey, ConnectionRecord, Curve, DecisionRecord, DecisionSummary, FairnessRecord,
+    JsonlError, MergeError, MergedHistogram, Metric, ProgrammingRecord, RateCurve, RateRecord, ReachedError, RunFile,
+    ThroughputRecord, TrialKind, TrialRecord, Unit, connection_curves, rate_curves, summarise, summarise_fairness,
 };
 use crate::run::record::{Record, Slot};
 
@@ -73,6 +73,7 @@ pub fn check_trials(
     let mut found = BTreeMap::<Key, Trials>::new();
     let mut histogram = MergedHistogram::new();
     let (mut decisions, mut connections, mut rates) = (Vec::new(), Vec::new(), Vec::new());
+    let mut fairness = Vec::new();
     for record in records {
         match record? {
             Record::Trial(trial) => {
@@ -82,6 +83,7 @@ pub fn check_trials(
                 found.entry((cell, kind, unit)).or_default().insert(trial, (quantiles.p50, packets));
             }
             Record::Decisions(trial) => decisions.push(trial),
+            Record::Fairness(trial) => fairness.push(*trial),
             Record::Connections(trial) => connections.push(*trial),
             Record::Rates(trial) => rates.push(*trial),
             other => others.take(&other)?,
@@ -89,6 +91,7 @@ pub fn check_trials(
     }
     points(run, found)?;
     same_decisions(run, &decisions)?;
+    same_fairness(run, &fairness)?;
     same_connections(run, &connections)?;
     same_rates(run, &rates)?;
     others.none_left()
@@ -139,6 +142,12 @@ fn same_decisions(run: &RunFile, decisions: &[DecisionRecord]) -> Result<(), Tri
     let first = found.iter().find(differs).or_else(|| run.decisions.iter().find(|summary| !found.contains(summary)));
     let of = first.map_or_else(String::new, |summary| format!(" of {}", summary.cell));
     Err(foreign(format!("run.json has other decisions{of} than the file")))
+}
+
+/// The run's fairness is that of the trials.
+fn same_fairness(run: &RunFile, records: &[FairnessRecord]) -> Result<(), TrialsError> {
+    let found = summarise_fairness(records).map_err(|(cell, source)| TrialsError::Decisions { cell, source })?;
+    if found == run.fairness { Ok(()) } else { Err(foreign("run.json has another fairness than the file".to_owned())) }
 }
 
 /// The run's connections are those of the trials.
@@ -204,6 +213,7 @@ fn of(record: &Record) -> String {
         Record::Trial(TrialRecord { cell, trial, .. }) => format!("trial {trial} of {cell}"),
         Record::Throughput(ThroughputRecord { cell, trial, .. }) => format!("saturation trial {trial} of {cell}"),
         Record::Decisions(DecisionRecord { cell, trial, .. }) => format!("decisions of trial {trial} of {cell}"),
+        Record::Fairness(record) => format!("{} of {}", record.spreading, record.cell),
         Record::Connections(record) => {
             let ConnectionRecord { cell, load, trial, .. } = &**record;
             format!("trial {trial} of connections at {load} of {cell}")

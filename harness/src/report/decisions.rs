@@ -64,7 +64,7 @@ fn shares(summary: &DecisionSummary, medium: Medium) -> String {
     format!("{} to {}", count(least), count(most))
 }
 
-fn probability(p: f64) -> String {
+pub(super) fn probability(p: f64) -> String {
     if p < 1e-4 { "<0.0001".to_owned() } else { format!("{p:.4}") }
 }
 

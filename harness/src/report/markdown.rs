@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::number::{self, Medium};
 use super::select::{Panel, main_panels, panels, sizes, verdict_curves};
 use super::step_cost::{COLUMNS as STEP_COLUMNS, INTRO, TITLE, Words, rule, step_costs};
-use super::{cluster, connections, fit, rates};
+use super::{cluster, connections, fairness, fit, rates};
 use crate::result::{Curve, Metric, RunFile, name};
 use crate::workload::VipLayout;
 
@@ -33,6 +33,7 @@ pub fn markdown(run: &RunFile) -> String {
     expected(&mut text, run);
     rate_table(&mut text, run);
     connection_tables(&mut text, run);
+    fairness_table(&mut text, run);
     step_table(&mut text, run);
     cautions(&mut text, run);
     let _ = writeln!(text, "\nReproduce: {}", code(&run.environment.command));
@@ -130,6 +131,21 @@ fn connection_tables(text: &mut String, run: &RunFile) {
         for note in alike.iter().flat_map(|curve| connections::notes(&curve.key, &curve.points)) {
             let _ = writeln!(text, "\n{}", plain(&note));
         }
+    }
+}
+
+/// How flows were spread, and what a change of endpoints did to them.
+fn fairness_table(text: &mut String, run: &RunFile) {
+    if run.fairness.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "\n**Fairness**: how flows were spread, and what a change of endpoints did to them.\n");
+    let columns = fairness::columns().map(plain);
+    let (words, numbers) = ("---|".repeat(fairness::WORDS), "--:|".repeat(columns.len() - fairness::WORDS));
+    let _ = writeln!(text, "| {} |\n|{words}{numbers}", columns.join(" | "));
+    for summary in &run.fairness {
+        let row: Vec<_> = fairness::row(summary, MEDIUM).iter().map(|cell| plain(cell)).collect();
+        let _ = writeln!(text, "| {} |", row.join(" | "));
     }
 }
 

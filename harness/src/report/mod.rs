@@ -6,6 +6,8 @@ mod cluster;
 mod connections;
 mod csv;
 mod decisions;
+mod fairness;
+mod fairness_csv;
 mod fit;
 mod hlog;
 mod html;
@@ -21,6 +23,7 @@ mod terminal;
 
 pub use bmf::bmf;
 pub use csv::{CsvError, csv};
+pub use fairness_csv::fairness_csv;
 pub use hlog::{HlogError, hlog};
 pub use html::{ReportError, html, svg};
 pub use markdown::markdown;

@@ -9,7 +9,7 @@ use super::number::{self, Medium};
 use super::programming;
 use super::select::sizes;
 use super::skipped::grouped;
-use super::{cluster, connections, decisions, rates};
+use super::{cluster, connections, decisions, fairness, rates};
 use crate::result::{Curve, Metric, ProgrammingRecord, RateCurve, RunFile, Unit, VenueKind, name};
 
 const MEDIUM: Medium = Medium::Terminal;
@@ -53,6 +53,13 @@ pub fn table(run: &RunFile) -> String {
     }
     if !run.decisions.is_empty() {
         section(&mut text, "Decisions: which endpoint the flows of each cell reached", &decision_table(run));
+    }
+    if !run.fairness.is_empty() {
+        section(
+            &mut text,
+            "Fairness: how flows were spread, and what a change of endpoints did to them",
+            &fairness_table(run),
+        );
     }
     list(&mut text, "Of the rates", rate_notes(run));
     list(&mut text, "Machine before host trials", run.environment.preflight.iter().map(ToString::to_string).collect());
@@ -226,6 +233,14 @@ fn decision_table(run: &RunFile) -> Table {
     let mut table = new_table(decisions::columns().map(str::to_owned).into(), decisions::WORDS);
     for summary in &run.decisions {
         table.add_row(decisions::row(summary, MEDIUM));
+    }
+    table
+}
+
+fn fairness_table(run: &RunFile) -> Table {
+    let mut table = new_table(fairness::columns().map(str::to_owned).into(), fairness::WORDS);
+    for summary in &run.fairness {
+        table.add_row(fairness::row(summary, MEDIUM));
     }
     table
 }

@@ -8,13 +8,14 @@ use super::connections::connection_curves;
 use super::decisions::summarise;
 use super::distribution::distributions;
 use super::expected::expected;
+use super::fairness::summarise_fairness;
 use super::rate_curve::rate_curves;
 use super::sample::{Sample, point, suspect};
 use super::screen::screened;
 use super::seal::seal;
 use super::{
     Axes, BackendKind, Bracket, Cell, ConnectionCurve, ConnectionKey, ConnectionPoint, ConnectionRecord, Curve,
-    CurveKey, DecisionRecord, DecisionSummary, ExpectedKey, Flow, Integrity, Manifest, MergeError, Metric,
+    CurveKey, DecisionRecord, DecisionSummary, ExpectedKey, FairnessRecord, Flow, Integrity, Manifest, MergeError, Metric,
     NoiseVerdict, PlannedCell, Preflight, ProgrammingRecord, RUN_SCHEMA_VERSION, RateCurve, RatePoint, RateRecord,
     ReachedError, RunFile, SkippedCell, ThroughputRecord, TrialKind, TrialRecord, Unit, VenueKind, Warning, name,
 };
@@ -68,6 +69,15 @@ pub enum AssembleError {
         #[source]
         source: ReachedError,
     },
+    /// A cell whose fairness cannot be read.
+    #[error("cannot read the fairness of {cell}")]
+    Fairness {
+        /// The cell.
+        cell: Box<Cell>,
+        /// Why.
+        #[source]
+        source: ReachedError,
+    },
     /// The run cannot be written as JSON.
     #[error("cannot seal the run")]
     Seal(#[source] serde_json::Error),
@@ -87,6 +97,8 @@ pub struct Recorded<'a> {
     pub throughput: &'a [ThroughputRecord],
     /// Which endpoint each flow reached.
     pub decisions: &'a [DecisionRecord],
+    /// Which endpoint flows reached before and after a change.
+    pub fairness: &'a [FairnessRecord],
     /// Trials of real connections.
     pub connections: &'a [ConnectionRecord],
     /// Searches for rates.
@@ -122,8 +134,9 @@ pub fn assemble_records(
     records: Recorded<'_>,
     skipped: &[SkippedCell],
 ) -> Result<RunFile, AssembleError> {
-    let Recorded { trials, programming, throughput, decisions, connections, rates } = records;
+    let Recorded { trials, programming, throughput, decisions, fairness, connections, rates } = records;
     let mut warnings = Vec::from_iter(self_test(&manifest));
+    warnings.extend(manifest.plan.self_test_bias.map(|times| Warning::Biased { times: times.get() }));
     let trials = distinct(trials, &mut warnings);
     warnings.extend(manifest.environment.preflight.as_ref().and_then(too_noisy));
     warnings.extend(unmeasured(&manifest.plan.cells, &trials, skipped));
@@ -132,6 +145,7 @@ pub fn assemble_records(
     warnings.extend(throughput.iter().filter_map(misdirected));
     let decisions = summarise(decisions).map_err(|(cell, source)| AssembleError::Decisions { cell, source })?;
     warnings.extend(decisions.iter().filter_map(astray));
+    let fairness = summarise_fairness(fairness).map_err(|(cell, source)| AssembleError::Fairness { cell, source })?;
     let connections =
         connection_curves(connections).map_err(|(curve, source)| AssembleError::Connections { curve, source })?;
     warnings.extend(connections.iter().flat_map(troubled));
@@ -153,6 +167,7 @@ pub fn assemble_records(
         }),
         throughput: sorted(throughput, |r| (r.cell.clone(), r.trial)),
         decisions,
+        fairness,
         connections,
         rates,
         expected: expected.unwrap_or_default(),

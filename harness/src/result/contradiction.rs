@@ -1,7 +1,7 @@
 //! What can be wrong with a run file whose seal is right.
 
 use super::connections::{ConnectionFault, ConnectionKey};
-use super::{Cell, CurveKey, ExpectedKey, RateFault, RateKind, name};
+use super::{Cell, CurveKey, ExpectedKey, FairnessFault, RateFault, RateKind, name};
 
 /// Members of a run file that cannot all be true.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +48,14 @@ pub enum Contradiction {
         cell: Box<Cell>,
         /// What is wrong.
         what: DecisionFault,
+    },
+    /// Fairness that does not add up, or is there twice.
+    #[error("{what} in the fairness of {cell}")]
+    Fairness {
+        /// The cell.
+        cell: Box<Cell>,
+        /// What is wrong.
+        what: FairnessFault,
     },
     /// Connections that do not add up, or are there twice.
     #[error("at N = {services}, {what} in the connections of {curve}")]

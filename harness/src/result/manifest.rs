@@ -100,6 +100,9 @@ pub struct Plan {
     /// Flows of each cell whose endpoint was written down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decisions: Option<NonZeroU32>,
+    /// Flows of each way of spreading that was held to its promise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fairness: Option<NonZeroU32>,
     /// Loads of real connections.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub connections: Vec<ConnectionLoad>,
@@ -109,6 +112,9 @@ pub struct Plan {
     /// Self-tests only: services per rule that matches nothing. Never compare such a run with a normal one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub self_test_ballast: Option<NonZeroU32>,
+    /// Self-tests only: how many times its share the first endpoint of every service got. Never compare such a run with a normal one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub self_test_bias: Option<NonZeroU32>,
     /// How the eBPF backends choose endpoints, where that is not at random.
     #[serde(default, skip_serializing_if = "EndpointChoice::is_default")]
     pub endpoint_choice: EndpointChoice,
@@ -133,6 +139,7 @@ impl Plan {
             scheduler: self.scheduler.unwrap_or_default(),
             endpoint_choice: self.endpoint_choice,
             ballast: self.self_test_ballast,
+            bias: self.self_test_bias,
         }
     }
 }

@@ -10,6 +10,7 @@ mod decisions;
 mod distribution;
 mod estimate;
 mod expected;
+mod fairness;
 mod histogram;
 mod jsonl;
 mod load;
@@ -41,6 +42,12 @@ pub use decisions::{DecisionRecord, DecisionSummary, Reached, ReachedError, coun
 pub use distribution::{Distribution, QuantileValue};
 pub use estimate::Estimate;
 pub use expected::{ExpectedCost, ExpectedKey};
+#[cfg(test)]
+pub(crate) use fairness::record as fairness_record;
+pub use fairness::{
+    CLIENTS, EndpointChange, Existing, FLOWS_A_CLIENT, FairnessFault, FairnessRecord, FairnessSummary, LEVEL_OF_TESTS,
+    NewFlows, Promise, Spread as FlowSpread, Spreading, summarise_fairness,
+};
 pub use histogram::{HistogramError, decode_histogram, encode_histogram};
 pub use jsonl::{JsonlError, JsonlWriter, Lines, RecordStream, Records, parse_jsonl, read_jsonl, stream_jsonl};
 pub use load::{ConnectionLoad, ConnectionLoadError, MOST_A_SECOND, MOST_AT_A_TIME};

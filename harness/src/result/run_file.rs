@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Axes, Cell, ConnectionCurve, ConnectionLoad, Curve, CurveKey, DecisionSummary, Distribution, Environment,
-    ExpectedCost, Plan, ProgrammingRecord, RateCurve, RateKind, SkippedCell, ThroughputRecord, TrialKind, name,
+    ExpectedCost, FairnessSummary, Plan, ProgrammingRecord, RateCurve, RateKind, SkippedCell, ThroughputRecord, TrialKind, name,
 };
 
 /// Version of the layout of `run.json`; a reader refuses every other.
@@ -29,6 +29,9 @@ pub struct RunFile {
     /// Which endpoints the flows of each cell reached, where that was asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub decisions: Vec<DecisionSummary>,
+    /// How each way of spreading flows kept its promise, and what a change of endpoints did, where that was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fairness: Vec<FairnessSummary>,
     /// What a first packet of an imported cluster is expected to cost.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub expected: Vec<ExpectedCost>,
@@ -100,6 +103,11 @@ pub enum Warning {
         /// Services per rule that matches nothing.
         services_a_rule: u32,
     },
+    /// Flows were spread unevenly on purpose: a self-test, not a normal run.
+    Biased {
+        /// How many times its share the first endpoint of every service got.
+        times: u32,
+    },
     /// Cells of the plan have neither a trial nor a reason: the run is not complete.
     Unmeasured {
         /// How many.
@@ -154,6 +162,12 @@ impl fmt::Display for Warning {
             }
             Self::SelfTest { services_a_rule } => {
                 write!(f, "self-test: one rule that matches nothing per {services_a_rule} services; not a normal run")
+            }
+            Self::Biased { times } => {
+                write!(
+                    f,
+                    "self-test: the first endpoint of every service gets {times} times its share; not a normal run"
+                )
             }
             Self::Unmeasured { cells, first } => {
                 write!(f, "run not complete: {cells} planned cells have no trial, the first is {first}")

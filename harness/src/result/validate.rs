@@ -6,6 +6,7 @@ use curve_stats::{Spread, StatsError, median};
 
 use super::connections::{self, ConnectionCurve, ConnectionFault};
 use super::contradiction::{Contradiction, DecisionFault, DistributionFault, ExpectedFault, PointFault};
+use super::fairness::check_fairness;
 use super::rate_check::check_rates;
 use super::{Cell, Curve, DecisionSummary, Distribution, ExpectedCost, Metric, Point, RunFile, TrialKind, Unit};
 
@@ -23,6 +24,7 @@ pub(super) fn validate(run: &RunFile) -> Result<(), Contradiction> {
     }
     check_distributions(run)?;
     check_decisions(&run.decisions)?;
+    check_fairness(&run.fairness).map_err(|(cell, what)| Contradiction::Fairness { cell, what })?;
     check_connections(&run.connections)?;
     check_rates(&run.rates).map_err(|(key, services, what)| {
         let (cell, rate) = (Box::new(key.axes.cell(services)), key.rate);

@@ -34,6 +34,9 @@ pub(super) fn of_cluster(wishes: Wishes, cluster: &Cluster) -> Result<Wishes, Sc
     if let Some((wish, _)) = ruled.into_iter().find(|(_, is_asked)| *is_asked) {
         return Err(ScenarioError::ClusterSays { wish });
     }
+    if wishes.fairness.is_some() {
+        return Err(ScenarioError::ClusterFairness);
+    }
     if wishes.decisions.is_some() {
         return Err(ScenarioError::ClusterDecisions);
     }

@@ -44,8 +44,12 @@ pub fn skipped(plan: &Plan) -> Vec<SkippedCell> {
 fn reported_plan(plan: &Plan, venues: &Venues) -> ReportedPlan {
     let scenario = &plan.scenario;
     let measures = || plan.batches.iter().flat_map(|batch| &batch.visits).flat_map(|visit| &visit.measures);
-    let is_packets =
-        |measure: &&Measure| !matches!(measure.kind, MeasureKind::Connections { .. } | MeasureKind::Rates { .. });
+    let is_packets = |measure: &&Measure| {
+        !matches!(
+            measure.kind,
+            MeasureKind::Connections { .. } | MeasureKind::Rates { .. } | MeasureKind::Fairness { .. }
+        )
+    };
     let mut venues_used: Vec<VenueKind> = plan.batches.iter().map(|batch| batch.venue).collect();
     venues_used.sort_unstable();
     venues_used.dedup();
@@ -71,9 +75,11 @@ fn reported_plan(plan: &Plan, venues: &Venues) -> ReportedPlan {
         allow_slow: scenario.allow_slow,
         scheduler: scenario.scheduler,
         decisions: scenario.decisions,
+        fairness: scenario.fairness,
         connections: scenario.connections.clone(),
         rates: scenario.rates,
         self_test_ballast: scenario.self_test_ballast,
+        self_test_bias: scenario.self_test_bias,
         endpoint_choice: scenario.endpoint_choice,
         cluster: scenario.cluster.as_ref().map(|cluster| cluster.origin.clone()),
         addresses: scenario.addresses,

@@ -84,6 +84,7 @@ mod tests {
             unready: Vec::new(),
             deterministic: false,
             saturation: false,
+            lacking: Vec::new(),
         };
         Plan::new(&wishes.resolve().unwrap(), &[offer])
     }

@@ -108,6 +108,7 @@ fn closed(venue: VenueKind, kernel: String, scenario: &Scenario, reason: &str) -
         unready,
         deterministic: false,
         saturation: false,
+        lacking: Vec::new(),
     }
 }
 
@@ -136,6 +137,7 @@ fn host_offer(scenario: &Scenario) -> Result<VenueOffer, OfferError> {
         unready: Vec::new(),
         deterministic: false,
         saturation: cpus > 1,
+        lacking: if scenario.fairness.is_some() { host::lacking()? } else { Vec::new() },
     };
     Ok(sorted(offer, obstacles))
 }
@@ -150,6 +152,7 @@ fn vm_offer(scenario: &Scenario, vm: &VmVenue) -> VenueOffer {
         unready: Vec::new(),
         deterministic: vm.acceleration.is_deterministic(),
         saturation: false,
+        lacking: vm.lacking(),
     };
     sorted(offer, obstacles)
 }

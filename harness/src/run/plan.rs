@@ -15,7 +15,9 @@ use sha2::{Digest, Sha256};
 use super::planner;
 use super::scenario::Scenario;
 use crate::probe::OBJECT;
-use crate::result::{BackendKind, Bracket, Cell, ConnectionLoad, Flow, Position, RateMethod, VenueKind, name};
+use crate::result::{
+    BackendKind, Bracket, Cell, ConnectionLoad, EndpointChange, Flow, Position, RateMethod, Spreading, VenueKind, name,
+};
 use crate::workload::{Common, Endpoint, Protocol, Service, VipLayout, Workload, WorkloadError, WorkloadSpec};
 
 /// What is programmed before anything is measured.
@@ -60,6 +62,13 @@ pub enum MeasureKind {
     Decisions {
         /// Position.
         position: Position,
+    },
+    /// Which endpoint the flows of one service reach before and after a change of its endpoints; in a visit of its own, untimed.
+    Fairness {
+        /// How they are spread.
+        spreading: Spreading,
+        /// What changes.
+        change: EndpointChange,
     },
     /// Real connections, in a visit of their own without the probe.
     Connections {
@@ -174,6 +183,8 @@ pub struct VenueOffer {
     pub deterministic: bool,
     /// Whether saturation can be measured: the host, with a second CPU.
     pub saturation: bool,
+    /// Schedulers of IPVS that its kernel lacks.
+    pub lacking: Vec<Spreading>,
 }
 
 impl Plan {
@@ -198,6 +209,13 @@ impl Plan {
     /// Trials of the whole run.
     pub fn trials(&self) -> usize {
         self.batches.iter().map(Batch::trials).sum()
+    }
+}
+
+impl Visit {
+    /// Whether its measures are of fairness, which make namespaces of their own.
+    pub fn is_of_fairness(&self) -> bool {
+        self.measures.iter().any(|measure| matches!(measure.kind, MeasureKind::Fairness { .. }))
     }
 }
 

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::plan::{Batch, Measure, MeasureKind, Setup, Visit};
 use crate::result::{
-    Cell, ConnectionRecord, DecisionRecord, ProgrammingOp, ProgrammingRecord, RateRecord, ThroughputRecord, TrialKind,
-    TrialRecord, VenueKind,
+    Cell, ConnectionRecord, DecisionRecord, FairnessRecord, ProgrammingOp, ProgrammingRecord, RateRecord,
+    ThroughputRecord, TrialKind, TrialRecord, VenueKind,
 };
 
 /// One line of `trials.jsonl`.
@@ -21,6 +21,8 @@ pub enum Record {
     Throughput(ThroughputRecord),
     /// Which endpoint each flow reached.
     Decisions(DecisionRecord),
+    /// Which endpoint flows reached before and after a change.
+    Fairness(Box<FairnessRecord>),
     /// Real connections.
     Connections(Box<ConnectionRecord>),
     /// A search for rates.
@@ -57,6 +59,10 @@ impl Record {
             }
             Self::Decisions(trial) => {
                 slot(&trial.cell, MeasureKind::Decisions { position: trial.cell.position }, trial.trial)
+            }
+            Self::Fairness(trial) => {
+                let kind = MeasureKind::Fairness { spreading: trial.spreading, change: trial.change };
+                slot(&trial.cell, kind, trial.trial)
             }
             Self::Connections(trial) => {
                 let kind = MeasureKind::Connections { load: trial.load, position: trial.cell.position };

@@ -27,7 +27,7 @@ pub enum Fate {
 }
 
 /// How long nothing may happen before a flow counts as lost: a rejection follows its packet within the same softirq.
-const PATIENCE: Duration = Duration::from_millis(100);
+pub(super) const PATIENCE: Duration = Duration::from_millis(100);
 /// Flows of one sending: in the XDP bracket frames wait in the ring of a veth, which holds 256.
 fn at_once(bracket: Bracket) -> usize {
     match bracket {
@@ -37,7 +37,7 @@ fn at_once(bracket: Bracket) -> usize {
 }
 
 /// Between two looks.
-const PAUSE: Duration = Duration::from_millis(5);
+pub(super) const PAUSE: Duration = Duration::from_millis(5);
 
 impl Instrument {
     /// Sends the first packet of each of the order's flows and tells what became of each, in the order of flows. The packets end at the exit,
@@ -46,29 +46,53 @@ impl Instrument {
     /// # Errors
     /// [`TrafficError`]: the order is none of new flows, or of more than the instrument was attached for.
     pub fn decide(&mut self, order: &TrafficOrder) -> Result<Vec<Fate>, TrafficError> {
+        room::check(&self.node, order.flows())?;
+        self.fates_of(order, |segment| segment)
+    }
+
+    /// Sends a packet of each flow, with the segment that `segment` makes of the one that opens it.
+    pub(super) fn fates_of(
+        &mut self,
+        order: &TrafficOrder,
+        segment: impl Fn(u32) -> u32,
+    ) -> Result<Vec<Fate>, TrafficError> {
+        self.ready_to_decide(order)?;
+        let mut fates = Vec::with_capacity(order.packets as usize);
+        for part in self.parts(order) {
+            self.forget(part.packets)?;
+            self.arm(AFTER_DROP, COUNT_DECISIONS, 0)?;
+            let config = part.config(part.flows(), &self.client_link, &self.node_client_link);
+            let config = GeneratorConfig { segment: segment(config.segment), ..config };
+            self.send_untimed(config, part.packets)?;
+            fates.extend(self.await_decisions(part.packets)?);
+        }
+        Ok(fates)
+    }
+
+    /// Checks an order of flows that are told apart, and aims at its targets.
+    pub(super) fn ready_to_decide(&mut self, order: &TrafficOrder) -> Result<(), TrafficError> {
         let (flows, most) = (order.packets, self.decisions);
         if order.flow != Flow::New || flows > most {
             return Err(TrafficError::Decisions { flow: order.flow, flows, most });
         }
         order.validate(order.flows())?;
-        room::check(&self.node, order.flows())?;
         answer_every_flow(self)?;
-        self.aim(order)?;
-        let mut fates = Vec::with_capacity(flows as usize);
-        for first in (0..flows).step_by(at_once(self.bracket)) {
-            let flows = at_once(self.bracket).min((flows - first) as usize) as u32;
-            let some =
-                TrafficOrder { packets: flows, first_flow: order.first_flow + u64::from(first), ..order.clone() };
-            self.forget(flows)?;
-            self.arm(AFTER_DROP, COUNT_DECISIONS, 0)?;
-            self.send_untimed(some.config(some.flows(), &self.client_link, &self.node_client_link), flows)?;
-            fates.extend(self.await_decisions(flows)?);
-        }
-        Ok(fates)
+        self.aim(order)
+    }
+
+    /// The order in parts that can be sent at once.
+    pub(super) fn parts(&self, order: &TrafficOrder) -> Vec<TrafficOrder> {
+        let most = at_once(self.bracket);
+        let part = |first: u32| TrafficOrder {
+            packets: most.min((order.packets - first) as usize) as u32,
+            first_flow: order.first_flow + u64::from(first),
+            ..order.clone()
+        };
+        (0..order.packets).step_by(most).map(part).collect()
     }
 
     /// As they are timed, but none waits for the one before: a rejected packet never reaches the exit.
-    fn send_untimed(&mut self, config: GeneratorConfig, packets: u32) -> Result<(), TrafficError> {
+    pub(super) fn send_untimed(&mut self, config: GeneratorConfig, packets: u32) -> Result<(), TrafficError> {
         if self.bracket == Bracket::Tc {
             return self.send_one_by_one(config, packets).map(drop);
         }

@@ -3,6 +3,7 @@
 
 mod decide;
 mod established;
+mod follow;
 mod live;
 mod napi;
 mod order;

@@ -17,6 +17,8 @@ pub struct Common {
     pub endpoint_choice: EndpointChoice,
     /// Self-tests only: services per rule that matches nothing.
     pub ballast: Option<NonZeroU32>,
+    /// Self-tests only: how many times its share the first endpoint of every service gets.
+    pub bias: Option<NonZeroU32>,
 }
 
 impl Common {
@@ -33,6 +35,7 @@ impl Common {
     pub fn complete(&self, mut workload: Workload) -> Workload {
         workload.ballast = self.ballast;
         workload.scheduling.scheduler = self.scheduler;
+        workload.scheduling.bias = self.bias;
         workload.endpoint_choice = self.endpoint_choice;
         workload
     }

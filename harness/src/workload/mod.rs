@@ -9,7 +9,7 @@ mod scheduling;
 pub use common::Common;
 pub use datapath_sim::{EndpointChoice, Scheduler};
 pub use generate::WorkloadError;
-pub use scheduling::Scheduling;
+pub use scheduling::{Scheduling, Unmodelled};
 
 use std::net::Ipv4Addr;
 use std::num::NonZeroU32;
@@ -120,7 +120,7 @@ pub struct Workload {
     /// Self-tests only: a rule that matches nothing after every so many services, in the modes that have a rule a service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ballast: Option<NonZeroU32>,
-    /// How flows are spread where the datapath leaves a choice (IPVS).
+    /// How flows are spread where the datapath leaves a choice (IPVS), and self-tests' bias.
     #[serde(default)]
     pub scheduling: Scheduling,
     /// How the eBPF load balancer chooses endpoints.

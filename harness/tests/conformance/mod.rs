@@ -157,7 +157,7 @@ fn workload(case: &Case, kernel: Kernel, weights: u32) -> Workload {
         addresses: AddressPlan::default(),
         services: case.services.iter().enumerate().map(service).collect(),
         ballast: None,
-        scheduling: Scheduling { scheduler: kernel.scheduler, weights },
+        scheduling: Scheduling { scheduler: kernel.scheduler, weights, ..Scheduling::DEFAULT },
         endpoint_choice: kernel.choice,
     }
 }

@@ -84,33 +84,36 @@ impl Backend for Balancer {
     }
 
     fn render(&self, workload: &Workload) -> Rendered {
-        render::render(self.hook, workload)
+        render::render(self.hook, &workload.repeated())
     }
 
     fn apply(&self, workload: &Workload) -> Result<ProgrammingCost, BackendError> {
-        let (mut loaded, mut cost) = Loaded::load(self.hook, workload, 1)?;
+        let workload = workload.repeated();
+        let (mut loaded, mut cost) = Loaded::load(self.hook, &workload, 1)?;
         cost += loaded.program(&workload.services)?;
         cost += loaded.attach()?;
         *self.loaded() = Some(loaded);
         Ok(cost)
     }
 
-    fn add_service(&self, _: &Workload, added: &Service) -> Result<ProgrammingCost, BackendError> {
-        self.with(|loaded| loaded.program(std::slice::from_ref(added)))
+    fn add_service(&self, workload: &Workload, added: &Service) -> Result<ProgrammingCost, BackendError> {
+        let added = workload.scheduling.repeated(added);
+        self.with(|loaded| loaded.program(std::slice::from_ref(&added)))
     }
 
     fn change_endpoint(
         &self,
         before: &Service,
         after: &Service,
-        _: &Workload,
+        workload: &Workload,
     ) -> Result<ProgrammingCost, BackendError> {
-        self.with(|loaded| loaded.change(before, after))
+        let [before, after] = [before, after].map(|service| workload.scheduling.repeated(service));
+        self.with(|loaded| loaded.change(&before, &after))
     }
 
     fn verify(&self, workload: &Workload) -> Result<(), BackendError> {
         let contents = self.with(|loaded| loaded.contents())?;
-        BackendError::unless_equal(self.kind(), compare::differences(&contents, workload))
+        BackendError::unless_equal(self.kind(), compare::differences(&contents, &workload.repeated()))
     }
 
     fn clear(&self) -> Result<(), BackendError> {

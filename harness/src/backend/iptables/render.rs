@@ -8,7 +8,7 @@ use super::ruleset::Ruleset;
 use crate::backend::names::{
     endpoint_chain, endpoint_name, protocol, service_chain, service_port_name, sorted_endpoints,
 };
-use crate::workload::{Endpoint, Service, Workload};
+use crate::workload::{Endpoint, Scheduling, Service, Workload};
 
 /// Endpoints above which kube-proxy leaves comments out of the rules of services and endpoints ("large cluster").
 const LARGE_CLUSTER: usize = 1000;
@@ -71,7 +71,11 @@ pub(crate) fn is_large(workload: &Workload) -> bool {
 
 /// The input of one sync. `stale` are chains to be flushed and removed.
 pub(crate) fn sync(workload: &Workload, scope: Scope<'_>, counter: Counter, stale: &[String]) -> String {
-    let writer = Writer { cluster: workload.addresses.cluster_cidr.to_string(), large: is_large(workload) };
+    let writer = Writer {
+        cluster: workload.addresses.cluster_cidr.to_string(),
+        large: is_large(workload),
+        scheduling: workload.scheduling,
+    };
     let mut nat = Nat::with_capacity(workload);
     let mut ballast = Ballast::of(workload);
     for service in workload.services.iter().filter(|service| !service.endpoints.is_empty()) {
@@ -200,6 +204,7 @@ impl Nat {
 struct Writer {
     cluster: String,
     large: bool,
+    scheduling: Scheduling,
 }
 
 impl Writer {
@@ -213,22 +218,23 @@ impl Writer {
         nat.chain(&chain);
         let endpoints = sorted_endpoints(service);
         let chains: Vec<String> = endpoints.iter().map(|endpoint| endpoint_chain(service, endpoint)).collect();
+        let shares: Vec<u32> = endpoints.iter().map(|endpoint| self.scheduling.times(service, endpoint)).collect();
         for (index, (endpoint, endpoint_chain)) in endpoints.iter().zip(&chains).enumerate() {
-            self.balance(nat, &chain, &name, endpoint, endpoint_chain, endpoints.len() - index);
+            self.balance(nat, &chain, &name, endpoint, endpoint_chain, &shares[index..]);
         }
         for (endpoint, chain) in endpoints.iter().zip(&chains) {
             self.endpoint(nat, chain, &name, endpoint, protocol(service.protocol));
         }
     }
 
-    /// The rule that sends one `left`-th of the flows that come so far to an endpoint.
-    fn balance(&self, nat: &mut Nat, chain: &str, name: &str, endpoint: &Endpoint, to: &str, left: usize) {
+    /// The rule that sends an endpoint its share of the flows that come so far; `shares` begin with its own.
+    fn balance(&self, nat: &mut Nat, chain: &str, name: &str, endpoint: &Endpoint, to: &str, shares: &[u32]) {
         let _ = write!(nat.rules, "-A {chain}");
         if !self.large {
             let _ = write!(nat.rules, " -m comment --comment \"{name} -> {}\"", endpoint_name(endpoint));
         }
-        if left > 1 {
-            let probability = probability(left);
+        if shares.len() > 1 {
+            let probability = probability(shares);
             let _ = write!(nat.rules, " -m statistic --mode random --probability {probability}");
         }
         let _ = writeln!(nat.rules, " -j {to}");
@@ -251,10 +257,10 @@ pub(super) fn destination(service: &Service) -> String {
     format!("-m {protocol} -p {protocol} -d {} --dport {}", service.vip, service.port)
 }
 
-/// `1 / left` with ten decimals, as kube-proxy writes it.
-#[expect(clippy::cast_precision_loss, reason = "a service has far fewer than 2^52 endpoints")]
-fn probability(left: usize) -> String {
-    format!("{:.10}", 1.0 / left as f64)
+/// The first share of all with ten decimals: where all are 1, one over their number, as kube-proxy writes it.
+fn probability(shares: &[u32]) -> String {
+    let all: u64 = shares.iter().copied().map(u64::from).sum();
+    format!("{:.10}", f64::from(shares[0]) / all as f64)
 }
 
 #[cfg(test)]

@@ -11,13 +11,15 @@ pub use program::{DEVICE, ensure_device, program};
 pub use services::{VirtualService, parse_table};
 pub use sets::{IpSet, parse_sets};
 
+use std::net::Ipv4Addr;
+
 use super::iptables::{Flavour, Ruleset};
 use super::{Backend, BackendError, Document, ProgrammingCost, Rendered, Unready, exec};
 use crate::net::addr::Addresses;
 use crate::net::ipvs::Ipvs as Connection;
 use crate::net::{NetError, write_sysctl};
 use crate::result::BackendKind;
-use crate::workload::{Endpoint, Service, Workload};
+use crate::workload::{Endpoint, Protocol, Scheduling, Service, Workload};
 
 /// kube-proxy's dumps of this mode come from iptables-legacy.
 const FLAVOUR: Flavour = Flavour::Legacy;
@@ -126,6 +128,26 @@ fn unready(error: &BackendError) -> Unready {
         other => other.to_string(),
     };
     Unready { backend: BackendKind::Ipvs, reason, remedy: remedy.into() }
+}
+
+/// Whether the kernel has IPVS, but not this scheduler: it then refuses a service with it by ENOENT, after it has tried to load the module.
+#[must_use]
+pub fn lacks_scheduler(scheduling: Scheduling) -> bool {
+    let Ok(mut ipvs) = Connection::open() else { return false };
+    let any = Service {
+        namespace: String::new(),
+        name: String::new(),
+        port_name: String::new(),
+        vip: Ipv4Addr::LOCALHOST,
+        port: 1,
+        protocol: Protocol::Tcp,
+        endpoints: Vec::new(),
+    };
+    let added = ipvs.add_services(&[any], scheduling);
+    let lacks = added.is_err_and(|error| has_errno(&error, libc::ENOENT));
+    // What cannot be removed goes with the namespace.
+    let _ = ipvs.flush();
+    lacks
 }
 
 /// The sysctls below `vs` appear when the module is loaded, which opening its netlink family does.

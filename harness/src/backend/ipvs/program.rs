@@ -81,13 +81,13 @@ pub(super) fn in_words(workload: &Workload) -> String {
             Protocol::Udp => "-u",
         };
         let virtual_service = format!("{option} {}:{}", service.vip, service.port);
-        let _ = writeln!(text, "-A {virtual_service} -s {}", scheduling.scheduler.name());
+        let _ = writeln!(text, "-A {virtual_service} -s {}", scheduling.name());
         for endpoint in &service.endpoints {
             let _ = writeln!(
                 text,
                 "-a {virtual_service} -r {} -m -w {}",
                 endpoint_name(endpoint),
-                scheduling.weight(endpoint)
+                scheduling.programmed(service, endpoint)
             );
         }
     }

@@ -80,11 +80,12 @@ fn service_differences(
     scheduling: Scheduling,
     differences: &mut Vec<String>,
 ) {
-    let scheduler = scheduling.scheduler.name();
+    let scheduler = scheduling.name();
     if live.scheduler != scheduler {
         differences.push(format!("{name} has the scheduler {:?} instead of {scheduler:?}", live.scheduler));
     }
-    let expected: BTreeSet<_> = service.endpoints.iter().map(|endpoint| real_server(endpoint, scheduling)).collect();
+    let expected: BTreeSet<_> =
+        service.endpoints.iter().map(|endpoint| real_server(service, endpoint, scheduling)).collect();
     let missing = expected.difference(&live.endpoints).map(|endpoint| format!("{name} lacks {endpoint:?}"));
     let extra = live.endpoints.difference(&expected).map(|endpoint| format!("{name} has {endpoint:?} too much"));
     differences.extend(missing.chain(extra));
@@ -98,8 +99,8 @@ fn key(service: &Service) -> Key {
     (protocol.to_owned(), service.vip, service.port)
 }
 
-fn real_server(endpoint: &Endpoint, scheduling: Scheduling) -> (Ipv4Addr, u16, String, u32) {
-    (endpoint.addr, endpoint.port, "Masq".to_owned(), scheduling.weight(endpoint))
+fn real_server(service: &Service, endpoint: &Endpoint, scheduling: Scheduling) -> (Ipv4Addr, u16, String, u32) {
+    (endpoint.addr, endpoint.port, "Masq".to_owned(), scheduling.programmed(service, endpoint))
 }
 
 #[cfg(test)]

@@ -22,30 +22,31 @@ impl Backend for Nftables {
     }
 
     fn render(&self, workload: &Workload) -> Rendered {
-        Rendered { documents: vec![Document { command: "nft -f -".into(), text: render::full(workload) }] }
+        Rendered { documents: vec![Document { command: "nft -f -".into(), text: render::full(&workload.repeated()) }] }
     }
 
     fn apply(&self, workload: &Workload) -> Result<ProgrammingCost, BackendError> {
-        run(|| render::full(workload))
+        run(|| render::full(&workload.repeated()))
     }
 
-    fn add_service(&self, _: &Workload, added: &Service) -> Result<ProgrammingCost, BackendError> {
-        run(|| render::added(added))
+    fn add_service(&self, workload: &Workload, added: &Service) -> Result<ProgrammingCost, BackendError> {
+        run(|| render::added(&workload.scheduling.repeated(added)))
     }
 
     fn change_endpoint(
         &self,
         before: &Service,
         after: &Service,
-        _: &Workload,
+        workload: &Workload,
     ) -> Result<ProgrammingCost, BackendError> {
-        run(|| render::changed(before, after))
+        let repeated = |service| workload.scheduling.repeated(service);
+        run(|| render::changed(&repeated(before), &repeated(after)))
     }
 
     fn verify(&self, workload: &Workload) -> Result<(), BackendError> {
         let listed = exec::run("nft", &["list", "ruleset"], "")?.stdout;
         let live = RulesetListing::parse(&listed)?;
-        BackendError::unless_equal(self.kind(), expected::differences(workload, &live)?)
+        BackendError::unless_equal(self.kind(), expected::differences(&workload.repeated(), &live)?)
     }
 
     fn clear(&self) -> Result<(), BackendError> {

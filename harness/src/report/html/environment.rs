@@ -93,6 +93,10 @@ pub(super) fn plan(run: &RunFile) -> Vec<(String, String)> {
     ];
     entries.extend(plan.scheduler.map(|scheduler| entry("scheduler of IPVS", scheduler.name())));
     entries.extend(plan.decisions.map(|flows| entry("flows of each cell's decisions", flows.to_string())));
+    entries.extend(plan.fairness.map(|flows| entry("flows of each way of spreading", flows.to_string())));
+    entries.extend(
+        plan.self_test_bias.map(|times| entry("self-test: the first endpoint's share", format!("{times} times"))),
+    );
     entries.extend(plan.rates.map(|method| entry("search for rates", name(&method))));
     if !plan.connections.is_empty() {
         let loads: Vec<_> = plan.connections.iter().map(ToString::to_string).collect();

@@ -7,6 +7,7 @@ mod curves;
 mod decisions;
 mod endpoints;
 mod environment;
+mod fairness;
 mod figure;
 mod percentiles;
 mod picture;
@@ -52,6 +53,7 @@ struct Page<'a> {
     sections: Vec<Section>,
     step_costs: Option<Table>,
     decisions: Option<Table>,
+    fairness: Option<Table>,
     floor: Option<Table>,
     points: Option<Table>,
     skipped: Option<Table>,
@@ -81,6 +83,7 @@ pub fn html(run: &RunFile) -> Result<String, ReportError> {
         sections,
         step_costs: step_cost::table(run),
         decisions: decisions::table(run),
+        fairness: fairness::table(run),
         floor: curves::points_table(run, |metric| metric == Metric::Floor),
         points: curves::points_table(run, |metric| metric != Metric::Floor),
         skipped: skipped(run),

@@ -34,6 +34,14 @@ pub enum ReachedError {
     /// A number is cut short or too large.
     #[error("decisions end in the middle of a number, or hold one that is too large")]
     Number,
+    /// Another number of flows than the record's.
+    #[error("a record of {flows} flows holds {found}")]
+    Flows {
+        /// Flows of the record.
+        flows: u32,
+        /// Flows that were found.
+        found: u32,
+    },
     /// The numbers are not those that the record counts.
     #[error("a record of {flows} flows, {rejected} rejected, {lost} lost holds {found:?}")]
     Count {
@@ -76,7 +84,7 @@ const FIRST_ENDPOINT: u64 = 4;
 const LONGEST: usize = 5;
 
 /// The inverse of [`encode_reached`]; reads no more than `flows` flows need.
-pub(super) fn decode_reached(text: &str, flows: u32) -> Result<Vec<Reached>, ReachedError> {
+pub(in crate::result) fn decode_reached(text: &str, flows: u32) -> Result<Vec<Reached>, ReachedError> {
     let length = text.len();
     let deflated = STANDARD.decode(text).map_err(|source| ReachedError::Base64 { length, source })?;
     let mut bytes = Vec::new();

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Cell;
-use encoding::decode_reached;
+pub(super) use encoding::decode_reached;
 
 /// What became of a flow's first packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

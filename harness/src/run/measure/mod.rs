@@ -1,6 +1,7 @@
 //! One visit: fresh namespaces, programmed once, measured in the plan's order. Both venues run this code.
 
 mod connections;
+mod fairness;
 mod programming;
 mod rates;
 mod records;
@@ -11,14 +12,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::plan::{Measure, MeasureKind, Visit};
 use super::record::Record;
 use super::scenario::Scenario;
-use crate::backend::{BackendError, ProgrammingCost, backend};
+use crate::backend::{BackendError, ProgrammingCost};
 use crate::connections::ConnectionsError;
-use crate::net::{NetError, Topology};
+use crate::net::NetError;
 use crate::probe::{Instrument, ProbeError};
 use crate::result::{HistogramError, Unit, VenueKind};
 use crate::traffic::TrafficError;
 use crate::workload::WorkloadError;
-use programming::program;
 #[cfg(test)]
 pub(super) use site::SATURATION;
 use site::Site;
@@ -66,6 +66,9 @@ pub enum MeasureError {
     /// A visit that was planned for both: the probe's exit would drop the connections' packets.
     #[error("a visit that times packets cannot carry connections: plan them apart")]
     ProbeInTheWay,
+    /// A measure that makes namespaces of its own among measures that share some.
+    #[error("a measure of fairness has namespaces of its own: plan it apart")]
+    NamespacesOfItsOwn,
     /// A histogram could not be encoded.
     #[error(transparent)]
     Histogram(#[from] HistogramError),
@@ -91,6 +94,9 @@ pub fn visit(
     cancel: &AtomicBool,
     emit: &mut Emit<'_>,
 ) -> Result<(), MeasureError> {
+    if visit.is_of_fairness() {
+        return fairness::visit(place, scenario, visit, cancel, emit);
+    }
     let mut session = Session::open(place, scenario, visit)?.until(cancel);
     for measure in &visit.measures {
         if cancel.load(Ordering::Relaxed) {
@@ -117,11 +123,7 @@ impl<'a> Session<'a> {
     /// [`MeasureError`].
     pub fn open(place: &'a Place, scenario: &'a Scenario, visit: &Visit) -> Result<Self, MeasureError> {
         let workload = visit.setup.services(scenario)?;
-        let topology = Topology::create(&workload.addresses)?;
-        let datapath = backend(visit.setup.backend);
-        let from_nothing = program(&*datapath, &topology, &workload, &visit.setup)?;
-        let site =
-            Site { place, scenario, setup: visit.setup, workload, topology, datapath, warm: false, cancel: None };
+        let (site, from_nothing) = Site::program(place, scenario, visit.setup, workload)?;
         let is_timed = |measure: &Measure| !matches!(measure.kind, MeasureKind::Connections { .. });
         let instrument = visit.measures.iter().any(is_timed).then(|| site.attach(&visit.measures)).transpose()?;
         Ok(Self { instrument, site, from_nothing })
@@ -143,6 +145,7 @@ impl<'a> Session<'a> {
         match (measure.kind, instrument) {
             (MeasureKind::Connections { load, position }, None) => emit(site.connect(measure, load, position)?),
             (MeasureKind::Connections { .. }, Some(_)) => Err(MeasureError::ProbeInTheWay),
+            (MeasureKind::Fairness { .. }, _) => Err(MeasureError::NamespacesOfItsOwn),
             (_, Some(instrument)) => site.take(instrument, measure, *from_nothing, emit),
             (_, instrument @ None) => {
                 let instrument = instrument.insert(site.attach(std::slice::from_ref(measure))?);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::site::Site;
 use super::{Emit, MeasureError};
-use crate::backend::{Backend, ProgrammingCost};
+use crate::backend::{Backend, BackendError, ProgrammingCost};
 use crate::net::Topology;
 use crate::result::{ProgrammingOp, ProgrammingRecord};
 use crate::run::plan::{Measure, Setup};
@@ -18,10 +18,15 @@ pub(super) fn program(
     setup: &Setup,
 ) -> Result<ProgrammingCost, MeasureError> {
     let _inside = topology.node.enter()?;
-    let named = |source| MeasureError::Backend { backend: setup.backend, services: setup.services, source };
+    let named = |source| named(setup, source);
     let cost = datapath.apply(workload).map_err(named)?;
     datapath.verify(workload).map_err(named)?;
     Ok(cost)
+}
+
+/// A backend's error with what it was about.
+pub(super) fn named(setup: &Setup, source: BackendError) -> MeasureError {
+    MeasureError::Backend { backend: setup.backend, services: setup.services, source }
 }
 
 impl Site<'_> {

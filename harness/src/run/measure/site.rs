@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use aya::programs::ProgramFd;
 
+use super::programming::program;
 use super::{Emit, MeasureError, Place};
-use crate::backend::{Backend, ProgrammingCost};
+use crate::backend::{Backend, ProgrammingCost, backend};
 use crate::net::Topology;
 use crate::probe::{Destinations, Instrument};
 use crate::result::{Flow, Position, ThroughputRecord, TrialKind};
@@ -32,10 +33,27 @@ pub(super) struct Site<'a> {
     pub(super) cancel: Option<&'a AtomicBool>,
 }
 
+impl<'a> Site<'a> {
+    /// Programs a workload in fresh namespaces.
+    pub(super) fn program(
+        place: &'a Place,
+        scenario: &'a Scenario,
+        setup: Setup,
+        workload: Workload,
+    ) -> Result<(Self, ProgrammingCost), MeasureError> {
+        let topology = Topology::create(&workload.addresses)?;
+        let datapath = backend(setup.backend);
+        let from_nothing = program(&*datapath, &topology, &workload, &setup)?;
+        let site = Self { place, scenario, setup, workload, topology, datapath, warm: false, cancel: None };
+        Ok((site, from_nothing))
+    }
+}
+
 impl Site<'_> {
     /// The instrument, with room for the largest order of decisions, and then a route for what no service takes.
     pub(super) fn attach(&self, measures: &[Measure]) -> Result<Instrument, MeasureError> {
-        let deciding = measures.iter().filter(|measure| matches!(measure.kind, MeasureKind::Decisions { .. }));
+        let decides = |kind: MeasureKind| matches!(kind, MeasureKind::Decisions { .. } | MeasureKind::Fairness { .. });
+        let deciding = measures.iter().filter(|measure| decides(measure.kind));
         let most = deciding.map(|measure| measure.packets).max().unwrap_or(0);
         if most > 0 {
             self.topology.route_services(&self.workload.addresses)?;
@@ -85,6 +103,7 @@ impl Site<'_> {
                 emit(self.search(instrument, measure, method, flow, position)?)
             }
             MeasureKind::Connections { .. } => Err(MeasureError::ProbeInTheWay),
+            MeasureKind::Fairness { .. } => Err(MeasureError::NamespacesOfItsOwn),
             MeasureKind::Programming => self.program_changes(measure, from_nothing, emit),
         }
     }

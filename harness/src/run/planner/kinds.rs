@@ -100,7 +100,7 @@ fn positions(scenario: &Scenario, backend: BackendKind, flow: Flow) -> &[Positio
 /// when nothing is left to measure on them.
 pub(super) fn place(kind: MeasureKind) -> u8 {
     match kind {
-        MeasureKind::Decisions { .. } => 0,
+        MeasureKind::Decisions { .. } | MeasureKind::Fairness { .. } => 0,
         MeasureKind::Rates { .. } => 2,
         MeasureKind::Programming => 3,
         _ => 1,

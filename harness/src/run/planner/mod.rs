@@ -1,6 +1,7 @@
 //! Expands a scenario into batches: pure, and the same every time.
 
 mod effort;
+mod fairness;
 mod kinds;
 #[cfg(test)]
 mod tests;
@@ -65,6 +66,7 @@ impl Planner<'_> {
         let setups = self.setups(offer);
         self.leave_out_connections(offer);
         self.leave_out_rates(offer);
+        self.leave_out_fairness(offer);
         match offer.venue {
             VenueKind::Host => self.add_rounds(offer, &setups),
             VenueKind::Vm => self.add_boots(offer, &setups),
@@ -180,6 +182,12 @@ impl Planner<'_> {
             }
             self.add_connections(offer, setups, round);
         }
+        for (setup, kinds) in self.fairness(offer, setups) {
+            for kind in kinds {
+                let measures = vec![self.measure(kind, 0, 0)];
+                self.push(offer, vec![Visit { setup, measures }]);
+            }
+        }
     }
 
     /// A visit for the real connections of each setup: the exit of the probe would drop them.
@@ -203,6 +211,10 @@ impl Planner<'_> {
             order.shuffle(&mut self.rng(&[2, salt]));
             let visits = order.into_iter().map(|setup| self.visit(offer, setup, &effort, 0)).collect();
             self.push(offer, visits);
+        }
+        for (setup, kinds) in self.fairness(offer, setups) {
+            let measures = kinds.into_iter().map(|kind| self.measure(kind, 0, 0)).collect();
+            self.push(offer, vec![Visit { setup, measures }]);
         }
     }
 
@@ -238,6 +250,7 @@ impl Planner<'_> {
         let decisions = self.scenario.decisions.map_or(0, std::num::NonZeroU32::get);
         let (flows, packets) = match kind {
             MeasureKind::Decisions { .. } => (FLOWS_A_TRIAL, decisions),
+            MeasureKind::Fairness { spreading, .. } => self.fairness_flows(spreading),
             MeasureKind::Traversal { .. } | MeasureKind::Floor => (FLOWS_A_TRIAL, packets),
             MeasureKind::Saturation { .. } => (FLOWS_A_SATURATION, SATURATION_PACKETS),
             MeasureKind::Connections { load, .. } => (FLOWS_OF_CONNECTIONS, most_exchanges(load)),

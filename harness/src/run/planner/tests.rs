@@ -17,6 +17,7 @@ fn offer(venue: VenueKind, backends: &[BackendKind]) -> VenueOffer {
         unready: Vec::new(),
         deterministic,
         saturation: !deterministic,
+        lacking: Vec::new(),
     }
 }
 

@@ -51,6 +51,14 @@ pub enum ScenarioError {
         /// Asked for.
         asked: u32,
     },
+    /// More flows than a trial can open without filling the node's conntrack table.
+    #[error(
+        "fairness must be at most {MOST_PACKETS} flows a cell, not {asked}: more would fill the node's conntrack table"
+    )]
+    TooManyFairnessFlows {
+        /// Asked for.
+        asked: u32,
+    },
     /// More endpoints than a Maglev table can name.
     #[error(
         "endpoints must be at most {MOST_MAGLEV_ENDPOINTS} with --endpoint-choice maglev, not {asked}: a slot of its table names no more"
@@ -102,6 +110,11 @@ pub enum ScenarioError {
         "--decisions counts endpoints of services that have as many each, which those of --cluster have not: leave one out"
     )]
     ClusterDecisions,
+    /// What becomes of flows is asked of services with as many endpoints each.
+    #[error(
+        "--fairness changes the endpoints of services that have as many each, which those of --cluster have not: leave one out"
+    )]
+    ClusterFairness,
     /// Only a run imports a cluster.
     #[error("only `lbcurve run` imports a cluster: leave `cluster` out of the scenario")]
     ClusterNotHere,

@@ -78,6 +78,9 @@ pub struct Scenario {
     /// Flows of each cell of a load-balancing backend whose endpoint is written down; `None`: that is not measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decisions: Option<NonZeroU32>,
+    /// Flows of each way of spreading that is held to its promise; `None`: that is not measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fairness: Option<NonZeroU32>,
     /// Loads of real connections; none: they are not measured.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub connections: Vec<ConnectionLoad>,
@@ -93,6 +96,9 @@ pub struct Scenario {
     /// Self-tests only: the iptables modes hold a rule that matches nothing per so many services. No normal run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub self_test_ballast: Option<NonZeroU32>,
+    /// Self-tests only: the first endpoint of every service gets so many times its share. No normal run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub self_test_bias: Option<NonZeroU32>,
 }
 
 impl Scenario {
@@ -105,6 +111,7 @@ impl Scenario {
             scheduler: self.scheduler.unwrap_or_default(),
             endpoint_choice: self.endpoint_choice,
             ballast: self.self_test_ballast,
+            bias: self.self_test_bias,
         }
     }
 }

@@ -57,6 +57,8 @@ pub struct Wishes {
     pub scheduler: Option<Scheduler>,
     /// Flows of each cell whose endpoint is written down.
     pub decisions: Option<NonZeroU32>,
+    /// Flows of each way of spreading that is held to its promise.
+    pub fairness: Option<NonZeroU32>,
     /// Loads of real connections.
     pub connections: Option<Vec<ConnectionLoad>>,
     /// How rates are searched for.
@@ -69,6 +71,8 @@ pub struct Wishes {
     pub scale: Option<Vec<u32>>,
     /// Self-test of the gate: a rule that matches nothing per so many services.
     pub self_test_ballast: Option<NonZeroU32>,
+    /// Self-test of fairness: how many times its share the first endpoint of every service gets.
+    pub self_test_bias: Option<NonZeroU32>,
 }
 
 impl Wishes {
@@ -112,12 +116,14 @@ impl Wishes {
             service_cidr: self.service_cidr.or(base.service_cidr),
             scheduler: self.scheduler.or(base.scheduler),
             decisions: self.decisions.or(base.decisions),
+            fairness: self.fairness.or(base.fairness),
             connections: self.connections.or(base.connections),
             rates: self.rates.or(base.rates),
             endpoint_choice: self.endpoint_choice.or(base.endpoint_choice),
             cluster: self.cluster.or(base.cluster),
             scale: self.scale.or(base.scale),
             self_test_ballast: self.self_test_ballast.or(base.self_test_ballast),
+            self_test_bias: self.self_test_bias.or(base.self_test_bias),
         }
     }
 
@@ -133,7 +139,7 @@ impl Wishes {
     ///
     /// # Errors
     /// [`ScenarioError::Empty`], [`ScenarioError::Zero`], [`ScenarioError::TooManyPackets`], [`ScenarioError::TooManyTrials`],
-    /// [`ScenarioError::TooManyDecisions`], [`ScenarioError::TooManyMaglevEndpoints`], [`ScenarioError::Kernels`], [`ScenarioError::KernelOnHost`], [`ScenarioError::KernelInSim`],
+    /// [`ScenarioError::TooManyDecisions`], [`ScenarioError::TooManyFairnessFlows`], [`ScenarioError::TooManyMaglevEndpoints`], [`ScenarioError::Kernels`], [`ScenarioError::KernelOnHost`], [`ScenarioError::KernelInSim`],
     /// [`ScenarioError::DeterministicInSim`], and those of a cluster that contradicts other wishes.
     pub fn resolve_with(mut self, cluster: Option<Cluster>) -> Result<Scenario, ScenarioError> {
         if let Some(cluster) = &cluster {
@@ -158,6 +164,9 @@ impl Wishes {
         }
         if let Some(asked) = self.decisions.filter(|asked| asked.get() > MOST_PACKETS) {
             return Err(ScenarioError::TooManyDecisions { asked: asked.get() });
+        }
+        if let Some(asked) = self.fairness.filter(|asked| asked.get() > MOST_PACKETS) {
+            return Err(ScenarioError::TooManyFairnessFlows { asked: asked.get() });
         }
         if let Some(asked) = self.trials.filter(|asked| *asked > MOST_TRIALS) {
             return Err(ScenarioError::TooManyTrials { asked });
@@ -195,11 +204,13 @@ impl Wishes {
             addresses,
             scheduler: self.scheduler,
             decisions: self.decisions,
+            fairness: self.fairness,
             connections: self.connections.map(|loads| axis("connections", loads)).transpose()?.unwrap_or_default(),
             rates: self.rates,
             endpoint_choice,
             cluster,
             self_test_ballast: self.self_test_ballast,
+            self_test_bias: self.self_test_bias,
         })
     }
 }

@@ -3,9 +3,9 @@
 use rustix::process::geteuid;
 use rustix::system::uname;
 
-use crate::backend::backend;
+use crate::backend::{backend, ipvs};
 use crate::net::{NetError, NetNs};
-use crate::result::{BackendKind, Unit, VenueKind};
+use crate::result::{BackendKind, Spreading, Unit, VenueKind};
 use crate::run::measure::Place;
 
 /// Whether this process may program this kernel.
@@ -32,4 +32,15 @@ pub fn obstacles(backends: &[BackendKind]) -> Result<Vec<(BackendKind, Option<St
     let _inside = namespace.enter()?;
     let ask = |&kind| (kind, backend(kind).readiness().err().map(|unready| unready.to_string()));
     Ok(backends.iter().map(ask).collect())
+}
+
+/// Schedulers of IPVS that this kernel lacks; none where it has no IPVS at all.
+///
+/// # Errors
+/// [`NetError`] without root.
+pub fn lacking() -> Result<Vec<Spreading>, NetError> {
+    let namespace = NetNs::new()?;
+    let _inside = namespace.enter()?;
+    let ways = Spreading::of(BackendKind::Ipvs).iter().copied();
+    Ok(ways.filter(|way| ipvs::lacks_scheduler(way.scheduling(1))).collect())
 }

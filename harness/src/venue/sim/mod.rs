@@ -96,6 +96,7 @@ pub fn offers(scenario: &Scenario) -> Vec<VenueOffer> {
         unready: Vec::new(),
         deterministic: true,
         saturation: false,
+        lacking: Vec::new(),
     };
     Model::ALL.map(offer).to_vec()
 }

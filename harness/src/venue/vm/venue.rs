@@ -12,9 +12,9 @@ use super::{
     Acceleration, Cache, GuestJob, GuestReport, GuestSpec, KernelImage, KernelSource, VmError, boot, probe_kvm,
 };
 use crate::programs;
-use crate::result::{BackendKind, Unit, VenueKind};
+use crate::result::{BackendKind, Spreading, Unit, VenueKind};
 use crate::run::measure::Place;
-use crate::run::plan::Batch;
+use crate::run::plan::{Batch, Visit};
 use crate::run::record::Record;
 use crate::run::scenario::Scenario;
 
@@ -171,13 +171,18 @@ impl VmVenue {
         // measured in.
         let scenario = Scenario { kernels: Vec::new(), ..scenario.clone() };
         let batch = Batch { id: 0, ..batch.clone() };
+        let batch_has_fairness = batch.visits.iter().any(Visit::is_of_fairness);
         let job = GuestJob::Measure { scenario: Box::new(scenario), batch, unit: self.place().unit };
         let mut damaged = None;
         let mut on_line = |line: &str| match serde_json::from_str(line) {
             Ok(record) => on_record(record),
             Err(error) => damaged = Some(format!("{error} in {line:?}")),
         };
-        let release = self.boot(&job, &mut on_line, cancel)?.started.release;
+        let mut venue = self.clone();
+        if batch_has_fairness {
+            venue.kernel.modules = venue.kernel.modules.with_schedulers();
+        }
+        let release = venue.boot(&job, &mut on_line, cancel)?.started.release;
         if release != self.kernel.release {
             let message = format!("it calls itself {release}, its file said {}", self.kernel.release);
             return Err(VmError::Guest { message });
@@ -198,6 +203,12 @@ impl VmVenue {
         let job =
             job.to_bytes().map_err(|error| VmError::Guest { message: format!("job cannot be encoded: {error}") })?;
         boot(&self.spec(job), on_line, cancel)
+    }
+
+    /// Schedulers of IPVS that the kernel lacks.
+    pub fn lacking(&self) -> Vec<Spreading> {
+        let ways = Spreading::of(BackendKind::Ipvs).iter().copied();
+        ways.filter(|way| !self.kernel.modules.has(&format!("ip_vs_{way}"))).collect()
     }
 
     fn spec(&self, job: Vec<u8>) -> GuestSpec {

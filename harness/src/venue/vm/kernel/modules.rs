@@ -79,6 +79,10 @@ pub const WANTED_MODULES: &[&str] = &[
     "nft_reject_inet",
 ];
 
+/// The schedulers of IPVS that kube-proxy's users seldom ask for. A guest loads them where fairness is measured, and nowhere else: what
+/// lies in a guest's memory is part of what makes its counts repeat.
+pub(super) const SCHEDULER_MODULES: &[&str] = &["ip_vs_lblc", "ip_vs_lblcr", "ip_vs_fo", "ip_vs_ovf", "ip_vs_twos"];
+
 /// A module to load.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Module {
@@ -97,6 +101,8 @@ pub struct ModuleSet {
     pub builtin: Vec<String>,
     /// Wanted, but neither built in nor there: backends that need one cannot run on this kernel.
     pub missing: Vec<String>,
+    /// What is loaded for [`SCHEDULER_MODULES`] behind the others, where it is asked for.
+    pub schedulers: Vec<Module>,
 }
 
 /// Why a kernel's modules cannot be used.
@@ -157,7 +163,24 @@ impl ModuleSet {
         let dir = module_dir(dir, release)?;
         let dependencies = dependency_text(&dir, release)?;
         let builtin = fs::read_to_string(dir.join("modules.builtin")).unwrap_or_default();
-        Ok(Self::select(WANTED_MODULES, &dir, &dependencies, &builtin))
+        let mut set = Self::select(WANTED_MODULES, &dir, &dependencies, &builtin);
+        let more = Self::select(SCHEDULER_MODULES, &dir, &dependencies, &builtin);
+        set.schedulers = more.load.into_iter().filter(|module| !set.load.contains(module)).collect();
+        Ok(set)
+    }
+
+    /// This set with every scheduler of IPVS among what is loaded.
+    #[must_use]
+    pub fn with_schedulers(mut self) -> Self {
+        self.load.append(&mut self.schedulers);
+        self
+    }
+
+    /// Whether a module is there in any way.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        let loaded = self.load.iter().chain(&self.schedulers).any(|module| module.name == name);
+        loaded || self.builtin.iter().any(|builtin| builtin == name)
     }
 
     fn select(wanted: &[&str], dir: &Path, dependencies: &str, builtin: &str) -> Self {

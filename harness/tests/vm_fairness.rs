@@ -1,0 +1,88 @@
+//! Every scheduler of IPVS that a stock kernel has, held to its promise in the deterministic vm; and weights that break it.
+#![expect(clippy::unwrap_used, reason = "what a test sets up must work")]
+
+mod guest;
+
+use std::num::NonZeroU32;
+use std::sync::atomic::AtomicBool;
+
+use lbcurve::result::{BackendKind, EndpointChange, FairnessSummary, Spreading, VenueKind, summarise_fairness};
+use lbcurve::run::plan::{Plan, VenueOffer};
+use lbcurve::run::record::Record;
+use lbcurve::run::scenario::Wishes;
+use lbcurve::venue::vm::VmVenue;
+
+fn plan(vm: &VmVenue, bias: Option<u32>) -> Plan {
+    let wishes = Wishes {
+        backends: Some(vec![BackendKind::Ipvs]),
+        services: Some(vec![1]),
+        endpoints: Some(vec![3]),
+        fairness: NonZeroU32::new(600),
+        self_test_bias: bias.and_then(NonZeroU32::new),
+        ..Wishes::default()
+    };
+    let offer = VenueOffer {
+        venue: VenueKind::Vm,
+        kernel: vm.place().kernel,
+        identity: String::new(),
+        backends: vec![BackendKind::Ipvs],
+        unready: Vec::new(),
+        deterministic: true,
+        saturation: false,
+        lacking: vm.lacking(),
+    };
+    let mut plan = Plan::new(&wishes.resolve().unwrap(), &[offer]);
+    plan.batches.retain(|batch| batch.visits.iter().any(|visit| visit.is_of_fairness()));
+    assert_eq!(plan.batches.len(), 1, "one boot for all of them");
+    plan
+}
+
+fn measured(bias: Option<u32>) -> Vec<FairnessSummary> {
+    let vm = guest::open();
+    let plan = plan(&vm, bias);
+    let mut records = Vec::new();
+    let mut take = |record: Record| {
+        if let Record::Fairness(record) = record {
+            records.push(*record);
+        }
+    };
+    vm.boot_batch(&plan.scenario, &plan.batches[0], &AtomicBool::new(false), &mut take).unwrap();
+    let asked = Spreading::of(BackendKind::Ipvs).len() - vm.lacking().len();
+    assert_eq!(records.len(), 2 * asked);
+    summarise_fairness(&records).unwrap()
+}
+
+fn of<'a>(found: &'a [FairnessSummary], spreading: Spreading, change: EndpointChange) -> &'a FairnessSummary {
+    found.iter().find(|summary| (summary.spreading, summary.change) == (spreading, change)).unwrap()
+}
+
+#[test]
+fn every_scheduler_keeps_its_promise() {
+    let found = measured(None);
+    for summary in &found {
+        println!(
+            "{} {}: {:?} {:?} {:?}",
+            summary.spreading, summary.change, summary.spread, summary.existing, summary.new
+        );
+    }
+    for summary in &found {
+        assert!(summary.spread.kept, "{summary:?}");
+        let flows = u64::from(summary.flows) - summary.spread.nowhere;
+        assert_eq!(summary.existing.all(), flows, "{summary:?}");
+        if summary.change == EndpointChange::Added {
+            assert_eq!(summary.existing.kept, flows, "IPVS holds on to what is open: {summary:?}");
+        }
+    }
+    assert_eq!(found, measured(None), "counts of one seed repeat");
+}
+
+#[test]
+fn weights_that_are_not_those_promised_are_caught() {
+    let found = measured(Some(4));
+    let kept = |spreading| of(&found, spreading, EndpointChange::Added).spread.kept;
+    // Where the weight is read.
+    for spreading in [Spreading::Wrr, Spreading::Wlc, Spreading::Sed, Spreading::Sh, Spreading::Mh] {
+        assert!(!kept(spreading), "{spreading}");
+    }
+    assert!(kept(Spreading::Rr) && kept(Spreading::Lc), "where it is not there is nothing to catch");
+}
