@@ -1,6 +1,7 @@
 //! Every scheduler of IPVS that a stock kernel has, held to its promise in the deterministic vm; and weights that break it.
 #![expect(clippy::unwrap_used, reason = "what a test sets up must work")]
 
+#[expect(dead_code, reason = "nothing of this program runs in the guest")]
 mod guest;
 
 use std::num::NonZeroU32;
