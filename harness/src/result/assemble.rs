@@ -15,9 +15,10 @@ use super::screen::screened;
 use super::seal::seal;
 use super::{
     Axes, BackendKind, Bracket, Cell, ConnectionCurve, ConnectionKey, ConnectionPoint, ConnectionRecord, Curve,
-    CurveKey, DecisionRecord, DecisionSummary, ExpectedKey, FairnessRecord, Flow, Integrity, Manifest, MergeError, Metric,
-    NoiseVerdict, PlannedCell, Preflight, ProgrammingRecord, RUN_SCHEMA_VERSION, RateCurve, RatePoint, RateRecord,
-    ReachedError, RunFile, SkippedCell, ThroughputRecord, TrialKind, TrialRecord, Unit, VenueKind, Warning, name,
+    CurveKey, DecisionRecord, DecisionSummary, ExpectedKey, FairnessRecord, Flow, Integrity, Manifest, MergeError,
+    Metric, NoiseVerdict, PlannedCell, Preflight, ProgrammingRecord, RUN_SCHEMA_VERSION, RateCurve, RatePoint,
+    RateRecord, ReachedError, RunFile, SkippedCell, ThroughputRecord, TrialKind, TrialRecord, Unit, VenueKind, Warning,
+    name,
 };
 use crate::workload::{Protocol, VipLayout};
 

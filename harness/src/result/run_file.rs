@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Axes, Cell, ConnectionCurve, ConnectionLoad, Curve, CurveKey, DecisionSummary, Distribution, Environment,
-    ExpectedCost, FairnessSummary, Plan, ProgrammingRecord, RateCurve, RateKind, SkippedCell, ThroughputRecord, TrialKind, name,
+    ExpectedCost, FairnessSummary, Plan, ProgrammingRecord, RateCurve, RateKind, SkippedCell, ThroughputRecord,
+    TrialKind, name,
 };
 
 /// Version of the layout of `run.json`; a reader refuses every other.

@@ -283,6 +283,12 @@ mod tests {
     }
 
     #[test]
+    fn a_bias_is_another_probability() {
+        assert_eq!([&[1_u32, 1, 1][..], &[1, 1]].map(probability), ["0.3333333333", "0.5000000000"]);
+        assert_eq!([&[2_u32, 1, 1][..], &[1, 2]].map(probability), ["0.5000000000", "0.3333333333"]);
+    }
+
+    #[test]
     fn only_services_chains_can_be_stale() {
         let workload = golden::workload();
         let text = sync(&workload, Scope::All, Counter::Present, &[]);

@@ -7,7 +7,7 @@ use crate::run::scenario::{MOST_PACKETS, Wishes};
 use crate::traffic::most_flows;
 use crate::workload::VipLayout;
 
-fn offer(venue: VenueKind, backends: &[BackendKind]) -> VenueOffer {
+pub(super) fn offer(venue: VenueKind, backends: &[BackendKind]) -> VenueOffer {
     let deterministic = venue == VenueKind::Vm;
     VenueOffer {
         venue,

@@ -294,6 +294,18 @@ mod tests {
     }
 
     #[test]
+    fn fairness_is_written_down_where_it_was_asked_for() {
+        let without = serde_json::to_string(&Wishes::default().resolve().unwrap()).unwrap();
+        assert!(!without.contains("fairness") && !without.contains("bias"));
+        let file: Wishes = toml::from_str("fairness = 500\nself-test-bias = 2").unwrap();
+        let scenario = file.resolve().unwrap();
+        assert_eq!(scenario.fairness.map(NonZeroU32::get), Some(500));
+        assert_eq!(scenario.common().bias.map(NonZeroU32::get), Some(2));
+        let many = Wishes { fairness: NonZeroU32::new(MOST_PACKETS + 1), ..Wishes::default() };
+        assert!(matches!(many.resolve(), Err(ScenarioError::TooManyFairnessFlows { .. })));
+    }
+
+    #[test]
     fn connections_are_written_down_where_they_were_asked_for() {
         let without = serde_json::to_string(&Wishes::default().resolve().unwrap()).unwrap();
         assert!(!without.contains("connections"));
