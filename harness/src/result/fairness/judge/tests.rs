@@ -63,7 +63,7 @@ fn draws_are_held_to_shares_and_to_not_being_turns() {
     let mut state = 1_u32;
     let draws: Vec<u32> = std::iter::repeat_with(|| {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (u64::from(state) * 3 >> 32) as u32
+        ((u64::from(state) * 3) >> 32) as u32
     })
     .take(10_000)
     .collect();
