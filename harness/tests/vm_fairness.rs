@@ -57,7 +57,7 @@ fn measured(bias: Option<u32>, asked: impl Fn(Spreading, EndpointChange) -> bool
     summarise_fairness(&records).unwrap()
 }
 
-fn of<'a>(found: &'a [FairnessSummary], spreading: Spreading, change: EndpointChange) -> &'a FairnessSummary {
+fn of(found: &[FairnessSummary], spreading: Spreading, change: EndpointChange) -> &FairnessSummary {
     found.iter().find(|summary| (summary.spreading, summary.change) == (spreading, change)).unwrap()
 }
 
