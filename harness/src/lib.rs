@@ -20,6 +20,7 @@ pub mod run;
 mod stdout;
 pub mod sys;
 pub mod traffic;
+pub mod usage;
 pub mod venue;
 pub mod whole;
 pub mod workload;

@@ -191,6 +191,7 @@ fn searches(ratios: [f64; 3], irregular: Option<&str>) -> Vec<RateRecord> {
         upper_pps: Some(1.02 * rate),
         throughput_pps: Some(rate),
         irregular: irregular.map(str::to_owned),
+        cpu: None,
     };
     let of = |trial: ThroughputRecord| RateRecord {
         trial: trial.trial,
@@ -203,6 +204,8 @@ fn searches(ratios: [f64; 3], irregular: Option<&str>) -> Vec<RateRecord> {
         valid: 40,
         invalid: 0,
         lag: LagRecord { p50: 30, p99: 900, p999: 9_000, max: 50_000, histogram: String::new() },
+        fixed_cpu: None,
+        accounts: None,
         cell: trial.cell,
     };
     saturation(ratios).into_iter().map(of).collect()

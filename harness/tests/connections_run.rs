@@ -11,8 +11,9 @@ use clap::ValueEnum;
 use lbcurve::compare::{Side, Verdict, compare};
 use lbcurve::report;
 use lbcurve::result::{
-    BackendKind, ConnectionLoad, ConnectionPoint, ConnectionRecord, ConntrackUse, FailureKind, Flow, Position,
-    Recorded, RunFile, Times, assemble_records, name, parse_run_file, read_run_file, run_file_text,
+    BackendKind, ConnectionCpu, ConnectionLoad, ConnectionPoint, ConnectionRecord, ConntrackUse, FailureKind, Flow,
+    Position, Recorded, RunFile, ThreadCpu, Times, assemble_records, name, parse_run_file, read_run_file,
+    run_file_text,
 };
 
 const LOADS: &str = "4,200/s,keep-alive:2";
@@ -44,9 +45,22 @@ fn assert_whole(run: &RunFile) {
             assert_eq!(point.trials, 1, "{}", curve.key);
             assert!(point.attempted > 0 && point.succeeded == point.attempted, "{} {point:?}", curve.key);
             assert!(point.exchange.is_some() || point.invalid == 1, "{} {point:?}", curve.key);
+            assert_costs(point);
             assert_eq!(point.reached.len(), if curve.key.axes.backend.balances() { 2 } else { 1 });
         }
     }
+}
+
+/// Both ends take CPU time for each exchange, much of it in the kernel.
+fn assert_costs(point: &ConnectionPoint) {
+    assert_eq!(point.cpu.is_some(), point.invalid == 0, "{point:?}");
+    let Some(cpu) = &point.cpu else { return };
+    let parts = [&cpu.client, &cpu.servers, &cpu.ksoftirqd].map(|part| part.value);
+    assert!(parts[0] > 0.0 && parts[1] > 0.0, "{cpu:?}");
+    // One trial: its parts are the whole.
+    assert!((parts.iter().sum::<f64>() - cpu.total.value).abs() < 1.0, "{cpu:?}");
+    assert!(cpu.kernel.value <= parts[0] + parts[1], "{cpu:?}");
+    assert!(point.conntrack_entries.is_some(), "{point:?}");
 }
 
 #[test]
@@ -145,6 +159,12 @@ fn connection(services: u32, trial: u32, per_second: f64, failed: u64) -> Connec
         repeated: 0,
         reached: vec![500, 500 - failed],
         conntrack: None,
+        cpu: Some(ConnectionCpu {
+            client: ThreadCpu { total_ns: 30_000_000, kernel_ns: 25_000_000 },
+            servers: ThreadCpu { total_ns: 20_000_000, kernel_ns: 15_000_000 },
+            ksoftirqd_ns: 5_000_000,
+            machine_softirq_ns: 20_000_000,
+        }),
     }
 }
 

@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use lbcurve::backend::{Backend, backend};
-use lbcurve::connections::{Asked, ConnectionOrder, Outcome, Servers, generate, trial, use_of};
+use lbcurve::connections::{Asked, ConnectionOrder, Outcome, Servers, Trial, generate, trial, use_of};
 use lbcurve::net::conntrack::{flush, insert};
 use lbcurve::net::{NetNs, Topology, write_sysctl};
 use lbcurve::result::{BackendKind, ConnectionLoad, FailureKind};
@@ -72,7 +72,7 @@ impl Site {
     }
 
     fn trial(&self, order: &ConnectionOrder) -> Outcome {
-        let (outcome, _) = trial(&self.topology, order).unwrap();
+        let Trial { outcome, .. } = trial(&self.topology, order).unwrap();
         assert_nothing_lost(&outcome);
         outcome
     }
@@ -274,7 +274,7 @@ fn a_full_connection_tracking_table_is_seen_and_the_run_goes_on() {
     let used = use_of(&site.topology.node).unwrap().unwrap();
     assert_eq!((used.most, used.entries), (u64::from(most), u64::from(most)));
     let order = ConnectionOrder { patience: Duration::from_millis(100), ..site.order(load("4"), 12) };
-    let (outcome, conntrack) = trial(&site.topology, &order).unwrap();
+    let Trial { outcome, conntrack, .. } = trial(&site.topology, &order).unwrap();
     assert_nothing_lost(&outcome);
     assert_eq!((outcome.attempted, failures(&outcome, FailureKind::TimedOut)), (12, 12), "{:?}", outcome.failures);
     assert!(conntrack.unwrap().dropped >= 12, "{conntrack:?}");
@@ -290,7 +290,7 @@ fn a_full_connection_tracking_table_is_seen_and_the_run_goes_on() {
 fn few_ports_come_again_and_again_and_conntrack_knows_no_more_of_them() {
     for kind in [BackendKind::Nftables, BackendKind::IptablesLegacy, BackendKind::EbpfTc] {
         let site = Site::new(kind, 2, Protocol::Tcp);
-        let (outcome, conntrack) = trial(&site.topology, &site.order(load("reuse:8"), 500)).unwrap();
+        let Trial { outcome, conntrack, .. } = trial(&site.topology, &site.order(load("reuse:8"), 500)).unwrap();
         assert_nothing_lost(&outcome);
         assert_eq!((outcome.attempted, outcome.succeeded), (500, 500), "{kind:?}: {:?}", outcome.failures);
         // Each of the eight ports carried more than sixty connections, and connection tracking has an entry for a port.
@@ -349,7 +349,7 @@ fn a_stream_whose_server_crashes_is_a_failure_and_its_bytes_do_not_count() {
 #[test]
 fn a_table_that_is_nearly_full_is_so_before_and_empty_after_and_what_does_not_fit_is_seen() {
     let site = Site::new(BackendKind::Nftables, 2, Protocol::Tcp);
-    let (outcome, conntrack) = trial(&site.topology, &site.order(load("4@90%"), 100)).unwrap();
+    let Trial { outcome, conntrack, .. } = trial(&site.topology, &site.order(load("4@90%"), 100)).unwrap();
     assert_all_succeeded(&outcome, 100);
     let conntrack = conntrack.unwrap();
     let share = conntrack.entries as f64 / conntrack.most as f64;
@@ -358,7 +358,7 @@ fn a_table_that_is_nearly_full_is_so_before_and_empty_after_and_what_does_not_fi
     assert_eq!(use_of(&site.topology.node).unwrap().unwrap().entries, 0);
     let patience = Duration::from_millis(100);
     let order = ConnectionOrder { patience, ..site.order(load("4@100%"), 12) };
-    let (outcome, conntrack) = trial(&site.topology, &order).unwrap();
+    let Trial { outcome, conntrack, .. } = trial(&site.topology, &order).unwrap();
     assert_nothing_lost(&outcome);
     assert_eq!(failures(&outcome, FailureKind::TimedOut), 12, "{:?}", outcome.failures);
     assert!(conntrack.unwrap().dropped >= 12, "{conntrack:?}");

@@ -11,8 +11,9 @@ use std::process::Command;
 use lbcurve::compare::{Side, Verdict, compare};
 use lbcurve::report;
 use lbcurve::result::{
-    BackendKind, Flow, GoalRecord, LagRecord, PassageRecord, RateKind, RateMethod, RatePoint, RateRecord, ReceivedRate,
-    Recorded, RunFile, assemble_records, parse_run_file, read_run_file, run_file_text,
+    BackendKind, CpuAccounts, Flow, GoalRecord, LagRecord, NodeCpu, PassageRecord, ProgrammingOp, RateKind, RateMethod,
+    RatePoint, RateRecord, ReceivedRate, Recorded, RunFile, assemble_records, parse_run_file, read_run_file,
+    run_file_text,
 };
 
 fn lbcurve(arguments: &[&str]) -> String {
@@ -45,11 +46,34 @@ fn a_run_takes_the_most_that_arrives_of_every_backend_and_resumes() {
         assert_eq!((point.services, point.trials), (1, 1));
         assert!(point.tops.iter().all(|top| top.offered >= top.carried && top.unexplained == 0), "{point:?}");
     }
+    assert_costs(&table, &first);
     let page = std::fs::read_to_string(out.join("report.html")).unwrap();
     assert!(page.contains("<section id=\"rates\">"));
     let trials = std::fs::read_to_string(out.join("trials.jsonl")).unwrap();
     run(&out, "mrr", "iptables-legacy,ebpf-xdp");
     assert_eq!(std::fs::read_to_string(out.join("trials.jsonl")).unwrap(), trials);
+}
+
+/// CPU time of the node, and the kernel's memory.
+fn assert_costs(table: &str, run: &RunFile) {
+    let points = || run.rates.iter().flat_map(|curve| &curve.points);
+    let tops = || points().flat_map(|point| &point.tops);
+    assert!(tops().all(|top| top.cpu_ns.is_some_and(|time| time > 0)), "{:?}", tops().collect::<Vec<_>>());
+    // On a busy machine the generator may keep its rate in none of a cell's trials, but not in none at all.
+    let fixed: Vec<_> = points().filter_map(|point| point.fixed_cpu.as_ref()).collect();
+    assert!(!fixed.is_empty() && table.contains("a fixed load"), "{table}");
+    for cpu in fixed {
+        assert!(cpu.load_pps == 20_000.0 && cpu.ns_a_packet.value > 0.0 && cpu.cores.value <= 2.0, "{cpu:?}");
+    }
+    assert!(table.contains("kernel memory of what was programmed"), "{table}");
+    for record in &run.programming {
+        assert_eq!(record.memory.is_some(), record.op == ProgrammingOp::FromNothing, "{record:?}");
+        let maps: Vec<_> = record.memory.iter().flat_map(|memory| &memory.maps).collect();
+        assert_eq!(!maps.is_empty(), record.memory.is_some() && record.backend == BackendKind::EbpfXdp);
+        // 262,144 connections, each of a key of 16 bytes and a value of 8.
+        let of = |name: &str| maps.iter().find(|map| map.name == name).map_or(0, |map| map.bytes);
+        assert!(maps.is_empty() || of("CONNECTIONS") >= 262_144 * 24 && of("SERVICES") < of("CONNECTIONS"), "{maps:?}");
+    }
 }
 
 #[test]
@@ -79,12 +103,23 @@ fn where_rates_mean_nothing_they_are_left_out_with_a_reason() {
 /// A search of `backend` that found `rate` without loss.
 fn search(backend: BackendKind, services: u32, trial: u32, rate: f64) -> RateRecord {
     let position = backend.worst_position();
+    // 1.5 us a packet, on one CPU or less.
+    let cpu = |load: f64| NodeCpu {
+        load_pps: load,
+        trials: 10,
+        duration_ns: 1_000_000_000,
+        offered: load as u64,
+        carried: load as u64,
+        receive_ns: 1_500 * load as u64,
+        ksoftirqd_ns: 0,
+    };
     let goal = |loss_ratio, throughput: f64| GoalRecord {
         loss_ratio,
         lower_pps: Some(throughput),
         upper_pps: Some(throughput * 1.02),
         throughput_pps: Some(throughput),
         irregular: None,
+        cpu: Some(cpu(throughput)),
     };
     let (offered, carried) = (400_000, (rate / 10.0) as u64);
     RateRecord {
@@ -99,6 +134,7 @@ fn search(backend: BackendKind, services: u32, trial: u32, rate: f64) -> RateRec
             bursts: 10,
             lossless: 0,
             invalid: 0,
+            cpu: None,
         }),
         goals: vec![goal(0.0, rate), goal(0.005, 1.05 * rate)],
         top: Some(PassageRecord {
@@ -112,10 +148,14 @@ fn search(backend: BackendKind, services: u32, trial: u32, rate: f64) -> RateRec
             in_node: 7,
             at_egress: 0,
             unexplained: 0,
+            cpu_ns: Some(100_000_000),
+            conntrack_entries: Some(carried),
         }),
         valid: 50,
         invalid: 2,
         lag: LagRecord { p50: 30, p99: 900, p999: 9_000, max: 50_000, histogram: String::new() },
+        fixed_cpu: Some(cpu(20_000.0)),
+        accounts: Some(CpuAccounts { threads_ns: 1_000_000_000, kernel_ns: 1_100_000_000 }),
     }
 }
 
@@ -140,6 +180,7 @@ fn rates_become_curves_that_every_reader_shows() {
     assert_eq!(back.rates, run.rates);
     for text in [report::table(&run), report::markdown(&run), report::html(&run).unwrap()] {
         assert!(text.contains("no loss (NDR)") && text.contains("never overloaded"), "{text}");
+        assert!(text.contains("CPU time of the node") && text.contains("a fixed load"), "{text}");
     }
 }
 
@@ -187,4 +228,5 @@ fn rates_that_do_not_add_up_are_refused() {
     refused(|point| point.value = Some(1.0), "not the median");
     refused(|point| point.irregular = 2, "more results than searches");
     refused(|point| point.services = 0, "does not ascend");
+    refused(|point| point.fixed_cpu.as_mut().unwrap().cores.value *= 2.0, "CPU time");
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use lbcurve::result::{BackendKind, Flow, Metric, Position, RunFile, read_run_file};
+use lbcurve::result::{BackendKind, Flow, Metric, Position, ProgrammingRecord, RunFile, read_run_file};
 
 /// Four boots of a few cells each.
 fn command(out: &Path) -> Command {
@@ -84,6 +84,20 @@ fn the_256_bucket_table_shows_itself() {
     assert!(last < 2.0, "last: {last} instructions a service");
 }
 
+/// A hundred services take more of the kernel's memory than one.
+fn assert_memory(run: &RunFile) {
+    for backend in [BackendKind::IptablesLegacy, BackendKind::Ipvs] {
+        let of = |record: &&ProgrammingRecord| record.backend == backend && record.trial == 0;
+        let records: Vec<_> = run.programming.iter().filter(of).filter(|record| record.memory.is_some()).collect();
+        let bytes = |services| {
+            let record = records.iter().find(|record| record.services == services).unwrap();
+            record.memory.as_ref().unwrap().bytes()
+        };
+        println!("{backend:?}: {:?}", records.iter().map(|record| &record.memory).collect::<Vec<_>>());
+        assert!(bytes(100) > bytes(1) && bytes(100) > 0, "{backend:?}: {} of 1, {} of 100", bytes(1), bytes(100));
+    }
+}
+
 #[test]
 fn one_seed_gives_the_same_bytes_twice_and_after_a_kill() {
     let dir = tempfile::tempdir().unwrap();
@@ -102,6 +116,7 @@ fn one_seed_gives_the_same_bytes_twice_and_after_a_kill() {
     assert_valid(&first.join("run.json"));
     let run = read_run_file(&first.join("run.json")).unwrap();
     assert!(run.warnings.is_empty(), "{:?}", run.warnings);
+    assert_memory(&run);
     // The field's own figures: 26 instructions a rule; IPVS does not see N.
     let linear = p50s(&run, BackendKind::IptablesLegacy, Flow::New, Position::Last);
     let slope = (linear[2] - linear[0]) / 99.0;

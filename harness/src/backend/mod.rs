@@ -27,7 +27,7 @@ pub use rendered::{Document, Rendered};
 
 use aya::programs::ProgramFd;
 
-use crate::result::BackendKind;
+use crate::result::{BackendKind, MapMemory};
 use crate::workload::{Service, Workload};
 
 /// One datapath.
@@ -85,6 +85,14 @@ pub trait Backend: Send + Sync {
     /// [`apply`](Self::apply) or [`readiness`](Self::readiness) have found out.
     fn notes(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// The eBPF maps that hold what was programmed, with the memory that the kernel reckons for each; none for the kernel's own datapaths.
+    ///
+    /// # Errors
+    /// [`BackendError`] where the backend is not programmed.
+    fn maps(&self) -> Result<Vec<MapMemory>, BackendError> {
+        Ok(Vec::new())
     }
 
     /// Hands the XDP programs of this backend over to whoever else has a program at the node's client-side device. That hook takes

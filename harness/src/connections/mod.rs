@@ -6,6 +6,7 @@
 
 mod ask;
 mod conntrack;
+mod cpu;
 mod generator;
 mod pacer;
 mod servers;
@@ -26,8 +27,11 @@ pub use generator::generate;
 pub use servers::Servers;
 pub use tally::{Outcome, REPEATED};
 
+use cpu::Meter;
+
 use crate::net::{NetError, Topology};
-use crate::result::{ConnectionLoad, ConntrackUse};
+use crate::result::{ConnectionCpu, ConnectionLoad, ConntrackUse};
+use crate::usage::UsageError;
 use crate::workload::Protocol;
 
 /// Why a trial of connections could not be made at all. What happens to single connections is in its [`Outcome`].
@@ -50,6 +54,9 @@ pub enum ConnectionsError {
     /// A task of the client panicked: what it attempted has no end.
     #[error("a task of the client failed: {0}")]
     Task(#[source] tokio::task::JoinError),
+    /// CPU time could not be read.
+    #[error(transparent)]
+    Usage(#[from] UsageError),
     /// The thread of the servers panicked.
     #[error("the servers' thread panicked")]
     Thread,
@@ -99,14 +106,22 @@ pub const MOST_CLIENTS: u64 = 250;
 /// Exchanges before a trial that are not counted: what is met for the first time takes longer.
 const WARM_UP: u64 = 64;
 
+/// A trial that was made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trial {
+    /// What became of the attempts.
+    pub outcome: Outcome,
+    /// The node's connection tracking; `None` without.
+    pub conntrack: Option<ConntrackUse>,
+    /// CPU time.
+    pub cpu: ConnectionCpu,
+}
+
 /// Makes one trial on a programmed topology: servers behind every endpoint that is asked for, and the client.
 ///
 /// # Errors
 /// [`ConnectionsError`].
-pub fn trial(
-    topology: &Topology,
-    order: &ConnectionOrder,
-) -> Result<(Outcome, Option<ConntrackUse>), ConnectionsError> {
+pub fn trial(topology: &Topology, order: &ConnectionOrder) -> Result<Trial, ConnectionsError> {
     raise_descriptors().map_err(ConnectionsError::io("raise the limit of file descriptors"))?;
     let servers = Servers::start(&topology.backend, order.protocol, &order.endpoints())?;
     if let Some(percent) = order.load.filled() {
@@ -114,14 +129,16 @@ pub fn trial(
     }
     let warm_up = ConnectionOrder { most: WARM_UP, duration: order.duration / 10, ..order.clone() };
     generate(&topology.client, &warm_up)?;
-    let before = use_of(&topology.node)?;
+    let meter = Meter::of(servers.thread());
+    let (before, begin) = (use_of(&topology.node)?, meter.read()?);
     let outcome = generate(&topology.client, &ConnectionOrder { first: order.first + WARM_UP, ..order.clone() })?;
-    let after = use_of(&topology.node)?;
+    let (end, after) = (meter.read()?, use_of(&topology.node)?);
     servers.stop()?;
     if order.load.filled().is_some() {
         conntrack::empty(&topology.node)?;
     }
-    Ok((outcome, before.zip(after).map(|(before, after)| conntrack::between(before, after))))
+    let conntrack = before.zip(after).map(|(before, after)| conntrack::between(before, after));
+    Ok(Trial { outcome, conntrack, cpu: end.since(begin) })
 }
 
 impl ConnectionOrder {

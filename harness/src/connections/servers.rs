@@ -7,6 +7,8 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use rustix::process::Pid;
+use rustix::thread::gettid;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
 use tokio::sync::oneshot;
@@ -15,6 +17,7 @@ use tokio::task::{LocalSet, spawn_local};
 use super::ConnectionsError;
 use super::wire::{ANSWER_LEN, Answer, HTTP_ANSWER, HTTP_END, REQUEST_LEN, Request, Then, is_http};
 use crate::net::NetNs;
+use crate::usage::Thread;
 use crate::workload::Protocol;
 
 /// Connections that wait to be accepted; the kernel takes no more than `net.core.somaxconn`, 4,096 by default.
@@ -31,6 +34,8 @@ const BREATH: Duration = Duration::from_millis(1);
 pub struct Servers {
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<Result<(), ConnectionsError>>>,
+    /// The same thread, as the kernel numbers it.
+    id: Pid,
 }
 
 impl Servers {
@@ -52,12 +57,20 @@ impl Servers {
             .name("servers".to_owned())
             .spawn(run)
             .map_err(ConnectionsError::io("start the servers' thread"))?;
-        let servers = Self { stop: Some(stop), thread: Some(thread) };
         // A thread that is gone before it was ready says why.
         match is_ready.recv() {
-            Ok(()) => Ok(servers),
-            Err(mpsc::RecvError) => Err(servers.stop().err().unwrap_or(ConnectionsError::Thread)),
+            Ok(id) => Ok(Self { stop: Some(stop), thread: Some(thread), id }),
+            Err(mpsc::RecvError) => {
+                let ended = thread.join().unwrap_or(Err(ConnectionsError::Thread));
+                Err(ended.err().unwrap_or(ConnectionsError::Thread))
+            }
         }
+    }
+
+    /// The thread that serves.
+    #[must_use]
+    pub fn thread(&self) -> Thread {
+        Thread::of_this_process(self.id)
     }
 
     /// Closes every connection and ends the servers.
@@ -87,7 +100,7 @@ fn run(
     pods: &NetNs,
     protocol: Protocol,
     endpoints: &BTreeSet<SocketAddrV4>,
-    ready: &mpsc::Sender<()>,
+    ready: &mpsc::Sender<Pid>,
     stopped: oneshot::Receiver<()>,
 ) -> Result<(), ConnectionsError> {
     let _inside = pods.enter()?;
@@ -100,7 +113,7 @@ fn run(
         }
         .map_err(ConnectionsError::io("bind an endpoint's port"))?;
         // Who started them may be gone; then nobody waits.
-        ready.send(()).ok();
+        ready.send(gettid()).ok();
         stopped.await.ok();
         Ok(())
     })

@@ -7,7 +7,7 @@ use crate::result::{ConnectionKey, ConnectionPoint, Estimate, Percentiles, Unit,
 pub(super) const WORDS: usize = 7;
 
 /// Headings.
-pub(super) fn columns() -> [&'static str; 19] {
+pub(super) fn columns() -> [&'static str; 23] {
     [
         "venue",
         "kernel",
@@ -28,6 +28,10 @@ pub(super) fn columns() -> [&'static str; 19] {
         "generator late by, p99",
         "connects of 1 s or longer",
         "failed of attempted",
+        "CPU each",
+        "client, servers, ksoftirqd",
+        "machine's soft interrupts each",
+        "conntrack entries",
     ]
 }
 
@@ -36,6 +40,7 @@ pub(super) fn row(key: &ConnectionKey, point: &ConnectionPoint, medium: Medium) 
     let count = |value: u64| number::count(value, medium);
     let [connect, exchange] = [&point.connect, &point.exchange].map(Option::as_ref);
     let time = |times: Option<&Percentiles>, of: fn(&Percentiles) -> &Estimate| duration(times.map(of), medium);
+    let cpu = point.cpu.as_ref();
     let valid = u64::from(point.trials - point.invalid);
     vec![
         name(&key.axes.venue),
@@ -57,6 +62,12 @@ pub(super) fn row(key: &ConnectionKey, point: &ConnectionPoint, medium: Medium) 
         duration(point.lag_p99.as_ref(), medium),
         count(point.repeated),
         format!("{} of {}", count(point.failed()), count(point.attempted)),
+        cpu.map_or_else(none, |cpu| interval(&cpu.total, medium)),
+        cpu.map_or_else(none, |cpu| {
+            [&cpu.client, &cpu.servers, &cpu.ksoftirqd].map(|part| duration(Some(part), medium)).join(", ")
+        }),
+        duration(cpu.map(|cpu| &cpu.machine_softirq), medium),
+        point.conntrack_entries.as_ref().map_or_else(none, |entries| number::significant(entries.value, 4, medium)),
     ]
 }
 
@@ -64,6 +75,12 @@ pub(super) fn row(key: &ConnectionKey, point: &ConnectionPoint, medium: Medium) 
 pub(super) fn notes(key: &ConnectionKey, points: &[ConnectionPoint]) -> Vec<String> {
     let of_point = |point: &ConnectionPoint| Some(format!("{}: {}.", key.axes.cell(point.services), point.trouble()?));
     points.iter().filter_map(of_point).collect()
+}
+
+/// A duration with its interval or range.
+fn interval(estimate: &Estimate, medium: Medium) -> String {
+    let show = |value| number::duration(value, Unit::Ns, medium);
+    format!("{} [{}, {}]", show(estimate.value), show(estimate.spread.low()), show(estimate.spread.high()))
 }
 
 /// The load as a reader sees it: `16 at a time`, `2000/s`, `16 kept open`.

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::number::{self, Medium};
 use super::select::{Panel, main_panels, panels, sizes, verdict_curves};
 use super::step_cost::{COLUMNS as STEP_COLUMNS, INTRO, TITLE, Words, rule, step_costs};
-use super::{cluster, connections, fairness, fit, rates};
+use super::{cluster, connections, fairness, fit, memory, node_cpu, rates};
 use crate::result::{Curve, Metric, RunFile, name};
 use crate::workload::VipLayout;
 
@@ -32,8 +32,10 @@ pub fn markdown(run: &RunFile) -> String {
     }
     expected(&mut text, run);
     rate_table(&mut text, run);
+    cpu_table(&mut text, run);
     connection_tables(&mut text, run);
     fairness_table(&mut text, run);
+    memory_tables(&mut text, run);
     step_table(&mut text, run);
     cautions(&mut text, run);
     let _ = writeln!(text, "\nReproduce: {}", code(&run.environment.command));
@@ -106,6 +108,37 @@ fn rate_table(text: &mut String, run: &RunFile) {
     }
     for note in points().filter_map(|(key, point)| rates::notes(key, point, MEDIUM)) {
         let _ = writeln!(text, "\n{}", plain(&note));
+    }
+}
+
+/// CPU time of the node, where the run's searches say.
+fn cpu_table(text: &mut String, run: &RunFile) {
+    let rows = node_cpu::rows(run, MEDIUM);
+    if rows.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "\n**CPU time of the node**: {}\n", plain(node_cpu::INTRO));
+    rows_under(text, &node_cpu::columns(), node_cpu::WORDS, &rows);
+}
+
+/// Kernel memory of what was programmed, a table a venue and kernel.
+fn memory_tables(text: &mut String, run: &RunFile) {
+    for ((venue, kernel), lines) in memory::by_place(run) {
+        let place = format!("{}, kernel {kernel}", name(&venue));
+        let _ = writeln!(text, "\n**Kernel memory, {}**: {}\n", plain(&place), plain(memory::INTRO));
+        let sizes = memory::sizes(&lines);
+        let rows: Vec<_> = lines.iter().map(|line| line.row(&sizes, MEDIUM)).collect();
+        rows_under(text, &memory::columns(&sizes, MEDIUM), memory::WORDS, &rows);
+    }
+}
+
+/// A table whose first `words` columns hold words.
+fn rows_under<T: AsRef<str>>(text: &mut String, columns: &[T], words: usize, rows: &[Vec<String>]) {
+    let head: Vec<_> = columns.iter().map(|column| plain(column.as_ref())).collect();
+    let rule = "---|".repeat(words) + &"--:|".repeat(columns.len() - words);
+    let _ = writeln!(text, "| {} |\n|{rule}", head.join(" | "));
+    for row in rows {
+        let _ = writeln!(text, "| {} |", row.iter().map(|cell| plain(cell)).collect::<Vec<_>>().join(" | "));
     }
 }
 

@@ -12,6 +12,8 @@ mod fit;
 mod hlog;
 mod html;
 mod markdown;
+mod memory;
+mod node_cpu;
 pub mod number;
 mod plot;
 mod programming;

@@ -9,7 +9,7 @@ use super::number::{self, Medium};
 use super::programming;
 use super::select::sizes;
 use super::skipped::grouped;
-use super::{cluster, connections, decisions, fairness, rates};
+use super::{cluster, connections, decisions, fairness, memory, node_cpu, rates};
 use crate::result::{Curve, Metric, ProgrammingRecord, RateCurve, RunFile, Unit, VenueKind, name};
 
 const MEDIUM: Medium = Medium::Terminal;
@@ -41,8 +41,17 @@ pub fn table(run: &RunFile) -> String {
             &programming_table(&records),
         );
     }
+    for ((venue, kernel), lines) in memory::by_place(run) {
+        let title = format!("{}, kernel {kernel}: kernel memory of what was programmed from nothing", name(&venue));
+        section(&mut text, &title, &memory_table(&lines));
+        list(&mut text, "Where that memory is", lines.iter().filter_map(|line| line.note(MEDIUM)).collect());
+    }
     if !run.rates.is_empty() {
         section(&mut text, "Rates that are carried, packets/s: medians over searches", &rate_table(run));
+    }
+    let rows = node_cpu::rows(run, MEDIUM);
+    if !rows.is_empty() {
+        section(&mut text, "CPU time of the node, a packet that it carried, and cores in use", &cpu_table(rows));
     }
     if !run.connections.is_empty() {
         section(
@@ -207,6 +216,21 @@ fn rate_table(run: &RunFile) -> Table {
         for point in &curve.points {
             table.add_row(rates::row(&curve.key, point, MEDIUM));
         }
+    }
+    table
+}
+
+fn cpu_table(rows: Vec<Vec<String>>) -> Table {
+    let mut table = new_table(node_cpu::columns().map(str::to_owned).into(), node_cpu::WORDS);
+    table.add_rows(rows);
+    table
+}
+
+fn memory_table(lines: &[memory::MemoryLine<'_>]) -> Table {
+    let sizes = memory::sizes(lines);
+    let mut table = new_table(memory::columns(&sizes, MEDIUM), memory::WORDS);
+    for line in lines {
+        table.add_row(line.row(&sizes, MEDIUM));
     }
     table
 }

@@ -16,6 +16,12 @@ pub struct Estimate {
 }
 
 impl Estimate {
+    /// Whether it is the median of its values, and within its spread.
+    pub(super) fn is_sound(&self) -> bool {
+        let is_median = median(&self.values).is_ok_and(|middle| (middle - self.value).abs() <= 1e-9 * self.value.abs());
+        is_median && self.spread.low() <= self.value && self.value <= self.spread.high()
+    }
+
     /// Of the values of trials, in their order; `None` without one.
     ///
     /// # Errors

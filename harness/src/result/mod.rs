@@ -16,6 +16,7 @@ mod jsonl;
 mod load;
 mod manifest;
 mod merge;
+mod node_cpu;
 mod preflight;
 mod rate;
 mod rate_check;
@@ -26,6 +27,7 @@ mod sample;
 pub mod schema;
 mod screen;
 mod seal;
+mod state_memory;
 mod trial;
 mod validate;
 
@@ -33,8 +35,8 @@ pub use assemble::{AssembleError, Recorded, assemble, assemble_records, noise_fl
 pub use axes::{BackendKind, Bracket, Flow, Metric, Position, Unit, VenueKind, name};
 pub use cell::{Axes, Cell, subject};
 pub use connections::{
-    ConnectionCurve, ConnectionKey, ConnectionPoint, ConnectionRecord, ConntrackUse, FailureKind, KEPT_RATE,
-    Percentiles, Times, connection_curves,
+    ConnectionCpu, ConnectionCurve, ConnectionKey, ConnectionPoint, ConnectionRecord, ConntrackUse, ExchangeCpu,
+    FailureKind, KEPT_RATE, Percentiles, ThreadCpu, Times, connection_curves,
 };
 pub use contradiction::Contradiction;
 pub use curve::{Curve, CurveKey, Integrity, Point};
@@ -53,6 +55,7 @@ pub use jsonl::{JsonlError, JsonlWriter, Lines, RecordStream, Records, parse_jso
 pub use load::{ConnectionLoad, ConnectionLoadError, MOST_A_SECOND, MOST_AT_A_TIME};
 pub use manifest::{Environment, KernelUnderTest, Manifest, Plan, PlannedCell, SkippedCell};
 pub use merge::{MergeError, MergedHistogram};
+pub use node_cpu::{CpuAccounts, CpuPoint, NodeCpu};
 pub use preflight::{Finding, Frequency, LoopReading, NoiseVerdict, Preflight, Readings};
 pub use rate::{GoalRecord, LagRecord, PassageRecord, RateMethod, RateRecord, ReceivedRate};
 pub use rate_check::RateFault;
@@ -61,4 +64,5 @@ pub(crate) use rate_curve::tests::record as rate_record;
 pub use rate_curve::{RateCurve, RateKey, RateKind, RatePoint, rate_curves};
 pub use read::{RunFault, RunFileError, parse_run_file, read_run_file, run_file_text, write_run_file};
 pub use run_file::{RUN_SCHEMA_VERSION, RunFile, Warning};
+pub use state_memory::{CacheGrowth, MapMemory, StateMemory};
 pub use trial::{ProgrammingOp, ProgrammingRecord, Quantiles, ThroughputRecord, TrialKind, TrialRecord};

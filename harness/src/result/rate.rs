@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Cell;
+use super::{Cell, CpuAccounts, NodeCpu};
 
 /// How rates are searched for.
 #[derive(
@@ -47,6 +47,12 @@ pub struct RateRecord {
     pub invalid: u32,
     /// How much later than intended the generator sent, over all trials that count.
     pub lag: LagRecord,
+    /// CPU time of the node at a load that is the same for every backend; absent in records of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fixed_cpu: Option<NodeCpu>,
+    /// CPU time of the node over the whole search, by two accounts; absent in records of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accounts: Option<CpuAccounts>,
 }
 
 /// A maximum receive rate.
@@ -63,6 +69,9 @@ pub struct ReceivedRate {
     pub lossless: u32,
     /// Bursts in which it did not keep its rate.
     pub invalid: u32,
+    /// CPU time of the node in the bursts, what it took for packets that it then dropped included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<NodeCpu>,
 }
 
 /// What came of one goal.
@@ -82,6 +91,9 @@ pub struct GoalRecord {
     /// Why the result is irregular; absent where both bounds are known and close enough.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub irregular: Option<String>,
+    /// CPU time of the node in the trials at the lower bound; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<NodeCpu>,
 }
 
 /// The packets of one trial, place by place.
@@ -107,6 +119,12 @@ pub struct PassageRecord {
     pub at_egress: u64,
     /// Offered packets that were neither carried nor located; less than nothing where something was counted twice.
     pub unexplained: i64,
+    /// CPU time of the node's receive thread and of its CPU's `ksoftirqd`, ns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_ns: Option<u64>,
+    /// Entries in the node's connection table afterwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conntrack_entries: Option<u64>,
 }
 
 impl PassageRecord {

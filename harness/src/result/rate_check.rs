@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use curve_stats::median;
 
-use super::{RateCurve, RateKey, RatePoint};
+use super::{Estimate, RateCurve, RateKey, RatePoint};
 
 /// What is wrong with a point of rates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -24,6 +24,9 @@ pub enum RateFault {
     /// The value is not the median of the values, or lies outside its spread.
     #[error("the value is not the median of the values, or not within its spread")]
     Value,
+    /// An estimate of CPU time is not the median of its values, or holds more than there are searches.
+    #[error("CPU time is not the median of its values, or of more values than searches")]
+    Cpu,
 }
 
 /// Finds the first curve, N and fault; N is 0 where it is the curve that is wrong.
@@ -62,7 +65,13 @@ fn check_point(point: &RatePoint) -> Result<(), RateFault> {
         }
         _ => false,
     };
-    if is_right { Ok(()) } else { Err(RateFault::Value) }
+    if !is_right {
+        return Err(RateFault::Value);
+    }
+    let points = point.cpu.iter().chain(&point.fixed_cpu);
+    let estimates = points.flat_map(|cpu| [&cpu.ns_a_packet, &cpu.cores]);
+    let is_sound = |estimate: &Estimate| estimate.is_sound() && estimate.values.len() <= trials;
+    if estimates.into_iter().all(is_sound) { Ok(()) } else { Err(RateFault::Cpu) }
 }
 
 #[cfg(test)]
@@ -85,5 +94,7 @@ mod tests {
         assert_eq!(fault(|curve| curve.points[0].values[0] = -1.0), Some(RateFault::Rate));
         assert_eq!(fault(|curve| curve.points[0].value = Some(3e5)), Some(RateFault::Value));
         assert_eq!(fault(|curve| curve.points[0].spread = None), Some(RateFault::Value));
+        let cores = |curve: &mut RateCurve| curve.points[0].cpu.as_mut().unwrap().cores.value = 9.0;
+        assert_eq!(fault(cores), Some(RateFault::Cpu));
     }
 }

@@ -7,7 +7,7 @@ use curve_stats::{Spread, median, spread};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Axes, Cell, GoalRecord, PassageRecord, RateMethod, RateRecord};
+use super::{Axes, Cell, CpuPoint, GoalRecord, NodeCpu, PassageRecord, RateMethod, RateRecord};
 
 /// Which rate a curve shows.
 #[derive(
@@ -83,6 +83,16 @@ pub struct RatePoint {
     pub reasons: Vec<String>,
     /// The trial at the top of each search, where most was offered.
     pub tops: Vec<PassageRecord>,
+    /// CPU time of the node at the rate: for goals at their lower bounds, for the maximum receive rate in its bursts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<CpuPoint>,
+    /// CPU time of the node at a load that is the same for every backend.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fixed_cpu: Option<CpuPoint>,
+    /// Kernel time of that CPU by `/proc/stat`, over that of the node's threads: median over searches. More than 1 where other work of the
+    /// kernel shared the CPU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticks_ratio: Option<f64>,
 }
 
 impl RatePoint {
@@ -98,7 +108,8 @@ struct Found<'a> {
     value: Option<f64>,
     goal: Option<&'a GoalRecord>,
     irregular: Option<String>,
-    top: Option<&'a PassageRecord>,
+    cpu: Option<&'a NodeCpu>,
+    search: &'a RateRecord,
 }
 
 /// The curves of some searches; of several records of one search the last counts.
@@ -127,12 +138,11 @@ fn key(record: &RateRecord, rate: RateKind) -> RateKey {
 }
 
 fn found(record: &RateRecord) -> Vec<(RateKind, Found<'_>)> {
-    let top = record.top.as_ref();
     let mut found = Vec::with_capacity(record.goals.len() + 1);
     for goal in &record.goals {
         let kind = if goal.loss_ratio == 0.0 { RateKind::NoLoss } else { RateKind::PartialLoss };
         let (value, irregular) = (goal.throughput_pps, goal.irregular.clone());
-        found.push((kind, Found { value, goal: Some(goal), irregular, top }));
+        found.push((kind, Found { value, goal: Some(goal), irregular, cpu: goal.cpu.as_ref(), search: record }));
     }
     let irregular = match &record.received {
         None => Some("the generator kept its rate in no burst".to_owned()),
@@ -141,7 +151,8 @@ fn found(record: &RateRecord) -> Vec<(RateKind, Found<'_>)> {
         }),
     };
     let value = record.received.as_ref().map(|received| received.mean_pps);
-    found.push((RateKind::Received, Found { value, goal: None, irregular, top }));
+    let cpu = record.received.as_ref().and_then(|received| received.cpu.as_ref());
+    found.push((RateKind::Received, Found { value, goal: None, irregular, cpu, search: record }));
     found
 }
 
@@ -162,13 +173,23 @@ fn point(services: u32, found: &[Found<'_>]) -> RatePoint {
         upper: bounds(|goal| goal.upper_pps),
         irregular: found.iter().filter(|found| found.irregular.is_some()).count() as u32,
         reasons: reasons.into_iter().collect(),
-        tops: found.iter().filter_map(|found| found.top.cloned()).collect(),
+        tops: found.iter().filter_map(|found| found.search.top.clone()).collect(),
+        cpu: CpuPoint::of(found.iter().filter_map(|found| found.cpu)),
+        fixed_cpu: CpuPoint::of(found.iter().filter_map(|found| found.search.fixed_cpu.as_ref())),
+        ticks_ratio: ticks_ratio(found),
     }
+}
+
+/// The two accounts of CPU time, one over the other.
+fn ticks_ratio(found: &[Found<'_>]) -> Option<f64> {
+    let accounts = found.iter().filter_map(|found| found.search.accounts).filter(|accounts| accounts.threads_ns > 0);
+    let ratios: Vec<_> = accounts.map(|accounts| accounts.kernel_ns as f64 / accounts.threads_ns as f64).collect();
+    median(&ratios).ok()
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::super::{BackendKind, Bracket, Flow, LagRecord, Position, ReceivedRate, VenueKind};
+    use super::super::{BackendKind, Bracket, CpuAccounts, Flow, LagRecord, Position, ReceivedRate, VenueKind};
     use super::*;
     use crate::workload::{Protocol, VipLayout};
 
@@ -186,14 +207,26 @@ pub(crate) mod tests {
             flow: Flow::New,
             position: Position::Last,
         };
+        // 2 us a packet.
+        let cpu = |load: f64| NodeCpu {
+            load_pps: load,
+            trials: 10,
+            duration_ns: 1_000_000_000,
+            offered: load as u64,
+            carried: load as u64,
+            receive_ns: 2_000 * load as u64,
+            ksoftirqd_ns: 0,
+        };
         let goal = |loss_ratio, throughput: f64| GoalRecord {
             loss_ratio,
             lower_pps: Some(throughput),
             upper_pps: Some(throughput * 1.02),
             throughput_pps: Some(throughput),
             irregular: None,
+            cpu: Some(cpu(throughput)),
         };
-        let received = ReceivedRate { mean_pps: 2.0 * rate, stdev_pps: Some(1.0), bursts: 10, lossless: 0, invalid: 0 };
+        let received =
+            ReceivedRate { mean_pps: 2.0 * rate, stdev_pps: Some(1.0), bursts: 10, lossless: 0, invalid: 0, cpu: None };
         RateRecord {
             cell,
             trial,
@@ -213,10 +246,14 @@ pub(crate) mod tests {
                 in_node: 0,
                 at_egress: 0,
                 unexplained: 0,
+                cpu_ns: None,
+                conntrack_entries: None,
             }),
             valid: 40,
             invalid: 1,
             lag: LagRecord { p50: 100, p99: 1_000, p999: 5_000, max: 20_000, histogram: String::new() },
+            fixed_cpu: Some(cpu(20_000.0)),
+            accounts: Some(CpuAccounts { threads_ns: 2_000_000_000, kernel_ns: 2_500_000_000 }),
         }
     }
 
@@ -238,6 +275,20 @@ pub(crate) mod tests {
         // 400,000 offered, 40,000 of them carried.
         assert_eq!(second.least_overload(), Some(10.0));
         assert_eq!(curves[2].points[1].value, Some(300_000.0));
+    }
+
+    #[test]
+    fn cpu_time_stands_at_the_rate_and_at_the_fixed_load() {
+        let records = [record(10, 0, 100_000.0), record(10, 1, 200_000.0)];
+        let points: Vec<_> = rate_curves(&records).into_iter().map(|curve| curve.points[0].clone()).collect();
+        let at_rate = points[0].cpu.as_ref().unwrap();
+        assert_eq!((at_rate.load_pps, at_rate.ns_a_packet.value), (150_000.0, 2_000.0));
+        assert_eq!(at_rate.cores.values, [0.2, 0.4]);
+        assert_eq!((points[2].cpu.as_ref(), points[2].ticks_ratio), (None, Some(1.25)));
+        assert!(points.iter().all(|point| point.fixed_cpu.as_ref().unwrap().load_pps == 20_000.0));
+        let earlier = records.map(|record| RateRecord { fixed_cpu: None, accounts: None, ..record });
+        let point = &rate_curves(&earlier)[0].points[0];
+        assert_eq!((point.fixed_cpu.as_ref(), point.ticks_ratio), (None, None));
     }
 
     #[test]

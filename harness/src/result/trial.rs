@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BackendKind, Cell, Unit, VenueKind};
+use super::{BackendKind, Cell, StateMemory, Unit, VenueKind};
 use crate::workload::{Protocol, VipLayout};
 
 /// Quantiles of one trial, in the trial's unit.
@@ -103,6 +103,9 @@ pub struct ProgrammingRecord {
     pub user: u64,
     /// Share inside the kernel.
     pub kernel_time: u64,
+    /// Memory that the kernel took for it; of programming from nothing, and absent in records of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<StateMemory>,
 }
 
 /// One saturation trial of the host venue.

@@ -268,6 +268,7 @@ mod tests {
                 total: 3,
                 user: 1,
                 kernel_time: 2,
+                memory: None,
             })
         };
         [ProgrammingOp::FromNothing, ProgrammingOp::AddService, ProgrammingOp::ChangeEndpoint].map(op).to_vec()

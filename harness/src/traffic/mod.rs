@@ -19,12 +19,13 @@ use curve_stats::search::{InputError, OutcomeError, SearchError};
 pub use decide::Fate;
 pub use established::ESTABLISHED_FLOWS;
 pub use order::TrafficOrder;
-pub use pace::{PaceOrder, Passage, Rates, Road, goals, longest, rates, top};
+pub use pace::{FIXED_LOAD, PaceOrder, Passage, Rates, Road, goals, longest, rates, top};
 pub use saturate::{Limit, Saturation, most_flows};
 
 use crate::net::NetError;
 use crate::probe::ProbeError;
 use crate::result::Flow;
+use crate::usage::UsageError;
 
 /// Why packets could not be sent or measured.
 #[derive(Debug, thiserror::Error)]
@@ -135,6 +136,9 @@ pub enum TrafficError {
         /// How many there were.
         found: usize,
     },
+    /// CPU time could not be read.
+    #[error(transparent)]
+    Usage(#[from] UsageError),
     /// A search was interrupted between two trials.
     #[error("interrupted")]
     Interrupted,

@@ -11,6 +11,7 @@ use super::TrafficError;
 use crate::net::{Link, NetNs};
 use crate::sys::namespace::unshare_mount;
 use crate::sys::schedule::real_time;
+use crate::usage::{CpuTicks, Thread, ksoftirqd, sum_ns};
 
 /// Whether other processes may have the CPUs of sender and node meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,8 +61,40 @@ impl Drop for Switch {
     }
 }
 
+/// The CPU that does the node's work.
+#[derive(Debug)]
+pub(super) struct NodeThreads {
+    receive: Thread,
+    /// Goes on where soft interrupts took too long: the pods' device is polled by one, in the receive thread's time.
+    ksoftirqd: Vec<Thread>,
+    cpu: usize,
+}
+
+/// CPU time of both threads since they began, and their CPU's ticks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct NodeTime {
+    pub(super) receive_ns: u64,
+    pub(super) ksoftirqd_ns: u64,
+    pub(super) ticks: CpuTicks,
+}
+
+impl NodeThreads {
+    fn of(receive: Pid, cpu: usize) -> Self {
+        Self { receive: Thread::of_process(receive), ksoftirqd: ksoftirqd(Some(cpu)), cpu }
+    }
+
+    /// Exact once the node has nothing left to do.
+    pub(super) fn time(&self) -> Result<NodeTime, TrafficError> {
+        Ok(NodeTime {
+            receive_ns: self.receive.cpu_ns()?,
+            ksoftirqd_ns: sum_ns(&self.ksoftirqd)?,
+            ticks: CpuTicks::read(Some(self.cpu))?,
+        })
+    }
+}
+
 /// Runs `work` on a thread of its own, bound to the first CPU that the calling one may use, while the receive side of `device` is
-/// bound to the second. CPU, mount namespace and receive thread end with it.
+/// bound to the second; `work` is told the threads there. CPU, mount namespace and receive thread end with it.
 ///
 /// # Errors
 /// [`TrafficError::OneCpu`] where the two would share a CPU; what `work` says.
@@ -69,7 +102,7 @@ pub(super) fn on_two_cpus<T: Send>(
     namespace: &NetNs,
     device: &Link,
     urgency: Urgency,
-    work: impl FnOnce() -> Result<T, TrafficError> + Send,
+    work: impl FnOnce(NodeThreads) -> Result<T, TrafficError> + Send,
 ) -> Result<T, TrafficError> {
     let [sender, node] = two_cpus()?;
     let bound = || {
@@ -78,7 +111,7 @@ pub(super) fn on_two_cpus<T: Send>(
         if urgency == Urgency::First {
             [None, Some(napi.thread)].into_iter().for_each(hurry);
         }
-        work()
+        work(NodeThreads::of(napi.thread, node))
     };
     std::thread::scope(|scope| scope.spawn(bound).join()).unwrap_or(Err(TrafficError::Thread))
 }

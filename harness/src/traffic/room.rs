@@ -25,6 +25,12 @@ pub(super) fn empty(namespace: &NetNs) -> Result<Option<u64>, TrafficError> {
     Ok(read("nf_conntrack_max").map(|most| most.saturating_sub(MARGIN)))
 }
 
+/// Entries in the table of `namespace`; 0 without conntrack.
+pub(super) fn entries(namespace: &NetNs) -> Result<u64, TrafficError> {
+    let _inside = namespace.enter()?;
+    Ok(used())
+}
+
 /// Entries in the table of the calling thread's namespace.
 pub(super) fn used() -> u64 {
     read("nf_conntrack_count").unwrap_or(0)

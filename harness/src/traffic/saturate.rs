@@ -73,7 +73,7 @@ impl Instrument {
 
     fn send_to_other_cpu(&mut self, packets: u32) -> Result<(), TrafficError> {
         let Self { ebpf, client, node, client_link, node_client_link, .. } = self;
-        on_two_cpus(node, node_client_link, Urgency::Shared, || {
+        on_two_cpus(node, node_client_link, Urgency::Shared, |_| {
             let _inside = client.enter()?;
             Frames { device: client_link, packets, batch: BATCH }.send(generator(ebpf)?)
         })

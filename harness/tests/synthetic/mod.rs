@@ -186,6 +186,7 @@ pub(crate) fn programming() -> Vec<ProgrammingRecord> {
                     total,
                     user: total - kernel_time,
                     kernel_time,
+                    memory: None,
                 });
             }
         }

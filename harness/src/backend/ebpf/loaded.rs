@@ -1,7 +1,7 @@
 //! The loaded programs and their maps.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use aya::maps::{Map, MapData};
 use aya::programs::XdpMode;
@@ -15,6 +15,7 @@ use super::layout::{FLOWS, Layout, Sizes, Slots, Writes};
 use crate::backend::{BackendError, ProgrammingCost, XdpPrograms};
 use crate::net::{Link, NODE_BACKEND_DEVICE, NODE_CLIENT_DEVICE, NetNs, Rtnl};
 use crate::probe::{Filter, ProbeError, classifier, xdp};
+use crate::result::MapMemory;
 use crate::sys::bpf_batch::{Shape, read_all, take_all, update};
 use crate::workload::{Service, Workload};
 
@@ -162,6 +163,16 @@ impl Loaded {
         take_all::<K, V>(map.fd().as_fd(), shape).map(drop).map_err(|source| refused(name, source))
     }
 
+    /// What the kernel reckons for each map of the load balancer's own; those of the object that only benches use are left out.
+    pub(super) fn memory(&self) -> Result<Vec<MapMemory>, BackendError> {
+        let memory = |name: &'static str| {
+            let (map, _) = self.map(name)?;
+            let bytes = map_bytes(map.fd().as_fd()).map_err(|source| refused(name, source))?;
+            Ok(MapMemory { name: name.to_owned(), bytes })
+        };
+        ["SERVICES", "ENDPOINTS", "MAGLEV", "CONNECTIONS", "REPLIES"].into_iter().map(memory).collect()
+    }
+
     fn map(&self, name: &'static str) -> Result<(&MapData, Shape), BackendError> {
         let map = match self.ebpf.map(name) {
             Some(Map::HashMap(map) | Map::LruHashMap(map) | Map::Array(map)) => map,
@@ -170,6 +181,13 @@ impl Loaded {
         let info = map.info().map_err(|source| ProbeError::Map { map: name, source })?;
         Ok((map, Shape { key_size: info.key_size(), value_size: info.value_size() }))
     }
+}
+
+/// `memlock` of the descriptor's `/proc/self/fdinfo`.
+fn map_bytes(map: BorrowedFd<'_>) -> io::Result<u64> {
+    let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", map.as_raw_fd()))?;
+    let bytes = text.lines().find_map(|line| line.strip_prefix("memlock:")?.trim().parse().ok());
+    bytes.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "its fdinfo names no memlock"))
 }
 
 fn refused(map: &'static str, source: io::Error) -> BackendError {

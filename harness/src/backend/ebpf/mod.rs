@@ -20,7 +20,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use self::loaded::Loaded;
 use super::{Backend, BackendError, ProgrammingCost, Rendered, Unready, XdpPrograms};
 use crate::net::Topology;
-use crate::result::BackendKind;
+use crate::result::{BackendKind, MapMemory};
 use crate::workload::{AddressPlan, Protocol, Service, VipLayout, Workload, WorkloadSpec};
 
 /// Where the programs run.
@@ -132,6 +132,10 @@ impl Backend for Balancer {
             self.clear()
         };
         check().map_err(|error| self.unready(&error))
+    }
+
+    fn maps(&self) -> Result<Vec<MapMemory>, BackendError> {
+        self.with(|loaded| loaded.memory())
     }
 
     fn take_over_xdp(&self) -> Result<Option<XdpPrograms>, BackendError> {

@@ -9,6 +9,8 @@ mod endpoints;
 mod environment;
 mod fairness;
 mod figure;
+mod memory;
+mod node_cpu;
 mod percentiles;
 mod picture;
 mod programming;

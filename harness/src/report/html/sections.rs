@@ -2,7 +2,8 @@
 
 use super::figure::{Figure, whiskers};
 use super::verdict::{VerdictGroup, verdicts};
-use super::{connections, curves, endpoints, percentiles, programming, rates, throughput};
+use super::{connections, curves, endpoints, memory, node_cpu, percentiles, programming, rates, throughput};
+use crate::report;
 use crate::report::select::{Panel, main_panels, panels};
 use crate::result::{Bracket, Flow, Metric, RunFile};
 
@@ -102,6 +103,7 @@ fn sections(run: &RunFile, added: Vec<Figure>) -> Vec<Section> {
              where the rest was lost.",
             rates::figures(run),
         ),
+        section("node-cpu", "CPU time of the node", report::node_cpu::INTRO, node_cpu::figures(run)),
         section(
             "connections",
             "Real connections",
@@ -118,6 +120,7 @@ fn sections(run: &RunFile, added: Vec<Figure>) -> Vec<Section> {
             "What it takes to bring the services into the kernel, from the first byte rendered to the kernel's last answer.",
             programming::figures(run),
         ),
+        section("memory", "Kernel memory of what was programmed", report::memory::INTRO, memory::figures(run)),
         section(
             "percentiles",
             "Percentiles",

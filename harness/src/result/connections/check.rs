@@ -1,7 +1,5 @@
 //! What the members of a curve of connections must agree on.
 
-use curve_stats::median;
-
 use super::{ConnectionCurve, ConnectionPoint};
 
 /// What is wrong with a point of connections.
@@ -48,10 +46,7 @@ fn check_point(point: &ConnectionPoint) -> Result<(), ConnectionFault> {
         if estimate.values.len() > valid as usize {
             return Err(ConnectionFault::Values);
         }
-        let is_median =
-            median(&estimate.values).is_ok_and(|middle| (middle - estimate.value).abs() <= 1e-9 * estimate.value.abs());
-        let spread = &estimate.spread;
-        if !(is_median && spread.low() <= estimate.value && estimate.value <= spread.high()) {
+        if !estimate.is_sound() {
             return Err(ConnectionFault::Estimate);
         }
     }

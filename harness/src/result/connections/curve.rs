@@ -71,7 +71,7 @@ mod tests {
 
     use curve_stats::Spread;
 
-    use super::super::{FailureKind, Times};
+    use super::super::{ConnectionCpu, FailureKind, ThreadCpu, Times};
     use super::*;
     use crate::result::{BackendKind, Bracket, Cell, Flow, Position, VenueKind};
     use crate::workload::{Protocol, VipLayout};
@@ -90,6 +90,9 @@ mod tests {
             position: Position::Last,
         };
         let times = Times { count: 8, p50: 80, p90: 90, p99: 99, p999: 100, max: 100, histogram: String::new() };
+        let thread = |total_ns, kernel_ns| ThreadCpu { total_ns, kernel_ns };
+        let (client, servers) = (thread(400, 300), thread(320, 240));
+        let cpu = ConnectionCpu { client, servers, ksoftirqd_ns: 80, machine_softirq_ns: 160 };
         ConnectionRecord {
             cell,
             load: ConnectionLoad::Open(NonZeroU32::new(1_000).unwrap()),
@@ -106,6 +109,7 @@ mod tests {
             repeated: 0,
             reached: vec![5, 3],
             conntrack: None,
+            cpu: Some(cpu),
         }
     }
 
@@ -121,6 +125,13 @@ mod tests {
         assert_eq!(rate.spread, Spread::Range { low: 20.0, high: 70.0 });
         assert_eq!((&one.reached[..], one.failed()), (&[15, 9][..], 6));
         assert_eq!(one.connect.as_ref().unwrap().p99.value, 99.0);
+        // Eight of ten succeeded; soft interrupts of the machine are not added.
+        let cpu = one.cpu.as_ref().unwrap();
+        assert_eq!((cpu.total.value, cpu.client.value, cpu.kernel.value), (100.0, 50.0, 67.5));
+        assert_eq!(
+            (cpu.ksoftirqd.value, cpu.machine_softirq.value, one.conntrack_entries.as_ref()),
+            (10.0, 20.0, None)
+        );
     }
 
     #[test]
@@ -136,6 +147,8 @@ mod tests {
 
     #[test]
     fn a_trial_that_did_not_keep_its_rate_is_invalid_not_slow() {
+        let earlier = ConnectionRecord { cpu: None, ..record(1, 0, 50.0) };
+        assert_eq!(connection_curves(&[earlier]).unwrap()[0].points[0].cpu, None);
         let late = ConnectionRecord { started_per_second: Some(900.0), ..record(1, 1, 5.0) };
         assert!(!late.is_valid());
         let curves = connection_curves(&[record(1, 0, 50.0), late.clone()]).unwrap();

@@ -1,6 +1,7 @@
 //! Real connections: one trial, and what the trials of a backend make over N.
 
 mod check;
+mod cpu;
 mod curve;
 mod failure;
 mod point;
@@ -12,6 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(super) use check::{ConnectionFault, check};
+pub use cpu::{ConnectionCpu, ExchangeCpu, ThreadCpu};
 pub use curve::{ConnectionCurve, ConnectionKey, connection_curves};
 pub use failure::FailureKind;
 pub use point::{ConnectionPoint, Percentiles};
@@ -66,6 +68,9 @@ pub struct ConnectionRecord {
     /// The node's connection tracking, where it can be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conntrack: Option<ConntrackUse>,
+    /// CPU time; absent in records of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<ConnectionCpu>,
 }
 
 /// Percentiles of durations, in nanoseconds, and their histogram.

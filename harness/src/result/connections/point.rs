@@ -6,7 +6,7 @@ use curve_stats::StatsError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ConnectionRecord, FailureKind, Times};
+use super::{ConnectionRecord, ExchangeCpu, FailureKind, Times};
 use crate::result::{Estimate, name};
 
 /// One N of a curve of connections.
@@ -43,6 +43,12 @@ pub struct ConnectionPoint {
     pub reached: Vec<u64>,
     /// Packets that the node's connection tracking dropped during the trials.
     pub conntrack_dropped: u64,
+    /// Entries in the node's connection table after each trial.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conntrack_entries: Option<Estimate>,
+    /// CPU time of an exchange; `None` where no valid trial says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<ExchangeCpu>,
 }
 
 /// Percentiles of durations, estimated over trials; nanoseconds.
@@ -84,6 +90,8 @@ impl ConnectionPoint {
             repeated: sum(|trial| trial.repeated),
             reached: reached(trials),
             conntrack_dropped: sum(|trial| trial.conntrack.map_or(0, |conntrack| conntrack.dropped)),
+            conntrack_entries: Estimate::of(valid.iter().filter_map(|trial| Some(trial.conntrack?.entries as f64)))?,
+            cpu: ExchangeCpu::of(&valid)?,
         })
     }
 
@@ -91,7 +99,9 @@ impl ConnectionPoint {
     pub(in crate::result) fn estimates(&self) -> impl Iterator<Item = &Estimate> {
         let times = [&self.connect, &self.exchange].into_iter().flatten();
         let times = times.flat_map(|times| [&times.p50, &times.p99, &times.p999]);
-        self.per_second.iter().chain(&self.bits_per_second).chain(&self.lag_p99).chain(times)
+        let cpu = self.cpu.iter().flat_map(ExchangeCpu::estimates);
+        let others = self.bits_per_second.iter().chain(&self.lag_p99).chain(&self.conntrack_entries);
+        self.per_second.iter().chain(others).chain(cpu).chain(times)
     }
 
     /// What a reader must know of the point: failures by kind, trials that do not count, packets that connection tracking dropped.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::MeasureError;
 use super::site::{Site, targets};
-use crate::connections::{Asked, ConnectionOrder, trial};
+use crate::connections::{Asked, ConnectionOrder, Trial, trial};
 use crate::result::{ConnectionLoad, ConnectionRecord, Position, Times};
 use crate::run::plan::Measure;
 use crate::run::record::Record;
@@ -36,7 +36,7 @@ impl Site<'_> {
             seed: self.scenario.seed,
             clients: self.workload.addresses.client_range,
         };
-        let (found, conntrack) = trial(&self.topology, &order)?;
+        let Trial { outcome: found, conntrack, cpu } = trial(&self.topology, &order)?;
         Ok(Record::Connections(Box::new(ConnectionRecord {
             cell: self.cell(load.flow(), position),
             load,
@@ -53,6 +53,7 @@ impl Site<'_> {
             repeated: found.repeated,
             reached: found.reached,
             conntrack,
+            cpu: Some(cpu),
         })))
     }
 }

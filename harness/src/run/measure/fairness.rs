@@ -92,7 +92,7 @@ impl<'a> Case<'a> {
 
     /// Opens the flows, and asks for them again before and after the change.
     fn existing(&self, cancel: &AtomicBool) -> Result<(Vec<Reached>, Vec<Reached>), MeasureError> {
-        let (site, _) = Site::program(self.place, self.scenario, self.setup, self.before.clone())?;
+        let (site, _) = Site::program(self.place, self.scenario, self.setup, self.before.clone(), false)?;
         let mut instrument = site.attach(std::slice::from_ref(self.measure))?;
         for order in self.orders(&site) {
             going_on(cancel)?;
@@ -107,7 +107,7 @@ impl<'a> Case<'a> {
 
     /// Makes the change, and opens the flows.
     fn anew(&self, cancel: &AtomicBool) -> Result<Vec<Reached>, MeasureError> {
-        let (site, _) = Site::program(self.place, self.scenario, self.setup, self.before.clone())?;
+        let (site, _) = Site::program(self.place, self.scenario, self.setup, self.before.clone(), false)?;
         self.make_the_change(&site)?;
         let mut instrument = site.attach(std::slice::from_ref(self.measure))?;
         let reached = self.each(&site, cancel, |order| instrument.decide(order))?;

@@ -12,13 +12,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::plan::{Measure, MeasureKind, Visit};
 use super::record::Record;
 use super::scenario::Scenario;
-use crate::backend::{BackendError, ProgrammingCost};
+use crate::backend::BackendError;
 use crate::connections::ConnectionsError;
 use crate::net::NetError;
 use crate::probe::{Instrument, ProbeError};
 use crate::result::{HistogramError, Unit, VenueKind};
 use crate::traffic::TrafficError;
+use crate::usage::UsageError;
 use crate::workload::WorkloadError;
+use programming::FromNothing;
 #[cfg(test)]
 pub(super) use site::SATURATION;
 use site::Site;
@@ -69,6 +71,9 @@ pub enum MeasureError {
     /// A measure that makes namespaces of its own among measures that share some.
     #[error("a measure of fairness has namespaces of its own: plan it apart")]
     NamespacesOfItsOwn,
+    /// The kernel's memory could not be read.
+    #[error(transparent)]
+    Usage(#[from] UsageError),
     /// A histogram could not be encoded.
     #[error(transparent)]
     Histogram(#[from] HistogramError),
@@ -113,7 +118,7 @@ pub struct Session<'a> {
     /// None in a visit for connections, which meet nothing of the probe.
     instrument: Option<Instrument>,
     site: Site<'a>,
-    from_nothing: ProgrammingCost,
+    from_nothing: FromNothing,
 }
 
 impl<'a> Session<'a> {
@@ -123,7 +128,8 @@ impl<'a> Session<'a> {
     /// [`MeasureError`].
     pub fn open(place: &'a Place, scenario: &'a Scenario, visit: &Visit) -> Result<Self, MeasureError> {
         let workload = visit.setup.services(scenario)?;
-        let (site, from_nothing) = Site::program(place, scenario, visit.setup, workload)?;
+        let weigh = visit.measures.iter().any(|measure| measure.kind == MeasureKind::Programming);
+        let (site, from_nothing) = Site::program(place, scenario, visit.setup, workload, weigh)?;
         let is_timed = |measure: &Measure| !matches!(measure.kind, MeasureKind::Connections { .. });
         let instrument = visit.measures.iter().any(is_timed).then(|| site.attach(&visit.measures)).transpose()?;
         Ok(Self { instrument, site, from_nothing })
@@ -146,10 +152,10 @@ impl<'a> Session<'a> {
             (MeasureKind::Connections { load, position }, None) => emit(site.connect(measure, load, position)?),
             (MeasureKind::Connections { .. }, Some(_)) => Err(MeasureError::ProbeInTheWay),
             (MeasureKind::Fairness { .. }, _) => Err(MeasureError::NamespacesOfItsOwn),
-            (_, Some(instrument)) => site.take(instrument, measure, *from_nothing, emit),
+            (_, Some(instrument)) => site.take(instrument, measure, from_nothing, emit),
             (_, instrument @ None) => {
                 let instrument = instrument.insert(site.attach(std::slice::from_ref(measure))?);
-                site.take(instrument, measure, *from_nothing, emit)
+                site.take(instrument, measure, from_nothing, emit)
             }
         }
     }

@@ -10,12 +10,13 @@ use super::MeasureError;
 use super::site::Site;
 use crate::probe::{Instrument, ProbeError};
 use crate::result::{
-    Flow, GoalRecord, LagRecord, PassageRecord, Position, RateMethod, RateRecord, ReceivedRate, encode_histogram,
+    Flow, GoalRecord, LagRecord, NodeCpu, PassageRecord, Position, RateMethod, RateRecord, ReceivedRate,
+    encode_histogram,
 };
 use crate::run::plan::Measure;
 use crate::run::planner::FLOWS_A_SEARCH;
 use crate::run::record::Record;
-use crate::traffic::{PaceOrder, Passage, Rates, TrafficError, longest, rates, top};
+use crate::traffic::{FIXED_LOAD, PaceOrder, Passage, Rates, TrafficError, longest, rates, top};
 
 /// Who is not interrupted.
 static NEVER: AtomicBool = AtomicBool::new(false);
@@ -50,22 +51,24 @@ impl Site<'_> {
             method,
             sender_pps: found.sender,
             max_load_pps: found.max_load,
-            goals: goals(&found),
-            received: found.received.as_ref().map(received),
+            goals: goals(&found, &valid),
+            received: found.received.as_ref().map(|rate| received(rate, cpu_at(found.max_load, &valid))),
             top: top(&passages).map(passage),
             valid: valid.len() as u32,
             invalid: (passages.len() - valid.len()) as u32,
             lag: lag(&valid)?,
+            fixed_cpu: cpu_at(FIXED_LOAD.min(found.max_load), &valid),
+            accounts: Some(found.accounts),
         })))
     }
 }
 
-fn goals(found: &Rates) -> Vec<GoalRecord> {
+fn goals(found: &Rates, valid: &[&Passage]) -> Vec<GoalRecord> {
     let Some((goals, output)) = &found.searched else { return Vec::new() };
-    goals.iter().zip(&output.results).map(|(goal, result)| goal_record(goal, result)).collect()
+    goals.iter().zip(&output.results).map(|(goal, result)| goal_record(goal, result, valid)).collect()
 }
 
-fn goal_record(goal: &SearchGoal, result: &GoalResult) -> GoalRecord {
+fn goal_record(goal: &SearchGoal, result: &GoalResult, valid: &[&Passage]) -> GoalRecord {
     let (lower, upper) = match result {
         GoalResult::Regular(found) => (Some(found.relevant_lower_bound), Some(found.relevant_upper_bound)),
         GoalResult::Irregular(found) => (found.effective_lower_bound, found.relevant_upper_bound),
@@ -76,17 +79,34 @@ fn goal_record(goal: &SearchGoal, result: &GoalResult) -> GoalRecord {
         upper_pps: upper.map(|rate| rate.get()),
         throughput_pps: result.conditional_throughput().map(|throughput| throughput.0.get()),
         irregular: result.irregularity().map(|reason| reason.to_string()),
+        cpu: lower.and_then(|load| cpu_at(load.get(), valid)),
     }
 }
 
-fn received(rate: &MaximumReceiveRate) -> ReceivedRate {
+fn received(rate: &MaximumReceiveRate, cpu: Option<NodeCpu>) -> ReceivedRate {
     ReceivedRate {
         mean_pps: rate.mean.get(),
         stdev_pps: rate.stdev.map(|stdev| stdev.get()),
         bursts: rate.values.len() as u32,
         lossless: rate.lossless,
         invalid: rate.invalid,
+        cpu,
     }
+}
+
+/// What the node took in the trials at a load; `None` without one.
+fn cpu_at(load: f64, valid: &[&Passage]) -> Option<NodeCpu> {
+    let at_load: Vec<_> = valid.iter().filter(|passage| passage.load == load).collect();
+    let sum = |of: fn(&Passage) -> u64| at_load.iter().map(|passage| of(passage)).sum();
+    (!at_load.is_empty()).then(|| NodeCpu {
+        load_pps: load,
+        trials: at_load.len() as u32,
+        duration_ns: sum(|passage| u64::try_from(passage.duration.as_nanos()).unwrap_or(u64::MAX)),
+        offered: sum(|passage| passage.offered),
+        carried: sum(|passage| passage.carried),
+        receive_ns: sum(|passage| passage.receive_ns),
+        ksoftirqd_ns: sum(|passage| passage.ksoftirqd_ns),
+    })
 }
 
 fn passage(passage: &Passage) -> PassageRecord {
@@ -101,6 +121,8 @@ fn passage(passage: &Passage) -> PassageRecord {
         in_node: passage.in_node,
         at_egress: passage.at_egress,
         unexplained: passage.unexplained(),
+        cpu_ns: Some(passage.receive_ns + passage.ksoftirqd_ns),
+        conntrack_entries: Some(passage.conntrack_entries),
     }
 }
 
@@ -129,7 +151,7 @@ mod tests {
             relevant_upper_bound: None,
             conditional_throughput: Some(ConditionalThroughput(rate(4e5))),
         });
-        let record = goal_record(&SearchGoal::PDR, &result);
+        let record = goal_record(&SearchGoal::PDR, &result, &[]);
         assert_eq!((record.loss_ratio, record.lower_pps, record.upper_pps), (0.005, Some(5e5), None));
         assert_eq!(record.throughput_pps, Some(4e5));
         assert!(record.irregular.unwrap().contains("the sender did not keep its rate"));

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use aya::programs::ProgramFd;
 
-use super::programming::program;
+use super::programming::{FromNothing, program};
 use super::{Emit, MeasureError, Place};
-use crate::backend::{Backend, ProgrammingCost, backend};
+use crate::backend::{Backend, backend};
 use crate::net::Topology;
 use crate::probe::{Destinations, Instrument};
 use crate::result::{Flow, Position, ThroughputRecord, TrialKind};
@@ -34,16 +34,17 @@ pub(super) struct Site<'a> {
 }
 
 impl<'a> Site<'a> {
-    /// Programs a workload in fresh namespaces.
+    /// Programs a workload in fresh namespaces, and where `weigh` says so tells what memory the kernel took for it.
     pub(super) fn program(
         place: &'a Place,
         scenario: &'a Scenario,
         setup: Setup,
         workload: Workload,
-    ) -> Result<(Self, ProgrammingCost), MeasureError> {
+        weigh: bool,
+    ) -> Result<(Self, FromNothing), MeasureError> {
         let topology = Topology::create(&workload.addresses)?;
         let datapath = backend(setup.backend);
-        let from_nothing = program(&*datapath, &topology, &workload, &setup)?;
+        let from_nothing = program(&*datapath, &topology, &workload, &setup, weigh)?;
         let site = Self { place, scenario, setup, workload, topology, datapath, warm: false, cancel: None };
         Ok((site, from_nothing))
     }
@@ -66,7 +67,7 @@ impl Site<'_> {
         &mut self,
         instrument: &mut Instrument,
         measure: &Measure,
-        from_nothing: ProgrammingCost,
+        from_nothing: &FromNothing,
         emit: &mut Emit<'_>,
     ) -> Result<(), MeasureError> {
         match measure.kind {

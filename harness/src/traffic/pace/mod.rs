@@ -11,5 +11,5 @@ mod rates;
 mod road;
 
 pub use passage::Passage;
-pub use rates::{Rates, goals, longest, rates, top};
+pub use rates::{FIXED_LOAD, Rates, goals, longest, rates, top};
 pub use road::{PaceOrder, Road};

@@ -26,6 +26,12 @@ pub struct Passage {
     pub at_egress: u64,
     /// From the first intended time to the end of sending.
     pub duration: Duration,
+    /// CPU time of the node's receive thread, from before the first packet until nothing moved any more, ns.
+    pub receive_ns: u64,
+    /// CPU time of `ksoftirqd` on the same CPU meanwhile, ns.
+    pub ksoftirqd_ns: u64,
+    /// Entries in the node's connection table afterwards.
+    pub conntrack_entries: u64,
     /// Packets that were handed on later than the bound on the generator's lag.
     pub late: u64,
     /// How much later than intended packets were handed on, ns.
@@ -89,6 +95,9 @@ mod tests {
             in_node: 900,
             at_egress: 99,
             duration: Duration::from_millis(100),
+            receive_ns: 40_000_000,
+            ksoftirqd_ns: 0,
+            conntrack_entries: 6_000,
             late: 0,
             lag: Histogram::new(3).unwrap(),
         }

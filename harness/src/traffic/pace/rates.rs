@@ -8,8 +8,9 @@ use curve_stats::search::{
 };
 
 use super::super::TrafficError;
+use super::super::napi::NodeTime;
 use super::{Passage, Road};
-use crate::result::{Flow, RateMethod};
+use crate::result::{CpuAccounts, Flow, RateMethod};
 
 /// The smallest load: the slowest backend at the largest N carries a few thousand packets a second.
 const MIN_LOAD: f64 = 1_000.0;
@@ -24,6 +25,12 @@ const BURSTS: u32 = 10;
 /// Trials of new flows: each takes a connection, so that they are no longer than the connection table allows.
 const NEW_FLOWS: Duration = Duration::from_millis(100);
 
+/// A load that is the same for every backend, packets a second: what the node's CPU time is compared at.
+pub const FIXED_LOAD: f64 = 20_000.0;
+/// Trials at it.
+const FIXED_TRIALS: u32 = 10;
+const FIXED_DURATION: Duration = Duration::from_millis(100);
+
 /// What was found on a road.
 #[derive(Debug)]
 pub struct Rates {
@@ -35,6 +42,8 @@ pub struct Rates {
     pub received: Option<MaximumReceiveRate>,
     /// The goals searched for, and what came of them; absent where only the maximum receive rate was asked for.
     pub searched: Option<(Vec<SearchGoal>, ControllerOutput)>,
+    /// CPU time since the warm-up, by the scheduler and by ticks.
+    pub accounts: CpuAccounts,
 }
 
 /// The longest trial of a method.
@@ -55,13 +64,25 @@ pub fn rates(road: &mut Road<'_>, method: RateMethod) -> Result<Rates, TrafficEr
     let sender = warm_up(road)?;
     let most = road.room()?.map_or(f64::INFINITY, |flows| flows as f64 / burst.as_secs_f64());
     let max_load = (sender * SHARE_OF_SENDER).min(most).max(2.0 * MIN_LOAD);
+    let before = road.time()?;
+    for _ in 0..FIXED_TRIALS {
+        road.measure(rate(FIXED_LOAD.min(max_load))?, FIXED_DURATION)?;
+    }
     let received = match mrr(road, rate(max_load)?, BURSTS, burst) {
         Ok(received) => Some(received),
         Err(SearchError::NoValidBurst { .. }) => None,
         Err(error) => return Err(unwrapped(error)),
     };
     let searched = if goals.is_empty() { None } else { Some(searched(road, goals, max_load)?) };
-    Ok(Rates { sender, max_load, received, searched })
+    Ok(Rates { sender, max_load, received, searched, accounts: accounts(before, road.time()?) })
+}
+
+fn accounts(before: NodeTime, after: NodeTime) -> CpuAccounts {
+    let threads = |time: NodeTime| time.receive_ns + time.ksoftirqd_ns;
+    CpuAccounts {
+        threads_ns: threads(after).saturating_sub(threads(before)),
+        kernel_ns: after.ticks.kernel_ns_since(before.ticks),
+    }
 }
 
 fn searched<M: Measurer<Error = TrafficError>>(

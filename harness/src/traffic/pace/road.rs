@@ -6,7 +6,7 @@ use std::time::Duration;
 use curve_stats::search::{Measurer, PacketsPerSecond, TrialOutcome};
 use datapath_common::probe::{AFTER_DROP, COUNT_ONLY};
 
-use super::super::napi::{Urgency, on_two_cpus};
+use super::super::napi::{NodeThreads, NodeTime, Urgency, on_two_cpus};
 use super::super::{TrafficError, TrafficOrder, established, room};
 use super::meters::Meters;
 use super::pacer::Pacer;
@@ -23,6 +23,7 @@ pub struct Road<'a> {
     meters: Meters,
     flow: Flow,
     cancel: &'a AtomicBool,
+    threads: NodeThreads,
     passages: Vec<Passage>,
 }
 
@@ -76,9 +77,12 @@ impl Instrument {
             }
         };
         let (pacer, meters) = (Pacer::load(traffic, config)?, Meters::open(self)?);
-        let mut road = Road { instrument: self, pacer, meters, flow: traffic.flow, cancel, passages: Vec::new() };
         let urgency = if longest <= SHORT { Urgency::First } else { Urgency::Shared };
-        on_two_cpus(&node, &device, urgency, || work(&mut road))
+        on_two_cpus(&node, &device, urgency, |threads| {
+            let mut road =
+                Road { instrument: self, pacer, meters, flow: traffic.flow, cancel, threads, passages: Vec::new() };
+            work(&mut road)
+        })
     }
 }
 
@@ -96,6 +100,14 @@ impl Road<'_> {
     #[must_use]
     pub fn flow(&self) -> Flow {
         self.flow
+    }
+
+    /// CPU time that the node's threads took since they are there, and what `/proc/stat` says of their CPU since boot.
+    ///
+    /// # Errors
+    /// `/proc` cannot be read.
+    pub(super) fn time(&self) -> Result<NodeTime, TrafficError> {
+        self.threads.time()
     }
 
     /// New flows that a trial may have without filling the node's connection table; `None` where nothing is tracked or the flows are old.
@@ -123,10 +135,11 @@ impl Road<'_> {
             forget(&self.instrument.node)?;
         }
         self.instrument.arm(AFTER_DROP, COUNT_ONLY, NO_LIMIT)?;
-        let before = self.meters.read()?;
+        let (before, cpu) = (self.meters.read()?, self.threads.time()?);
         let (client, device): (&NetNs, &Link) = (&self.instrument.client, &self.instrument.client_link);
         let sent = self.pacer.send(client, device, load, duration)?;
         let places = self.meters.settle(before, sent.offered)?;
+        let taken = self.threads.time()?;
         let counted = self.instrument.tally()?.counters;
         Ok(Passage {
             load,
@@ -138,6 +151,9 @@ impl Road<'_> {
             in_node: places.in_node(),
             at_egress: places.at_egress,
             duration: sent.duration,
+            receive_ns: taken.receive_ns.saturating_sub(cpu.receive_ns),
+            ksoftirqd_ns: taken.ksoftirqd_ns.saturating_sub(cpu.ksoftirqd_ns),
+            conntrack_entries: room::entries(&self.instrument.node)?,
             late: sent.late,
             lag: sent.lag,
         })
@@ -186,6 +202,8 @@ impl Road<'_> {
             in_node = passage.in_node,
             at_egress = passage.at_egress,
             unexplained = passage.unexplained(),
+            receive_ns = passage.receive_ns,
+            ksoftirqd_ns = passage.ksoftirqd_ns,
             late = passage.late,
             lag_p50 = passage.lag.value_at_quantile(0.5),
             lag_p99 = passage.lag.value_at_quantile(0.99),
