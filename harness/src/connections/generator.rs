@@ -4,12 +4,12 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::net::SocketAddrV4;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use datapath_common::flow::target_of;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::{LocalSet, spawn_local, yield_now};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::ask::Way;
 use super::pacer::Pacer;
@@ -70,6 +70,9 @@ async fn all(tasks: impl Iterator<Item = impl Future<Output = ()> + 'static>) ->
     all
 }
 
+/// How long to wait for a port that is used again.
+const BREATH: Duration = Duration::from_millis(1);
+
 struct Client {
     order: ConnectionOrder,
     sources: Sources,
@@ -96,12 +99,24 @@ impl Client {
 
     /// Opens a way for an exchange that began at `began`.
     async fn open(&self, number: u64, began: Instant, from: SocketAddrV4) -> Result<Way, FailureKind> {
-        let asked = Instant::now();
-        let way = Way::open(self.order.protocol, from, self.asked(number).address).await?;
-        if way.is_connection() {
-            self.tally.borrow_mut().connected(began.elapsed(), asked.elapsed());
+        let (mut began, mut asked) = (began, Instant::now());
+        loop {
+            match Way::open(self.order.protocol, from, self.asked(number).address).await {
+                // The client's own kernel has not forgotten the port's last connection: its last packet is under way.
+                Err(FailureKind::NoAddress) if self.sources.are_reused() => {
+                    sleep(BREATH).await;
+                    asked = Instant::now();
+                    began = asked;
+                }
+                Err(kind) => return Err(kind),
+                Ok(way) => {
+                    if way.is_connection() {
+                        self.tally.borrow_mut().connected(began.elapsed(), asked.elapsed());
+                    }
+                    return Ok(way);
+                }
+            }
         }
-        Ok(way)
     }
 
     /// Connect, request, response, close.

@@ -60,6 +60,11 @@ impl Sources {
         }
     }
 
+    /// Whether ports are used again, and may have to be waited for.
+    pub(super) fn are_reused(&self) -> bool {
+        matches!(self.kind, Kind::Reused(_))
+    }
+
     /// The exchange of this source is over.
     pub(super) fn give_back(&self, source: SocketAddrV4) {
         if let Kind::Reused(rested) = &self.kind {
