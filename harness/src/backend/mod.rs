@@ -25,6 +25,8 @@ pub use cost::ProgrammingCost;
 pub use error::{BackendError, Unready};
 pub use rendered::{Document, Rendered};
 
+use std::net::Ipv4Addr;
+
 use aya::programs::ProgramFd;
 
 use crate::result::{BackendKind, MapMemory};
@@ -68,6 +70,21 @@ pub trait Backend: Send + Sync {
     /// # Errors
     /// [`BackendError::Mismatch`] lists what differs.
     fn verify(&self, workload: &Workload) -> Result<(), BackendError>;
+
+    /// Gives a service of `workload` a load balancer's address, the way kube-proxy does for what stands in a Service's
+    /// `status.loadBalancer` (policy Cluster, no node port). Returns whether this backend has anything to program for it.
+    /// [`verify`](Self::verify) knows nothing of it, [`clear`](Self::clear) removes it.
+    ///
+    /// # Errors
+    /// [`BackendError`].
+    fn expose(&self, service: &Service, address: Ipv4Addr, workload: &Workload) -> Result<bool, BackendError>;
+
+    /// Takes the filter rules out that kube-proxy did not have before v1.27, or that it has for addresses of services only. Returns
+    /// whether this backend has any.
+    ///
+    /// # Errors
+    /// [`BackendError`].
+    fn remove_filter(&self) -> Result<bool, BackendError>;
 
     /// Removes everything that this backend programs.
     ///

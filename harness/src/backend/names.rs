@@ -30,6 +30,11 @@ pub(crate) fn service_chain(service: &Service) -> String {
     format!("KUBE-SVC-{}", hash(&name, IPTABLES_HASH))
 }
 
+/// iptables' chain of what asks for a service from outside.
+pub(crate) fn external_chain(service: &Service) -> String {
+    service_chain(service).replacen("KUBE-SVC-", "KUBE-EXT-", 1)
+}
+
 /// iptables' chain of an endpoint of a service.
 pub(crate) fn endpoint_chain(service: &Service, endpoint: &Endpoint) -> String {
     let name = format!("{}{}{}", service_port_name(service), protocol(service.protocol), endpoint_name(endpoint));
@@ -41,6 +46,11 @@ pub(crate) fn nftables_chain(service: &Service) -> String {
     let Service { namespace, name, port_name, .. } = service;
     let base = format!("{namespace}/{name}/{}/{port_name}", protocol(service.protocol));
     format!("service-{}-{base}", hash(&base, NFTABLES_HASH))
+}
+
+/// nftables' chain of what asks for a service from outside.
+pub(crate) fn nftables_external_chain(service: &Service) -> String {
+    nftables_chain(service).replacen("service-", "external-", 1)
 }
 
 /// `address:port`.

@@ -15,6 +15,7 @@ pub use layout::LayoutError;
 pub use loaded::OBJECT;
 pub use test_run::Ran;
 
+use std::net::Ipv4Addr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use self::loaded::Loaded;
@@ -114,6 +115,16 @@ impl Backend for Balancer {
     fn verify(&self, workload: &Workload) -> Result<(), BackendError> {
         let contents = self.with(|loaded| loaded.contents())?;
         BackendError::unless_equal(self.kind(), compare::differences(&contents, &workload.repeated()))
+    }
+
+    /// The address is one more that the service is asked under.
+    fn expose(&self, service: &Service, address: Ipv4Addr, _: &Workload) -> Result<bool, BackendError> {
+        let exposed = Service { vip: address, ..service.clone() };
+        self.with(|loaded| loaded.program(std::slice::from_ref(&exposed))).map(|_| true)
+    }
+
+    fn remove_filter(&self) -> Result<bool, BackendError> {
+        Ok(false)
     }
 
     fn clear(&self) -> Result<(), BackendError> {

@@ -78,6 +78,17 @@ pub(crate) fn table_text(table: &str, jumps: &[Jump], extra_chains: &[&str]) -> 
     text
 }
 
+/// Restore input that takes out the jumps of a table to some chains, which stay.
+pub(crate) fn removal(table: &str, jumps: &[Jump], targets: &[&str]) -> String {
+    let mut text = format!("*{table}\n");
+    for Jump { from, matches, to, .. } in jumps.iter().filter(|jump| jump.table == table && targets.contains(&jump.to)) {
+        let separator = if matches.is_empty() { "" } else { " " };
+        let _ = writeln!(text, "-D {from}{separator}{matches} -j {to}");
+    }
+    text.push_str("COMMIT\n");
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,5 +100,13 @@ mod tests {
         assert_eq!(text.matches("\n:KUBE-EXTERNAL-SERVICES ").count(), 1);
         assert_eq!(text.matches("\n-I ").count(), KUBE_PROXY.len());
         assert!(text.contains("\n-I INPUT -j KUBE-FIREWALL\n"));
+    }
+
+    #[test]
+    fn a_removal_names_every_jump_to_its_chains_and_no_other() {
+        let text = removal("filter", &KUBE_PROXY, &["KUBE-PROXY-FIREWALL"]);
+        assert_eq!(text.matches("\n-D ").count(), 3);
+        assert_eq!(text.matches("-j KUBE-PROXY-FIREWALL\n").count(), 3);
+        assert!(text.starts_with("*filter\n-D INPUT -m conntrack ") && text.ends_with("COMMIT\n"));
     }
 }

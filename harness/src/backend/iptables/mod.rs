@@ -11,6 +11,7 @@ mod services;
 pub use ruleset::{Chain, Ruleset, RulesetError, Table};
 pub use services::services;
 
+use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Backend, BackendError, Document, ProgrammingCost, Rendered, Unready, exec};
@@ -18,7 +19,7 @@ use crate::net::write_sysctl;
 use crate::result::BackendKind;
 use crate::workload::{Service, Workload};
 
-pub(crate) use jumps::{Jump, jump, table_text};
+pub(crate) use jumps::{Jump, jump, removal, table_text};
 pub(crate) use render::MASQUERADE_RULES;
 use render::{Counter, Scope, sync};
 
@@ -172,6 +173,16 @@ impl Backend for Iptables {
             render::forget_large_cluster_leftovers(&mut expected, &mut live);
         }
         BackendError::unless_equal(self.kind(), expected.differences(&live))
+    }
+
+    fn expose(&self, service: &Service, address: Ipv4Addr, _: &Workload) -> Result<bool, BackendError> {
+        self.flavour.restore(&render::exposed(service, address))?;
+        Ok(true)
+    }
+
+    fn remove_filter(&self) -> Result<bool, BackendError> {
+        self.flavour.restore(&jumps::removal("filter", &jumps::KUBE_PROXY, &["KUBE-PROXY-FIREWALL"]))?;
+        Ok(true)
     }
 
     fn clear(&self) -> Result<(), BackendError> {

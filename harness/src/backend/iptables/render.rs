@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 use std::fmt::Write;
+use std::net::Ipv4Addr;
 
 use super::ballast::Ballast;
 use super::ruleset::Ruleset;
 use crate::backend::names::{
-    endpoint_chain, endpoint_name, protocol, service_chain, service_port_name, sorted_endpoints,
+    external_chain, endpoint_chain, endpoint_name, protocol, service_chain, service_port_name, sorted_endpoints,
 };
 use crate::workload::{Endpoint, Scheduling, Service, Workload};
 
@@ -250,6 +251,19 @@ impl Writer {
             "-A {chain}{comment} -m {protocol} -p {protocol} -j DNAT --to-destination {destination}"
         );
     }
+}
+
+/// Restore input that gives a service a load balancer's address: a portal of its own, and the chain of what comes from outside (pkg/proxy/iptables/proxier.go,
+/// "Capture load-balancer ingress", `externalTrafficChain`). The portal comes first, for the last rule of its chain must stay the last.
+pub(super) fn exposed(service: &Service, address: Ipv4Addr) -> String {
+    let (name, external, chain) = (service_port_name(service), external_chain(service), service_chain(service));
+    let destination = destination(&Service { vip: address, ..service.clone() });
+    format!(
+        "*nat\n:{external} - [0:0]\n\
+         -A {external} -m comment --comment \"masquerade traffic for {name} external destinations\" -j KUBE-MARK-MASQ\n\
+         -A {external} -j {chain}\n\
+         -I KUBE-SERVICES -m comment --comment \"{name} loadbalancer IP\" {destination} -j {external}\nCOMMIT\n"
+    )
 }
 
 pub(super) fn destination(service: &Service) -> String {

@@ -93,6 +93,20 @@ impl Backend for Ipvs {
         BackendError::unless_equal(self.kind(), differences)
     }
 
+    /// The whole address goes to the dummy device, whatever port of it is the service's.
+    fn expose(&self, service: &Service, address: Ipv4Addr, workload: &Workload) -> Result<bool, BackendError> {
+        let exposed = Service { vip: address, ..service.clone() };
+        program(std::slice::from_ref(&exposed), workload.scheduling)?;
+        restore_sets(|| sets::load_balancer(&exposed))?;
+        FLAVOUR.restore(rules::LOAD_BALANCER)?;
+        Ok(true)
+    }
+
+    fn remove_filter(&self) -> Result<bool, BackendError> {
+        FLAVOUR.restore(&rules::filter_removal())?;
+        Ok(true)
+    }
+
     fn clear(&self) -> Result<(), BackendError> {
         FLAVOUR.empty(&TABLES)?;
         exec::run("ipset", &["restore", "-exist"], &sets::destroy())?;

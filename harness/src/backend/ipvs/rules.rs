@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::backend::iptables::{Jump, MASQUERADE_RULES, jump, table_text};
+use crate::backend::iptables::{Jump, MASQUERADE_RULES, jump, removal, table_text};
 use crate::workload::AddressPlan;
 
 const NAT_CHAINS: [&str; 5] =
@@ -53,6 +53,20 @@ const FILTER_RULES: &str = "\
 -A KUBE-IPVS-FILTER -m set --match-set KUBE-HEALTH-CHECK-NODE-PORT dst -j RETURN
 -A KUBE-IPVS-FILTER -m conntrack --ctstate NEW -m set --match-set KUBE-IPVS-IPS dst -j REJECT
 ";
+
+/// Restore input of the rules that are there while a service has a load balancer's address (pkg/proxy/ipvs/proxier.go, `ipsetWithIptablesChain`
+/// and `acceptIPVSTraffic`): both in front, for what they match no other rule does.
+pub(super) const LOAD_BALANCER: &str = "\
+*nat
+-I KUBE-SERVICES -m set --match-set KUBE-LOAD-BALANCER dst,dst -j ACCEPT
+-I KUBE-SERVICES -m comment --comment \"Kubernetes service lb portal\" -m set --match-set KUBE-LOAD-BALANCER dst,dst -j KUBE-LOAD-BALANCER
+COMMIT
+";
+
+/// Restore input that takes out the filter that kube-proxy has since v1.27.
+pub(super) fn filter_removal() -> String {
+    removal("filter", &JUMPS, &["KUBE-IPVS-FILTER", "KUBE-IPVS-OUT-FILTER"])
+}
 
 /// The chains that kube-proxy creates and hooks in when it starts. nat comes first, as in the dumps, where the table touched
 /// last is listed first.

@@ -8,6 +8,7 @@ use crate::backend::{BackendError, exec};
 use crate::workload::{Service, Workload};
 
 const CLUSTER_IP: &str = "KUBE-CLUSTER-IP";
+const LOAD_BALANCER: &str = "KUBE-LOAD-BALANCER";
 const IPVS_IPS: &str = "KUBE-IPVS-IPS";
 /// Options of every hash set.
 const HASH: &str = "family inet hashsize 1024 maxelem 65536";
@@ -20,7 +21,7 @@ const SETS: [(&str, &str); 17] = [
     (CLUSTER_IP, "hash:ip,port"),
     ("KUBE-EXTERNAL-IP", "hash:ip,port"),
     ("KUBE-EXTERNAL-IP-LOCAL", "hash:ip,port"),
-    ("KUBE-LOAD-BALANCER", "hash:ip,port"),
+    (LOAD_BALANCER, "hash:ip,port"),
     ("KUBE-LOAD-BALANCER-LOCAL", "hash:ip,port"),
     ("KUBE-LOAD-BALANCER-FW", "hash:ip,port"),
     ("KUBE-LOAD-BALANCER-SOURCE-IP", "hash:ip,port,ip"),
@@ -61,6 +62,11 @@ pub(super) fn entries(services: &[Service]) -> String {
         let _ = writeln!(text, "add {IPVS_IPS} {}", service.vip);
     }
     text
+}
+
+/// Input of `ipset restore` that adds a service's entries under a load balancer's address.
+pub(super) fn load_balancer(service: &Service) -> String {
+    format!("add {LOAD_BALANCER} {}\nadd {IPVS_IPS} {}\n", cluster_ip(service), service.vip)
 }
 
 /// Input of `ipset restore` that removes all sets, whether or not they exist: they are created first.

@@ -8,6 +8,8 @@ mod services;
 pub use listing::{Object, RulesetListing, TableListing};
 pub use services::{ClusterFacts, cluster_facts, services, transaction_services};
 
+use std::net::Ipv4Addr;
+
 use super::direct_conntrack::nft_unready;
 use super::{Backend, BackendError, Document, ProgrammingCost, Rendered, Unready, exec};
 use crate::result::BackendKind;
@@ -47,6 +49,14 @@ impl Backend for Nftables {
         let listed = exec::run("nft", &["list", "ruleset"], "")?.stdout;
         let live = RulesetListing::parse(&listed)?;
         BackendError::unless_equal(self.kind(), expected::differences(&workload.repeated(), &live)?)
+    }
+
+    fn expose(&self, service: &Service, address: Ipv4Addr, _: &Workload) -> Result<bool, BackendError> {
+        run(|| render::exposed(service, address)).map(|_| true)
+    }
+
+    fn remove_filter(&self) -> Result<bool, BackendError> {
+        exec::run_nft("flush chain ip kube-proxy cluster-ips-check\n").map(|_| true)
     }
 
     fn clear(&self) -> Result<(), BackendError> {

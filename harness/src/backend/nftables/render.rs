@@ -1,8 +1,9 @@
 //! The transactions of a full and of a partial sync: kube-proxy's lines in kube-proxy's order.
 
 use std::fmt::Write;
+use std::net::Ipv4Addr;
 
-use crate::backend::names::{nftables_chain, protocol, service_port_name, sorted_endpoints};
+use crate::backend::names::{nftables_chain, nftables_external_chain, protocol, service_port_name, sorted_endpoints};
 use crate::workload::{AddressPlan, EndpointChoice, Scheduling, Service, VipLayout, Workload, WorkloadSpec};
 
 /// Base chains: name, type, hook, priority.
@@ -96,6 +97,19 @@ pub(crate) fn changed(before: &Service, after: &Service) -> String {
             balance(&mut text, after);
         }
     }
+    text
+}
+
+/// The transaction that gives a service a load balancer's address (pkg/proxy/nftables/proxier.go, "Capture load-balancer ingress",
+/// `externalTrafficChain`). The address is none of `cluster-ips`.
+pub(crate) fn exposed(service: &Service, address: Ipv4Addr) -> String {
+    let (external, chain) = (nftables_external_chain(service), nftables_chain(service));
+    let key = key(&Service { vip: address, ..service.clone() });
+    let mut text = String::new();
+    line(&mut text, "add chain", &external);
+    line(&mut text, "add rule", &format!("{external} mark set mark or 0x00004000"));
+    line(&mut text, "add rule", &format!("{external} goto {chain}"));
+    line(&mut text, "add element", &format!("service-ips {{ {key} : goto {external} }}"));
     text
 }
 
