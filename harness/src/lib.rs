@@ -14,6 +14,7 @@ pub mod preflight;
 pub mod probe;
 mod programs;
 pub mod publication;
+pub mod reach;
 pub mod report;
 pub mod result;
 pub mod run;

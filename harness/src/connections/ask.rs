@@ -116,7 +116,7 @@ async fn datagrams(socket: &UdpSocket, request: Request) -> io::Result<Option<An
 }
 
 /// What an error of a socket says.
-fn kind(error: &io::Error) -> FailureKind {
+pub(crate) fn kind(error: &io::Error) -> FailureKind {
     use io::ErrorKind;
     match error.kind() {
         ErrorKind::ConnectionRefused => FailureKind::Refused,

@@ -22,6 +22,7 @@ use std::time::Duration;
 use ipnet::Ipv4Net;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+pub(crate) use ask::kind as failure_kind;
 pub use conntrack::use_of;
 pub use generator::generate;
 pub use servers::Servers;

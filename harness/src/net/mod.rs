@@ -7,11 +7,13 @@ pub mod addr;
 pub mod conntrack;
 pub mod ipvs;
 mod netns;
+mod outside;
 mod rtnl;
 pub mod socket;
 mod topology;
 
 pub use netns::{NetNs, NetNsGuard};
+pub use outside::{LOAD_BALANCER, Outside};
 pub use rtnl::{Link, LinkCounters, Rtnl};
 pub use topology::{NODE_BACKEND_DEVICE, NODE_CLIENT_DEVICE, Topology};
 

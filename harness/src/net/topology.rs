@@ -26,7 +26,7 @@ const BACKEND: VethEnd<'static> = VethEnd { name: "backend0", mac: [0x02, 0, 0, 
 /// Link between node and backend namespace; apart from every range of an [`AddressPlan`].
 const POD_LINK_NODE: Ipv4Addr = Ipv4Addr::new(169, 254, 1, 1);
 const POD_LINK_BACKEND: Ipv4Addr = Ipv4Addr::new(169, 254, 1, 2);
-const LINK_PREFIX: u8 = 24;
+pub(super) const LINK_PREFIX: u8 = 24;
 
 /// A cell's namespaces and the links between them; all gone when dropped.
 #[derive(Debug)]
@@ -113,7 +113,7 @@ fn wait_until_operational(namespace: &NetNs, names: &[&str]) -> Result<(), NetEr
 }
 
 /// Loopback up, IPv6 and reverse-path filter off, before any device can inherit other defaults.
-fn prepare(namespace: &NetNs) -> Result<(), NetError> {
+pub(super) fn prepare(namespace: &NetNs) -> Result<(), NetError> {
     let _inside = namespace.enter()?;
     for scope in ["all", "default"] {
         write_sysctl(&format!("net.ipv4.conf.{scope}.rp_filter"), "0")?;
@@ -129,7 +129,7 @@ fn prepare(namespace: &NetNs) -> Result<(), NetError> {
 }
 
 /// Client or backend side: owns `owned`, everything else goes through the node.
-fn configure_edge(
+pub(super) fn configure_edge(
     namespace: &NetNs,
     end: VethEnd<'_>,
     addr: Ipv4Addr,
