@@ -115,6 +115,10 @@ pub struct RunArgs {
     /// [default: none].
     #[arg(long, value_name = "METHOD")]
     pub rates: Option<RateMethod>,
+    /// Also ping a ClusterIP in each mode, from a client and from the node, with and without the filter rules that kube-proxy has since
+    /// v1.27, and find out where connections to a load balancer's address go that a service shares with an Ingress.
+    #[arg(long)]
+    pub reachability: bool,
     /// Directory of the run; the same command with the same directory resumes it [default: runs/PRESET, or
     /// runs/ and the name of the cluster's file].
     #[arg(long, value_name = "DIR")]
@@ -312,6 +316,7 @@ impl RunArgs {
             fairness: self.fairness,
             connections: self.connections,
             rates: self.rates,
+            reachability: self.reachability.then_some(true),
             endpoint_choice: self.endpoint_choice,
             cluster: self.cluster,
             scale: self.scale,

@@ -38,7 +38,8 @@ fn trials(path: &Path) -> Result<impl Iterator<Item = Result<TrialRecord, Undeli
             | Record::Decisions(_)
             | Record::Fairness(_)
             | Record::Connections(_)
-            | Record::Rates(_),
+            | Record::Rates(_)
+            | Record::Reachability(_),
         ) => None,
         Err(error) => Some(Err(error.into())),
     }))

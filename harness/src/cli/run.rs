@@ -110,7 +110,7 @@ pub(super) fn assemble_run(
 ) -> Result<RunFile, AssembleError> {
     let (mut trials, mut programming) = (Vec::new(), Vec::new());
     let (mut throughput, mut decisions) = (Vec::new(), Vec::new());
-    let (mut fairness, mut connections, mut rates) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut fairness, mut connections, mut rates, mut reachability) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for record in records.iter().cloned() {
         match record {
             Record::Trial(trial) => trials.push(trial),
@@ -120,6 +120,7 @@ pub(super) fn assemble_run(
             Record::Fairness(trial) => fairness.push(*trial),
             Record::Connections(trial) => connections.push(*trial),
             Record::Rates(trial) => rates.push(*trial),
+            Record::Reachability(trial) => reachability.push(trial),
         }
     }
     let records = Recorded {
@@ -130,6 +131,7 @@ pub(super) fn assemble_run(
         fairness: &fairness,
         connections: &connections,
         rates: &rates,
+        reachability: &reachability,
     };
     assemble_records(manifest, records, skipped)
 }

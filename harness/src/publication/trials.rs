@@ -6,8 +6,9 @@ use curve_stats::StatsError;
 
 use crate::result::{
     Cell, ConnectionCurve, ConnectionKey, ConnectionRecord, Curve, DecisionRecord, DecisionSummary, FairnessRecord,
-    JsonlError, MergeError, MergedHistogram, Metric, ProgrammingRecord, RateCurve, RateRecord, ReachedError, RunFile,
-    ThroughputRecord, TrialKind, TrialRecord, Unit, connection_curves, rate_curves, summarise, summarise_fairness,
+    JsonlError, MergeError, MergedHistogram, Metric, ProgrammingRecord, RateCurve, RateRecord, ReachabilityRecord,
+    ReachedError, RunFile, ThroughputRecord, TrialKind, TrialRecord, Unit, connection_curves, rate_curves, summarise,
+    summarise_fairness,
 };
 use crate::run::record::{Record, Slot};
 
@@ -74,6 +75,7 @@ pub fn check_trials(
     let mut histogram = MergedHistogram::new();
     let (mut decisions, mut connections, mut rates) = (Vec::new(), Vec::new(), Vec::new());
     let mut fairness = Vec::new();
+    let mut reachability = Vec::new();
     for record in records {
         match record? {
             Record::Trial(trial) => {
@@ -86,6 +88,7 @@ pub fn check_trials(
             Record::Fairness(trial) => fairness.push(*trial),
             Record::Connections(trial) => connections.push(*trial),
             Record::Rates(trial) => rates.push(*trial),
+            Record::Reachability(trial) => reachability.push(trial),
             other => others.take(&other)?,
         }
     }
@@ -94,6 +97,7 @@ pub fn check_trials(
     same_fairness(run, &fairness)?;
     same_connections(run, &connections)?;
     same_rates(run, &rates)?;
+    same_reachability(run, reachability)?;
     others.none_left()
 }
 
@@ -148,6 +152,18 @@ fn same_decisions(run: &RunFile, decisions: &[DecisionRecord]) -> Result<(), Tri
 fn same_fairness(run: &RunFile, records: &[FairnessRecord]) -> Result<(), TrialsError> {
     let found = summarise_fairness(records).map_err(|(cell, source)| TrialsError::Decisions { cell, source })?;
     if found == run.fairness { Ok(()) } else { Err(foreign("run.json has another fairness than the file".to_owned())) }
+}
+
+/// The run's experiments of reachability are those of the trials.
+fn same_reachability(run: &RunFile, mut found: Vec<ReachabilityRecord>) -> Result<(), TrialsError> {
+    found.sort_by_key(|record| (record.cell.clone(), record.trial));
+    if found == run.reachability {
+        return Ok(());
+    }
+    let first = found.iter().find(|record| !run.reachability.contains(record));
+    let first = first.or_else(|| run.reachability.iter().find(|record| !found.contains(record)));
+    let of = first.map_or_else(String::new, |record| format!(" of {}", record.cell));
+    Err(foreign(format!("run.json has another reachability{of} than the file")))
 }
 
 /// The run's connections are those of the trials.
@@ -219,6 +235,7 @@ fn of(record: &Record) -> String {
             format!("trial {trial} of connections at {load} of {cell}")
         }
         Record::Rates(record) => format!("search {} of {}", record.trial, record.cell),
+        Record::Reachability(record) => format!("the reachability of {}", record.cell),
         Record::Programming(ProgrammingRecord { backend, services, trial, .. }) => {
             format!("programming trial {trial} of {} at N={services}", crate::result::name(backend))
         }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::number::{self, Medium};
 use super::select::{Panel, main_panels, panels, sizes, verdict_curves};
 use super::step_cost::{COLUMNS as STEP_COLUMNS, INTRO, TITLE, Words, rule, step_costs};
-use super::{cluster, connections, fairness, fit, memory, node_cpu, rates};
+use super::{cluster, connections, fairness, fit, memory, node_cpu, rates, reachability};
 use crate::result::{Curve, Metric, RunFile, name};
 use crate::workload::VipLayout;
 
@@ -36,6 +36,7 @@ pub fn markdown(run: &RunFile) -> String {
     connection_tables(&mut text, run);
     fairness_table(&mut text, run);
     memory_tables(&mut text, run);
+    reachability_table(&mut text, run);
     step_table(&mut text, run);
     cautions(&mut text, run);
     let _ = writeln!(text, "\nReproduce: {}", code(&run.environment.command));
@@ -178,6 +179,21 @@ fn fairness_table(text: &mut String, run: &RunFile) {
     let _ = writeln!(text, "| {} |\n|{words}{numbers}", columns.join(" | "));
     for summary in &run.fairness {
         let row: Vec<_> = fairness::row(summary, MEDIUM).iter().map(|cell| plain(cell)).collect();
+        let _ = writeln!(text, "| {} |", row.join(" | "));
+    }
+}
+
+/// What came back from ClusterIPs and a load balancer's address.
+fn reachability_table(text: &mut String, run: &RunFile) {
+    if run.reachability.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "\n**Reachability**: {}\n", plain(reachability::INTRO));
+    let columns = reachability::columns().map(plain);
+    let (words, numbers) = ("---|".repeat(reachability::WORDS), "--:|".repeat(columns.len() - reachability::WORDS));
+    let _ = writeln!(text, "| {} |\n|{words}{numbers}", columns.join(" | "));
+    for row in reachability::rows(&run.reachability, MEDIUM) {
+        let row: Vec<_> = row.iter().map(|cell| plain(cell)).collect();
         let _ = writeln!(text, "| {} |", row.join(" | "));
     }
 }

@@ -18,6 +18,7 @@ pub mod number;
 mod plot;
 mod programming;
 mod rates;
+mod reachability;
 pub(crate) mod select;
 mod skipped;
 mod step_cost;

@@ -9,7 +9,7 @@ use super::number::{self, Medium};
 use super::programming;
 use super::select::sizes;
 use super::skipped::grouped;
-use super::{cluster, connections, decisions, fairness, memory, node_cpu, rates};
+use super::{cluster, connections, decisions, fairness, memory, node_cpu, rates, reachability};
 use crate::result::{Curve, Metric, ProgrammingRecord, RateCurve, RunFile, Unit, VenueKind, name};
 
 const MEDIUM: Medium = Medium::Terminal;
@@ -69,6 +69,9 @@ pub fn table(run: &RunFile) -> String {
             "Fairness: how flows were spread, and what a change of endpoints did to them",
             &fairness_table(run),
         );
+    }
+    if !run.reachability.is_empty() {
+        section(&mut text, "Reachability of a ClusterIP and of a load balancer's address", &reachability_table(run));
     }
     list(&mut text, "Of the rates", rate_notes(run));
     list(&mut text, "Machine before host trials", run.environment.preflight.iter().map(ToString::to_string).collect());
@@ -249,6 +252,14 @@ fn connection_table(run: &RunFile) -> Table {
         for point in &curve.points {
             table.add_row(connections::row(&curve.key, point, MEDIUM));
         }
+    }
+    table
+}
+
+fn reachability_table(run: &RunFile) -> Table {
+    let mut table = new_table(reachability::columns().map(str::to_owned).into(), reachability::WORDS);
+    for row in reachability::rows(&run.reachability, MEDIUM) {
+        table.add_row(row);
     }
     table
 }

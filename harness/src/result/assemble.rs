@@ -16,9 +16,9 @@ use super::seal::seal;
 use super::{
     Axes, BackendKind, Bracket, Cell, ConnectionCurve, ConnectionKey, ConnectionPoint, ConnectionRecord, Curve,
     CurveKey, DecisionRecord, DecisionSummary, ExpectedKey, FairnessRecord, Flow, Integrity, Manifest, MergeError,
-    Metric, NoiseVerdict, PlannedCell, Preflight, ProgrammingRecord, RUN_SCHEMA_VERSION, RateCurve, RatePoint,
-    RateRecord, ReachedError, RunFile, SkippedCell, ThroughputRecord, TrialKind, TrialRecord, Unit, VenueKind, Warning,
-    name,
+    Metric, NoiseVerdict, Origin, PlannedCell, Preflight, ProgrammingRecord, RUN_SCHEMA_VERSION, RateCurve, RatePoint,
+    RateRecord, ReachabilityRecord, ReachedError, RunFile, SkippedCell, ThroughputRecord, TrialKind, TrialRecord, Unit,
+    VenueKind, Warning, name,
 };
 use crate::workload::{Protocol, VipLayout};
 
@@ -104,9 +104,11 @@ pub struct Recorded<'a> {
     pub connections: &'a [ConnectionRecord],
     /// Searches for rates.
     pub rates: &'a [RateRecord],
+    /// What came back from ClusterIPs and a load balancer's address.
+    pub reachability: &'a [ReachabilityRecord],
 }
 
-/// [`assemble_records`] of a run that asked for no decisions, connections or rates.
+/// [`assemble_records`] of a run that asked for nothing else.
 ///
 /// # Errors
 /// As there.
@@ -135,7 +137,7 @@ pub fn assemble_records(
     records: Recorded<'_>,
     skipped: &[SkippedCell],
 ) -> Result<RunFile, AssembleError> {
-    let Recorded { trials, programming, throughput, decisions, fairness, connections, rates } = records;
+    let Recorded { trials, programming, throughput, decisions, fairness, connections, rates, reachability } = records;
     let mut warnings = Vec::from_iter(self_test(&manifest));
     warnings.extend(manifest.plan.self_test_bias.map(|times| Warning::Biased { times: times.get() }));
     let trials = distinct(trials, &mut warnings);
@@ -152,6 +154,7 @@ pub fn assemble_records(
     warnings.extend(connections.iter().flat_map(troubled));
     let rates = rate_curves(rates);
     warnings.extend(rates.iter().flat_map(irregular));
+    warnings.extend(reachability.iter().flat_map(uncontrolled));
     let (added, missing) = added(&trials);
     samples.extend(added);
     warnings.extend(missing);
@@ -171,6 +174,7 @@ pub fn assemble_records(
         fairness,
         connections,
         rates,
+        reachability: sorted(reachability, |r| (r.cell.clone(), r.trial)),
         expected: expected.unwrap_or_default(),
         curves,
         distributions: distributions(&trials)?,
@@ -273,6 +277,13 @@ fn irregular(curve: &RateCurve) -> Vec<Warning> {
         (irregular > 0).then_some(Warning::Rates { cell, rate, reason })
     };
     curve.points.iter().filter_map(of_point).collect()
+}
+
+/// Experiments whose control failed.
+fn uncontrolled(record: &ReachabilityRecord) -> Vec<Warning> {
+    let from =
+        |from: Origin| Some(Warning::Reachability { cell: record.cell.clone(), from, reason: record.invalid(from)? });
+    [Origin::Client, Origin::Node].into_iter().filter_map(from).collect()
 }
 
 /// What a trial and its `direct-conntrack` partner must share.

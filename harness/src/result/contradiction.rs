@@ -1,7 +1,7 @@
 //! What can be wrong with a run file whose seal is right.
 
 use super::connections::{ConnectionFault, ConnectionKey};
-use super::{Cell, CurveKey, ExpectedKey, FairnessFault, RateFault, RateKind, name};
+use super::{Cell, CurveKey, ExpectedKey, FairnessFault, RateFault, RateKind, ReachabilityFault, name};
 
 /// Members of a run file that cannot all be true.
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +86,14 @@ pub enum Contradiction {
         services: u32,
         /// What is wrong.
         what: RateFault,
+    },
+    /// An experiment of reachability that does not add up, or is there twice.
+    #[error("{what} in the reachability of {cell}")]
+    Reachability {
+        /// The cell.
+        cell: Box<Cell>,
+        /// What is wrong.
+        what: ReachabilityFault,
     },
     /// A rate that none can be.
     #[error("a rate of {rate} packets a second in trial {trial} of {cell}")]

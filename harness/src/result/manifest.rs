@@ -109,6 +109,9 @@ pub struct Plan {
     /// How rates were searched for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rates: Option<RateMethod>,
+    /// Whether ClusterIPs were pinged and a load balancer's address was asked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reachability: bool,
     /// Self-tests only: services per rule that matches nothing. Never compare such a run with a normal one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub self_test_ballast: Option<NonZeroU32>,

@@ -21,6 +21,7 @@ mod preflight;
 mod rate;
 mod rate_check;
 mod rate_curve;
+mod reachability;
 mod read;
 mod run_file;
 mod sample;
@@ -62,6 +63,9 @@ pub use rate_check::RateFault;
 #[cfg(test)]
 pub(crate) use rate_curve::tests::record as rate_record;
 pub use rate_curve::{RateCurve, RateKey, RateKind, RatePoint, rate_curves};
+pub use reachability::{
+    Arrivals, Attempt, Destination, FilterRules, IcmpError, Origin, Question, ReachabilityFault, ReachabilityRecord,
+};
 pub use read::{RunFault, RunFileError, parse_run_file, read_run_file, run_file_text, write_run_file};
 pub use run_file::{RUN_SCHEMA_VERSION, RunFile, Warning};
 pub use state_memory::{CacheGrowth, MapMemory, StateMemory};

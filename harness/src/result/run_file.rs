@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Axes, Cell, ConnectionCurve, ConnectionLoad, Curve, CurveKey, DecisionSummary, Distribution, Environment,
-    ExpectedCost, FairnessSummary, Plan, ProgrammingRecord, RateCurve, RateKind, SkippedCell, ThroughputRecord,
-    TrialKind, name,
+    ExpectedCost, FairnessSummary, Origin, Plan, ProgrammingRecord, RateCurve, RateKind, ReachabilityRecord,
+    SkippedCell, ThroughputRecord, TrialKind, name,
 };
 
 /// Version of the layout of `run.json`; a reader refuses every other.
@@ -42,6 +42,9 @@ pub struct RunFile {
     /// Searched rates over N, where they were asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rates: Vec<RateCurve>,
+    /// What came back from ClusterIPs and a load balancer's address, where that was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reachability: Vec<ReachabilityRecord>,
     /// Every metric of every backend over N.
     pub curves: Vec<Curve>,
     /// All trials of each cell as one distribution.
@@ -73,6 +76,15 @@ pub enum Warning {
         cell: Cell,
         /// The load.
         load: ConnectionLoad,
+        /// What happened.
+        reason: String,
+    },
+    /// A control of a reachability experiment failed: it shows nothing.
+    Reachability {
+        /// The cell.
+        cell: Cell,
+        /// From where.
+        from: Origin,
         /// What happened.
         reason: String,
     },
@@ -150,6 +162,9 @@ impl fmt::Display for Warning {
         match self {
             Self::Suspect { cell, reason, .. } => write!(f, "suspect: {cell}: {reason}"),
             Self::Connections { cell, load, reason } => write!(f, "connections: {cell} at {load}: {reason}"),
+            Self::Reachability { cell, from, reason } => {
+                write!(f, "reachability: {cell} from {}: {reason}", name(from))
+            }
             Self::Rates { cell, rate, reason } => write!(f, "irregular: {rate} of {cell}: {reason}"),
             Self::NoBaseline { curve, services } => {
                 let Axes { venue, kernel, backend, flow, position, .. } = &curve.axes;

@@ -8,6 +8,7 @@ use super::connections::{self, ConnectionCurve, ConnectionFault};
 use super::contradiction::{Contradiction, DecisionFault, DistributionFault, ExpectedFault, PointFault};
 use super::fairness::check_fairness;
 use super::rate_check::check_rates;
+use super::reachability;
 use super::{Cell, Curve, DecisionSummary, Distribution, ExpectedCost, Metric, Point, RunFile, TrialKind, Unit};
 
 /// Checks a run against itself.
@@ -29,6 +30,10 @@ pub(super) fn validate(run: &RunFile) -> Result<(), Contradiction> {
     check_rates(&run.rates).map_err(|(key, services, what)| {
         let (cell, rate) = (Box::new(key.axes.cell(services)), key.rate);
         Contradiction::Rates { cell, rate, services, what }
+    })?;
+    reachability::check(&run.reachability).map_err(|(index, what)| Contradiction::Reachability {
+        cell: Box::new(run.reachability[index].cell.clone()),
+        what,
     })?;
     check_expected(run)?;
     for trial in &run.throughput {

@@ -47,7 +47,10 @@ fn reported_plan(plan: &Plan, venues: &Venues) -> ReportedPlan {
     let is_packets = |measure: &&Measure| {
         !matches!(
             measure.kind,
-            MeasureKind::Connections { .. } | MeasureKind::Rates { .. } | MeasureKind::Fairness { .. }
+            MeasureKind::Connections { .. }
+                | MeasureKind::Rates { .. }
+                | MeasureKind::Fairness { .. }
+                | MeasureKind::Reachability { .. }
         )
     };
     let mut venues_used: Vec<VenueKind> = plan.batches.iter().map(|batch| batch.venue).collect();
@@ -78,6 +81,7 @@ fn reported_plan(plan: &Plan, venues: &Venues) -> ReportedPlan {
         fairness: scenario.fairness,
         connections: scenario.connections.clone(),
         rates: scenario.rates,
+        reachability: scenario.reachability,
         self_test_ballast: scenario.self_test_ballast,
         self_test_bias: scenario.self_test_bias,
         endpoint_choice: scenario.endpoint_choice,

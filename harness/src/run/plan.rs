@@ -86,8 +86,21 @@ pub enum MeasureKind {
         /// Position.
         position: Position,
     },
+    /// What comes back from a ClusterIP and from a load balancer's address, in a visit of its own without the probe.
+    Reachability {
+        /// The service that is asked.
+        position: Position,
+    },
     /// Cost of programming: timed around every visit's set-up, at its end for the changes.
     Programming,
+}
+
+impl MeasureKind {
+    /// Whether the probe takes part: its exit drops what it has timed, and would drop all else too.
+    #[must_use]
+    pub fn is_timed(self) -> bool {
+        !matches!(self, Self::Connections { .. } | Self::Reachability { .. })
+    }
 }
 
 /// One trial to be.

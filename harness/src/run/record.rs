@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::plan::{Batch, Measure, MeasureKind, Setup, Visit};
 use crate::result::{
     Cell, ConnectionRecord, DecisionRecord, FairnessRecord, ProgrammingOp, ProgrammingRecord, RateRecord,
-    ThroughputRecord, TrialKind, TrialRecord, VenueKind,
+    ReachabilityRecord, ThroughputRecord, TrialKind, TrialRecord, VenueKind,
 };
 
 /// One line of `trials.jsonl`.
@@ -27,6 +27,8 @@ pub enum Record {
     Connections(Box<ConnectionRecord>),
     /// A search for rates.
     Rates(Box<RateRecord>),
+    /// What came back from a ClusterIP and a load balancer's address.
+    Reachability(ReachabilityRecord),
 }
 
 /// The place of a record in the plan.
@@ -71,6 +73,9 @@ impl Record {
             Self::Rates(trial) => {
                 let Cell { flow, position, .. } = trial.cell;
                 slot(&trial.cell, MeasureKind::Rates { method: trial.method, flow, position }, trial.trial)
+            }
+            Self::Reachability(trial) => {
+                slot(&trial.cell, MeasureKind::Reachability { position: trial.cell.position }, trial.trial)
             }
             Self::Programming(cost) => {
                 let setup = Setup {

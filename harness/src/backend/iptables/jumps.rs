@@ -81,7 +81,8 @@ pub(crate) fn table_text(table: &str, jumps: &[Jump], extra_chains: &[&str]) -> 
 /// Restore input that takes out the jumps of a table to some chains, which stay.
 pub(crate) fn removal(table: &str, jumps: &[Jump], targets: &[&str]) -> String {
     let mut text = format!("*{table}\n");
-    for Jump { from, matches, to, .. } in jumps.iter().filter(|jump| jump.table == table && targets.contains(&jump.to)) {
+    for Jump { from, matches, to, .. } in jumps.iter().filter(|jump| jump.table == table && targets.contains(&jump.to))
+    {
         let separator = if matches.is_empty() { "" } else { " " };
         let _ = writeln!(text, "-D {from}{separator}{matches} -j {to}");
     }

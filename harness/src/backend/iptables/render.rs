@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use super::ballast::Ballast;
 use super::ruleset::Ruleset;
 use crate::backend::names::{
-    external_chain, endpoint_chain, endpoint_name, protocol, service_chain, service_port_name, sorted_endpoints,
+    endpoint_chain, endpoint_name, external_chain, protocol, service_chain, service_port_name, sorted_endpoints,
 };
 use crate::workload::{Endpoint, Scheduling, Service, Workload};
 
@@ -300,6 +300,20 @@ mod tests {
     fn a_bias_is_another_probability() {
         assert_eq!([&[1_u32, 1, 1][..], &[1, 1]].map(probability), ["0.3333333333", "0.5000000000"]);
         assert_eq!([&[2_u32, 1, 1][..], &[1, 2]].map(probability), ["0.5000000000", "0.3333333333"]);
+    }
+
+    #[test]
+    fn an_exposed_service_has_a_portal_in_front_and_its_external_chain() {
+        let text = exposed(&golden::service(), Ipv4Addr::new(203, 0, 113, 80));
+        let lines: Vec<_> = text.lines().collect();
+        let [table, chain, masquerade, on, portal, commit] = lines[..] else { panic!("{text}") };
+        assert_eq!((table, commit), ("*nat", "COMMIT"));
+        let name = chain.strip_prefix(':').and_then(|chain| chain.strip_suffix(" - [0:0]")).expect("a chain");
+        assert!(name.starts_with("KUBE-EXT-"), "{name}");
+        assert!(masquerade.starts_with(&format!("-A {name} ")) && masquerade.ends_with(" -j KUBE-MARK-MASQ"));
+        assert_eq!(on, format!("-A {name} -j {}", service_chain(&golden::service())));
+        assert!(portal.starts_with("-I KUBE-SERVICES ") && portal.contains(" -d 203.0.113.80 "), "{portal}");
+        assert!(portal.ends_with(&format!(" -j {name}")), "{portal}");
     }
 
     #[test]

@@ -223,6 +223,16 @@ mod tests {
     use crate::workload::Endpoint;
 
     #[test]
+    fn an_exposed_service_is_an_element_that_goes_through_its_external_chain() {
+        let text = exposed(&golden::service(), Ipv4Addr::new(203, 0, 113, 80));
+        let external = nftables_external_chain(&golden::service());
+        assert!(external.starts_with("external-"), "{external}");
+        assert!(text.contains(&format!("{external} goto {}\n", nftables_chain(&golden::service()))), "{text}");
+        assert!(text.ends_with(&format!(" : goto {external} }}\n")) && text.contains("service-ips { 203.0.113.80 . "));
+        assert!(!text.contains("cluster-ips"), "other ports of the address are none of kube-proxy's business");
+    }
+
+    #[test]
     fn rendered_partial_syncs() {
         let before = golden::service();
         let mut after = before.clone();

@@ -98,6 +98,7 @@ pub(super) fn plan(run: &RunFile) -> Vec<(String, String)> {
         plan.self_test_bias.map(|times| entry("self-test: the first endpoint's share", format!("{times} times"))),
     );
     entries.extend(plan.rates.map(|method| entry("search for rates", name(&method))));
+    entries.extend(plan.reachability.then(|| entry("reachability", "yes")));
     if !plan.connections.is_empty() {
         let loads: Vec<_> = plan.connections.iter().map(ToString::to_string).collect();
         entries.push(entry("loads of real connections", loads.join(", ")));

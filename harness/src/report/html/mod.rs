@@ -15,6 +15,7 @@ mod percentiles;
 mod picture;
 mod programming;
 mod rates;
+mod reachability;
 mod sections;
 mod step_cost;
 mod table;
@@ -56,6 +57,8 @@ struct Page<'a> {
     step_costs: Option<Table>,
     decisions: Option<Table>,
     fairness: Option<Table>,
+    reachability: Option<Table>,
+    reachability_intro: &'static str,
     floor: Option<Table>,
     points: Option<Table>,
     skipped: Option<Table>,
@@ -86,6 +89,8 @@ pub fn html(run: &RunFile) -> Result<String, ReportError> {
         step_costs: step_cost::table(run),
         decisions: decisions::table(run),
         fairness: fairness::table(run),
+        reachability: reachability::table(run),
+        reachability_intro: super::reachability::INTRO,
         floor: curves::points_table(run, |metric| metric == Metric::Floor),
         points: curves::points_table(run, |metric| metric != Metric::Floor),
         skipped: skipped(run),

@@ -4,6 +4,7 @@ mod connections;
 mod fairness;
 mod programming;
 mod rates;
+mod reachability;
 mod records;
 mod site;
 
@@ -16,6 +17,7 @@ use crate::backend::BackendError;
 use crate::connections::ConnectionsError;
 use crate::net::NetError;
 use crate::probe::{Instrument, ProbeError};
+use crate::reach::ReachError;
 use crate::result::{HistogramError, Unit, VenueKind};
 use crate::traffic::TrafficError;
 use crate::usage::UsageError;
@@ -65,8 +67,14 @@ pub enum MeasureError {
     /// Connections could not be attempted.
     #[error(transparent)]
     Connections(#[from] ConnectionsError),
-    /// A visit that was planned for both: the probe's exit would drop the connections' packets.
-    #[error("a visit that times packets cannot carry connections: plan them apart")]
+    /// Nothing could be sent to a ClusterIP or a load balancer's address.
+    #[error(transparent)]
+    Reach(#[from] ReachError),
+    /// No service with an endpoint.
+    #[error("reachability needs a service with an endpoint, and the workload has none of its protocol")]
+    NoEndpoint,
+    /// A visit that was planned for both: the probe's exit would drop the packets of connections and pings.
+    #[error("a visit that times packets can carry nothing else: plan them apart")]
     ProbeInTheWay,
     /// A measure that makes namespaces of its own among measures that share some.
     #[error("a measure of fairness has namespaces of its own: plan it apart")]
@@ -115,7 +123,7 @@ pub fn visit(
 /// A setup in fresh namespaces, programmed and ready to be measured: a visit in parts. Dropping it takes the namespaces away.
 #[derive(Debug)]
 pub struct Session<'a> {
-    /// None in a visit for connections, which meet nothing of the probe.
+    /// None in a visit for connections or reachability, which meet nothing of the probe.
     instrument: Option<Instrument>,
     site: Site<'a>,
     from_nothing: FromNothing,
@@ -130,7 +138,7 @@ impl<'a> Session<'a> {
         let workload = visit.setup.services(scenario)?;
         let weigh = visit.measures.iter().any(|measure| measure.kind == MeasureKind::Programming);
         let (site, from_nothing) = Site::program(place, scenario, visit.setup, workload, weigh)?;
-        let is_timed = |measure: &Measure| !matches!(measure.kind, MeasureKind::Connections { .. });
+        let is_timed = |measure: &Measure| measure.kind.is_timed();
         let instrument = visit.measures.iter().any(is_timed).then(|| site.attach(&visit.measures)).transpose()?;
         Ok(Self { instrument, site, from_nothing })
     }
@@ -150,8 +158,9 @@ impl<'a> Session<'a> {
         let Self { instrument, site, from_nothing } = self;
         match (measure.kind, instrument) {
             (MeasureKind::Connections { load, position }, None) => emit(site.connect(measure, load, position)?),
-            (MeasureKind::Connections { .. }, Some(_)) => Err(MeasureError::ProbeInTheWay),
             (MeasureKind::Fairness { .. }, _) => Err(MeasureError::NamespacesOfItsOwn),
+            (MeasureKind::Reachability { position }, None) => emit(site.reach(measure, position)?),
+            (kind, Some(_)) if !kind.is_timed() => Err(MeasureError::ProbeInTheWay),
             (_, Some(instrument)) => site.take(instrument, measure, from_nothing, emit),
             (_, instrument @ None) => {
                 let instrument = instrument.insert(site.attach(std::slice::from_ref(measure))?);

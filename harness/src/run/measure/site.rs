@@ -103,7 +103,7 @@ impl Site<'_> {
             MeasureKind::Rates { method, flow, position } => {
                 emit(self.search(instrument, measure, method, flow, position)?)
             }
-            MeasureKind::Connections { .. } => Err(MeasureError::ProbeInTheWay),
+            MeasureKind::Connections { .. } | MeasureKind::Reachability { .. } => Err(MeasureError::ProbeInTheWay),
             MeasureKind::Fairness { .. } => Err(MeasureError::NamespacesOfItsOwn),
             MeasureKind::Programming => self.program_changes(measure, from_nothing, emit),
         }

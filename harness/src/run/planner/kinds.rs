@@ -42,6 +42,13 @@ pub(super) fn searches(scenario: &Scenario, backend: BackendKind, method: RateMe
     flows(scenario, backend).iter().filter(fit).map(|&flow| MeasureKind::Rates { method, flow, position }).collect()
 }
 
+/// Reachability: once a backend, where it is cheapest, for nothing of it depends on N, M or layout. `direct` is the control.
+pub(super) fn reachability(setups: &[Setup], backend: BackendKind) -> Option<(Setup, MeasureKind)> {
+    let is_asked = backend.balances() || backend == BackendKind::Direct;
+    let setup = setups.iter().find(|setup| setup.backend == backend && setup.bracket == backend.bracket())?;
+    is_asked.then_some((*setup, MeasureKind::Reachability { position: backend.worst_position() }))
+}
+
 /// What is measured of packets.
 pub(super) fn kinds(scenario: &Scenario, offer: &VenueOffer, setup: &Setup) -> Vec<MeasureKind> {
     let mut kinds = Vec::new();

@@ -17,7 +17,7 @@ use crate::result::{BackendKind, ConnectionLoad, Flow, VenueKind};
 use crate::traffic::ESTABLISHED_FLOWS;
 use crate::workload::Protocol;
 use effort::{Effort, effort, repetitions};
-use kinds::{axes, connections, kinds, place};
+use kinds::{axes, connections, kinds, place, reachability};
 
 /// Largest N whose visits share a boot; larger ones have their own, so that an interrupted boot loses little.
 const SHARED_BOOT_SERVICES: u32 = 1_000;
@@ -67,11 +67,13 @@ impl Planner<'_> {
         self.leave_out_connections(offer);
         self.leave_out_rates(offer);
         self.leave_out_fairness(offer);
+        self.leave_out_reachability(offer);
         match offer.venue {
             VenueKind::Host => self.add_rounds(offer, &setups),
             VenueKind::Vm => self.add_boots(offer, &setups),
             VenueKind::Sim => self.add_models(offer, &setups),
         }
+        self.add_reachability(offer, &setups);
     }
 
     fn setups(&mut self, offer: &VenueOffer) -> Vec<Setup> {
@@ -170,6 +172,31 @@ impl Planner<'_> {
         }
     }
 
+    /// Models have no ICMP.
+    fn leave_out_reachability(&mut self, offer: &VenueOffer) {
+        if !self.scenario.reachability || offer.venue != VenueKind::Sim {
+            return;
+        }
+        let reason = "reachability: a model has no ICMP and no addresses of its own; --venue host and vm have";
+        for backend in &offer.backends {
+            self.skip(offer, *backend, None, reason.to_owned());
+        }
+    }
+
+    /// A visit a backend, behind everything else: in the vm one boot, for they are short.
+    fn add_reachability(&mut self, offer: &VenueOffer, setups: &[Setup]) {
+        if !self.scenario.reachability || offer.venue == VenueKind::Sim {
+            return;
+        }
+        let found = offer.backends.iter().filter_map(|backend| reachability(setups, *backend)).collect::<Vec<_>>();
+        let visits: Vec<_> =
+            found.into_iter().map(|(setup, kind)| Visit { setup, measures: vec![self.measure(kind, 0, 0)] }).collect();
+        let a_batch = if offer.venue == VenueKind::Vm { visits.len() } else { 1 };
+        for visits in visits.chunks(a_batch.max(1)) {
+            self.push(offer, visits.to_vec());
+        }
+    }
+
     /// Host: every round visits every setup once, in an order of its own, and once more where it carries real connections.
     fn add_rounds(&mut self, offer: &VenueOffer, setups: &[Setup]) {
         let effort = effort(self.scenario, offer);
@@ -255,7 +282,7 @@ impl Planner<'_> {
             MeasureKind::Saturation { .. } => (FLOWS_A_SATURATION, SATURATION_PACKETS),
             MeasureKind::Connections { load, .. } => (FLOWS_OF_CONNECTIONS, most_exchanges(load)),
             MeasureKind::Rates { .. } => (FLOWS_A_SEARCH, ESTABLISHED_FLOWS),
-            MeasureKind::Programming => (0, 0),
+            MeasureKind::Reachability { .. } | MeasureKind::Programming => (0, 0),
         };
         self.next_flow += flows;
         Measure { kind, trial, packets, first_flow }

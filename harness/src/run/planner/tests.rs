@@ -267,3 +267,31 @@ fn searches_are_planned_where_they_were_asked_for_after_all_other_packets() {
         skipped.iter().filter(|cell| cell.reason.starts_with("rates")).map(|cell| cell.venue).collect();
     assert_eq!(reasons, HashSet::from([VenueKind::Host, VenueKind::Vm]));
 }
+
+#[test]
+fn reachability_is_asked_once_a_backend_behind_everything_else() {
+    use BackendKind::{Direct, EbpfXdp, IptablesLegacy, Ipvs};
+    let plan = |reachability| {
+        let wishes = Wishes { backends: Some(vec![IptablesLegacy, Ipvs, EbpfXdp]), reachability, ..Wishes::default() };
+        let scenario = wishes.resolve().unwrap();
+        let backends = scenario.backends.clone();
+        let offers = [VenueKind::Vm, VenueKind::Host, VenueKind::Sim].map(|venue| offer(venue, &backends));
+        Plan::new(&scenario, &offers)
+    };
+    let (without, with) = (plan(None), plan(Some(true)));
+    let is_asked = |visit: &Visit| visit.measures.iter().any(|m| matches!(m.kind, MeasureKind::Reachability { .. }));
+    for venue in [VenueKind::Vm, VenueKind::Host] {
+        let of = |plan: &Plan| plan.batches.iter().filter(|batch| batch.venue == venue).cloned().collect::<Vec<_>>();
+        let batches = of(&with);
+        let (asked, others): (Vec<_>, Vec<_>) =
+            batches.into_iter().partition(|batch| batch.visits.iter().any(is_asked));
+        let visits = |batches: &[Batch]| batches.iter().flat_map(|batch| batch.visits.clone()).collect::<Vec<_>>();
+        assert_eq!(visits(&others), visits(&of(&without)), "packets are planned alike");
+        assert_eq!(asked.len(), if venue == VenueKind::Vm { 1 } else { 4 }, "one boot, a batch each on the host");
+        let found: Vec<_> = visits(&asked).iter().map(|visit| (visit.setup.backend, visit.setup.services)).collect();
+        assert_eq!(found, [Direct, IptablesLegacy, Ipvs, EbpfXdp].map(|backend| (backend, 1)));
+        assert!(visits(&asked).iter().all(|visit| visit.measures.len() == 1));
+    }
+    let reasons: Vec<_> = with.skipped.iter().filter(|cell| cell.reason.starts_with("reachability")).collect();
+    assert!(!reasons.is_empty() && reasons.iter().all(|cell| cell.venue == VenueKind::Sim));
+}

@@ -87,6 +87,9 @@ pub struct Scenario {
     /// How rates are searched for; `None`: they are not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rates: Option<RateMethod>,
+    /// Whether ClusterIPs are pinged and a load balancer's address is asked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reachability: bool,
     /// How the eBPF backends choose endpoints.
     #[serde(default, skip_serializing_if = "EndpointChoice::is_default")]
     pub endpoint_choice: EndpointChoice,

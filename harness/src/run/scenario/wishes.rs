@@ -63,6 +63,8 @@ pub struct Wishes {
     pub connections: Option<Vec<ConnectionLoad>>,
     /// How rates are searched for.
     pub rates: Option<RateMethod>,
+    /// Whether to ping ClusterIPs and ask a load balancer's address.
+    pub reachability: Option<bool>,
     /// How the eBPF backends choose endpoints.
     pub endpoint_choice: Option<EndpointChoice>,
     /// File to import the services from, in place of N services x M endpoints.
@@ -119,6 +121,7 @@ impl Wishes {
             fairness: self.fairness.or(base.fairness),
             connections: self.connections.or(base.connections),
             rates: self.rates.or(base.rates),
+            reachability: self.reachability.or(base.reachability),
             endpoint_choice: self.endpoint_choice.or(base.endpoint_choice),
             cluster: self.cluster.or(base.cluster),
             scale: self.scale.or(base.scale),
@@ -207,6 +210,7 @@ impl Wishes {
             fairness: self.fairness,
             connections: self.connections.map(|loads| axis("connections", loads)).transpose()?.unwrap_or_default(),
             rates: self.rates,
+            reachability: self.reachability.unwrap_or(false),
             endpoint_choice,
             cluster,
             self_test_ballast: self.self_test_ballast,
@@ -315,6 +319,16 @@ mod tests {
         assert!(toml::from_str::<Wishes>("connections = ['0']").is_err());
         let none: Wishes = toml::from_str("connections = []").unwrap();
         assert!(matches!(none.resolve(), Err(ScenarioError::Empty { axis: "connections" })));
+    }
+
+    #[test]
+    fn reachability_is_written_down_where_it_was_asked_for() {
+        let written = |text: &str| {
+            let file: Wishes = toml::from_str(text).unwrap();
+            serde_json::to_string(&file.resolve().unwrap()).unwrap()
+        };
+        assert!(!written("").contains("reachability") && !written("reachability = false").contains("reachability"));
+        assert!(written("reachability = true").contains(r#""reachability":true"#));
     }
 
     #[test]
