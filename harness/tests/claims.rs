@@ -6,8 +6,9 @@ mod synthetic;
 
 use lbcurve::claims::{CLAIMS, Judgement, Verdict, json, judge, markdown, table};
 use lbcurve::result::{
-    BackendKind, Flow, GoalRecord, LagRecord, Position, ProgrammingOp, ProgrammingRecord, RateMethod, RateRecord,
-    RunFile, ThroughputRecord, TrialKind, TrialRecord, Unit, assemble, rate_curves,
+    Arrivals, Attempt, BackendKind, ConnectionRecord, Destination, Flow, GoalRecord, LagRecord, Position,
+    ProgrammingOp, ProgrammingRecord, RateMethod, RateRecord, ReachabilityRecord, Recorded, RunFile, ThroughputRecord,
+    TrialKind, TrialRecord, Unit, assemble, assemble_records, rate_curves,
 };
 use lbcurve::workload::VipLayout;
 use rand::{RngExt, SeedableRng};
@@ -378,10 +379,160 @@ fn c9_of_noise_is_undecided() {
 #[test]
 fn claims_without_an_experiment_say_so() {
     let run = run(&[iptables(&linear)], &[], &[]);
-    for claim in ["C5", "C7", "C8"] {
-        expect(&run, claim, "not measured", &["no experiment"]);
+    expect(&run, "C5", "not measured", &["--connections 16"]);
+    for claim in ["C7", "C8"] {
+        expect(&run, claim, "not measured", &["--reachability"]);
     }
     expect(&run, "C6", "not measured", &["--fairness"]);
+}
+
+/// A run of these experiments alone.
+fn reached(records: &[ReachabilityRecord]) -> RunFile {
+    let recorded = Recorded { reachability: records, ..Recorded::default() };
+    assemble_records(synthetic::manifest(&[]), recorded, &[]).expect("nothing to compute")
+}
+
+#[test]
+fn c7_is_judged_with_and_without_the_filter() {
+    use BackendKind::{IptablesLegacy, Ipvs};
+    let both = [synthetic::reachability(IptablesLegacy), synthetic::reachability(Ipvs)];
+    let words = [
+        "iptables-legacy, rules as 1.36: from client 0 of 5, from node 0 of 5",
+        "ipvs, rules without the filter: from client 5 of 5",
+    ];
+    let judgement = expect(&reached(&both), "C7", "holds (", &words);
+    let refused =
+        judgement.figures.iter().find(|figure| figure.what.starts_with("answers from ipvs to client, rules as 1.36"));
+    let refused = refused.expect("it is shown").to_string();
+    assert!(
+        refused.contains("0 of 5 pings, 5 ICMP 3/3 (port unreachable); went no further than the node"),
+        "{refused}"
+    );
+    expect(
+        &reached(&both[..1]),
+        "C7",
+        "not measured",
+        &["no ClusterIP of IPVS was pinged here", "iptables-legacy, rules as 1.36"],
+    );
+    expect(&reached(&both[1..]), "C7", "not measured", &["no ClusterIP of iptables was pinged here"]);
+    // One answer is one too many.
+    let mut answered = both.clone();
+    pings(&mut answered[0]).for_each(|attempt| attempt.answered = 1);
+    expect(&reached(&answered), "C7", "does not hold", &["from client 1 of 5"]);
+    let mut silent = both.clone();
+    pings(&mut silent[1]).for_each(|attempt| attempt.answered = 0);
+    expect(&reached(&silent), "C7", "does not hold", &["ipvs, rules without the filter: from client 0 of 5"]);
+}
+
+fn pings(record: &mut ReachabilityRecord) -> impl Iterator<Item = &mut Attempt> {
+    record.attempts.iter_mut().filter(|attempt| attempt.asked.to == Destination::ClusterIp)
+}
+
+#[test]
+fn c8_is_judged_by_where_the_ingresss_connections_went() {
+    use BackendKind::{IptablesLegacy, Ipvs};
+    let both = [synthetic::reachability(IptablesLegacy), synthetic::reachability(Ipvs)];
+    let words = [
+        "ipvs, rules as 1.36: from client 0 of 5, from node 0 of 5",
+        "iptables-legacy, rules as 1.36: from client 5 of 5",
+    ];
+    let judgement = expect(&reached(&both), "C8", "holds (", &words);
+    assert_eq!(judgement.figures.len(), 16, "two ports, two origins, two sets of rules, two backends");
+    expect(&reached(&both[1..]), "C8", "holds (", &["only IPVS is judged"]);
+    expect(&reached(&both[..1]), "C8", "not measured", &["no address was bound on kube-ipvs0 here"]);
+    let shared = |attempt: &&mut Attempt| attempt.asked.to == Destination::Ingress && attempt.asked.exposed;
+    let with = |index: usize, arrived: u64, left: u64| {
+        let mut records = both.clone();
+        for attempt in records[index].attempts.iter_mut().filter(shared) {
+            (attempt.arrived, attempt.left) = (Arrivals { outside: arrived, ..Arrivals::default() }, left);
+        }
+        reached(&records)
+    };
+    expect(&with(1, 5, 30), "C8", "does not hold", &["ipvs, rules as 1.36: from client 5 of 5"]);
+    expect(&with(0, 0, 0), "C8", "does not hold", &["iptables-legacy, rules as 1.36: from client 0 of 5"]);
+    expect(&with(1, 2, 12), "C8", CANNOT_TELL, &["only some reached the load balancer"]);
+}
+
+#[test]
+fn an_experiment_whose_control_failed_decides_nothing() {
+    let mut records =
+        [synthetic::reachability(BackendKind::IptablesLegacy), synthetic::reachability(BackendKind::Ipvs)];
+    let control = records[1].attempts.iter_mut().find(|attempt| attempt.asked.to == Destination::Pod);
+    control.expect("there is one").answered = 4;
+    let run = reached(&records);
+    let [warning] = &run.warnings[..] else { panic!("{:?}", run.warnings) };
+    assert!(
+        warning.to_string().contains("ipvs")
+            && warning.to_string().contains("4 of 5 answers, ping of a pod from client"),
+        "{warning}"
+    );
+    for claim in ["C7", "C8"] {
+        expect(&run, claim, CANNOT_TELL, &["the control failed"]);
+    }
+}
+
+/// Connections a second at N = 1, 100 and 10,000, of ten trials that lie a little apart.
+fn connections(backend: BackendKind, rates: [f64; 3], spread: f64) -> Vec<ConnectionRecord> {
+    let mut records = Vec::new();
+    for (services, rate) in [1, 100, 10_000].into_iter().zip(rates) {
+        for trial in 0..10_u32 {
+            let record = synthetic::connection(backend, services, trial);
+            records.push(ConnectionRecord {
+                per_second: rate * (1.0 + spread * (f64::from(trial) - 4.5) / 4.5),
+                ..record
+            });
+        }
+    }
+    records
+}
+
+fn connected(records: &[Vec<ConnectionRecord>]) -> RunFile {
+    let connections = records.concat();
+    let recorded = Recorded { connections: &connections, ..Recorded::default() };
+    assemble_records(synthetic::manifest(&[]), recorded, &[]).expect("rates are finite")
+}
+
+#[test]
+fn c5_is_judged_by_connections_over_services_and_beside_ipvs() {
+    use BackendKind::{Direct, IptablesLegacy, Ipvs};
+    let iptables = |rates| connections(IptablesLegacy, rates, 0.01);
+    let (flat, falling) = (iptables([9e3, 9e3, 8.9e3]), iptables([9e3, 8.8e3, 4e3]));
+    let alone = expect(
+        &connected(std::slice::from_ref(&flat)),
+        "C5",
+        "holds (",
+        &["not compared with IPVS", "as many as at N = 1 at every N"],
+    );
+    assert!(
+        alone.figures.iter().any(|figure| figure.what.contains("over those at N = 1") && figure.interval.is_some())
+    );
+    expect(&connected(std::slice::from_ref(&falling)), "C5", "holds up to N = 100 (", &["at N = 10,000"]);
+    expect(&connected(&[iptables([9e3, 5e3, 4e3])]), "C5", "holds up to N = 1 (", &["at N = 100"]);
+    let ipvs = |rate: f64| connections(Ipvs, [rate; 3], 0.01);
+    expect(
+        &connected(&[flat.clone(), ipvs(9e3)]),
+        "C5",
+        "holds (",
+        &["iptables-legacy carries as many as ipvs at every N"],
+    );
+    expect(
+        &connected(&[flat.clone(), ipvs(12e3)]),
+        "C5",
+        "does not hold",
+        &["iptables-legacy carries as many as ipvs: [0.7"],
+    );
+    // The yardstick is shown, and decides nothing.
+    let beside = expect(&connected(&[flat.clone(), connections(Direct, [15e3; 3], 0.01)]), "C5", "holds (", &[]);
+    assert!(beside.figures.iter().any(|figure| figure.what.contains("over those of direct at N = 1")), "{beside:?}");
+    expect(&connected(&[connections(IptablesLegacy, [9e3, 8.6e3, 8.2e3], 0.4)]), "C5", CANNOT_TELL, &["undetermined"]);
+    let few: Vec<_> = falling.into_iter().filter(|record| record.trial < 2).collect();
+    expect(&connected(&[few]), "C5", CANNOT_TELL, &["undetermined"]);
+    expect(
+        &connected(&[connections(Ipvs, [9e3; 3], 0.01)]),
+        "C5",
+        "not measured",
+        &["no connections through iptables"],
+    );
 }
 
 #[test]

@@ -3,14 +3,17 @@
 //! A claim gets one verdict for each venue and kernel that has data for it, with the figures behind it. Only the run's own numbers
 //! decide; figures that others published stand beside them.
 
-mod absent;
 mod catalogue;
+mod connections;
 mod growth;
 mod iptables;
 mod ipvs;
 mod judgement;
+mod load_balancer;
+mod ping;
 mod programming;
 mod rates;
+mod reachability;
 mod render;
 mod spreading;
 mod threshold;
@@ -35,9 +38,11 @@ fn of_claim(run: &RunFile, claim: &'static Claim) -> Vec<Judgement> {
         "C2" => ipvs::judge,
         "C3" => throughput::judge,
         "C4" => threshold::judge,
+        "C5" => connections::judge,
         "C6" => spreading::judge,
-        "C9" => programming::judge,
-        _ => return absent::judge(claim),
+        "C7" => ping::judge,
+        "C8" => load_balancer::judge,
+        _ => programming::judge,
     };
     let found: Vec<_> = view::scopes(run).iter().filter_map(|scope| judge(run, claim, scope)).collect();
     if found.is_empty() {
@@ -62,6 +67,10 @@ fn without(claim: &Claim) -> Verdict {
         "C2" => "the run has no new flows through IPVS beside direct-conntrack: --backends ipvs",
         "C6" => "the run did not ask which endpoint each flow reached: --fairness --endpoints 3",
         "C3" => "the run has no saturation trials: the host venue has them, --venue host as root",
+        "C5" => "the run opened no connections through iptables, so many at a time: --venue host --connections 16",
+        "C7" | "C8" => {
+            "the run has no experiment of reachability: --reachability, with --venue vm for IPVS where this kernel has no ip_vs"
+        }
         _ => "the run has no programming records",
     };
     Verdict::NotMeasured { reason: reason.to_owned() }

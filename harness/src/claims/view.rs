@@ -12,12 +12,22 @@ use crate::workload::{Protocol, VipLayout};
 /// kube-proxy's two iptables modes.
 pub(super) const IPTABLES: [BackendKind; 2] = [BackendKind::IptablesLegacy, BackendKind::IptablesNft];
 
-/// Every venue and kernel of the run's curves.
+/// Every venue and kernel of what the run measured.
 pub(super) fn scopes(run: &RunFile) -> Vec<Scope> {
     let scope = |key: &CurveKey| Scope { venue: key.axes.venue, kernel: key.axes.kernel.clone(), unit: key.unit };
     let of_programming =
         run.programming.iter().map(|r| Scope { venue: r.venue, kernel: r.kernel.clone(), unit: r.unit });
-    let scopes: BTreeSet<_> = run.curves.iter().map(|curve| scope(&curve.key)).chain(of_programming).collect();
+    let unit = |venue, kernel: &str| {
+        let kernels = &run.environment.kernels;
+        Some(kernels.iter().find(|under_test| under_test.venue == venue && under_test.release == kernel)?.unit)
+    };
+    let without_unit =
+        |venue, kernel: &String| Some(Scope { venue, kernel: kernel.clone(), unit: unit(venue, kernel)? });
+    let cells = run.reachability.iter().map(|record| (record.cell.venue, &record.cell.kernel));
+    let cells = cells.chain(run.connections.iter().map(|curve| (curve.key.axes.venue, &curve.key.axes.kernel)));
+    let others = cells.filter_map(|(venue, kernel)| without_unit(venue, kernel));
+    let scopes = run.curves.iter().map(|curve| scope(&curve.key)).chain(of_programming).chain(others);
+    let scopes: BTreeSet<_> = scopes.collect();
     scopes.into_iter().collect()
 }
 

@@ -377,6 +377,7 @@ pub(crate) fn connection(backend: BackendKind, services: u32, trial: u32) -> Con
         repeated: 0,
         reached: vec![500, 500],
         conntrack: None,
+        cpu: None,
     }
 }
 

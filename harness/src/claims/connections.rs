@@ -1,0 +1,161 @@
+//! C5: whether iptables suits many short connections at once: how many a second it carries as services come, and beside IPVS.
+
+use curve_stats::{LEAST_GROWTH, holm, mann_whitney, ratio, smallest_mann_whitney};
+
+use super::catalogue::Claim;
+use super::judgement::{Figure, Judgement, Scope, Verdict};
+use super::view::{IPTABLES, Leg, combine, sizes};
+use crate::report::number::{Medium, significant};
+use crate::result::{BackendKind, ConnectionCurve, ConnectionLoad, ConnectionPoint, RunFile, name};
+
+pub(super) fn judge(run: &RunFile, claim: &'static Claim, scope: &Scope) -> Option<Judgement> {
+    let here = |curve: &&ConnectionCurve| {
+        let key = &curve.key;
+        (key.axes.venue, &key.axes.kernel) == (scope.venue, &scope.kernel)
+            && matches!(key.load, ConnectionLoad::Closed(_))
+    };
+    let curves: Vec<_> = run.connections.iter().filter(here).collect();
+    let (mut legs, mut figures) = (Vec::new(), Vec::new());
+    for curve in curves.iter().filter(|curve| IPTABLES.contains(&curve.key.axes.backend)) {
+        let mut compared = vec![over_services(curve)];
+        let beside = |backend| curves.iter().find(|other| is_beside(curve, other, backend));
+        match beside(BackendKind::Ipvs) {
+            Some(ipvs) => compared.push(beside_another(curve, ipvs, true)),
+            None => legs.push(without_ipvs(curve)),
+        }
+        compared.extend(beside(BackendKind::Direct).map(|direct| beside_another(curve, direct, false)));
+        for (leg, found) in compared {
+            legs.extend(leg);
+            figures.extend(found);
+        }
+    }
+    if legs.is_empty() {
+        return None;
+    }
+    let (verdict, reason) = combine(legs);
+    Some(Judgement { figures, ..Judgement::new(claim, Some(scope.clone()), verdict, reason) })
+}
+
+/// Whether `other` is the same load on `backend`. Positions are each backend's worst; the direct ones know no layout.
+fn is_beside(curve: &ConnectionCurve, other: &ConnectionCurve, backend: BackendKind) -> bool {
+    let same = |curve: &ConnectionCurve| (curve.key.load, curve.key.axes.protocol, curve.key.axes.endpoints);
+    let layout = other.key.axes.layout == curve.key.axes.layout || !backend.balances();
+    other.key.axes.backend == backend && same(other) == same(curve) && layout
+}
+
+/// What is not compared is said, and decides nothing.
+fn without_ipvs(curve: &ConnectionCurve) -> Leg {
+    let reason = format!(
+        "{}: not compared with IPVS, which the run opened no such connections through here",
+        name(&curve.key.axes.backend)
+    );
+    Leg { verdict: Verdict::Holds, reason }
+}
+
+/// One N: iptables' rate over another.
+struct Found {
+    services: u32,
+    figure: Figure,
+    p: f64,
+    rate: Rate,
+}
+
+/// How a rate compares with what it is held to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rate {
+    /// At least nine tenths, for certain.
+    Kept,
+    /// Less than nine tenths, for certain.
+    Less,
+    /// The interval holds nine tenths, or the trials are too few.
+    Either,
+}
+
+/// Held to the rate at the smallest N.
+fn over_services(curve: &ConnectionCurve) -> (Option<Leg>, Vec<Figure>) {
+    let backend = name(&curve.key.axes.backend);
+    let Some((first, larger)) = curve.points.split_first() else { return (None, Vec::new()) };
+    let what = format!("connections a second of {backend} over those at N = {},", sizes(first.services));
+    let found = larger.iter().filter_map(|point| held_to(curve, point, first, &what)).collect();
+    if larger.is_empty() {
+        let reason = format!("connections of {backend} were opened at one N only: --services 1,1000,10000");
+        return (Some(Leg { verdict: Verdict::NotMeasured { reason }, reason: String::new() }), Vec::new());
+    }
+    concluded(
+        judged(found),
+        &format!("{backend} carries as many as at N = {}", sizes(first.services)),
+        Some(first.services),
+    )
+}
+
+/// Held to another backend's rate at the same N; it decides where that is claimed.
+fn beside_another(curve: &ConnectionCurve, other: &ConnectionCurve, decides: bool) -> (Option<Leg>, Vec<Figure>) {
+    let (backend, beside) = (name(&curve.key.axes.backend), name(&other.key.axes.backend));
+    let what = format!("connections a second of {backend} over those of {beside}");
+    let at = |services: u32| other.points.iter().find(|point| point.services == services);
+    let found = curve.points.iter().filter_map(|point| held_to(curve, point, at(point.services)?, &what)).collect();
+    let (leg, figures) = concluded(judged(found), &format!("{backend} carries as many as {beside}"), None);
+    (leg.filter(|_| decides), figures)
+}
+
+fn held_to(curve: &ConnectionCurve, point: &ConnectionPoint, to: &ConnectionPoint, what: &str) -> Option<Found> {
+    let (own, other) = (&point.per_second.as_ref()?.values, &to.per_second.as_ref()?.values);
+    let estimate = ratio(other, own).ok()?;
+    let mut notes = Vec::new();
+    notes.extend((smallest_mann_whitney(own.len(), other.len()) > 0.05).then(|| TOO_FEW.to_owned()));
+    notes.extend((point.failed() > 0).then(|| format!("{} of {} failed", point.failed(), point.attempted)));
+    let figure = Figure {
+        what: format!("{what} at N = {}", sizes(point.services)),
+        value: Some(estimate.ratio),
+        interval: Some([estimate.spread.low(), estimate.spread.high()]),
+        unit: "times".to_owned(),
+        note: (!notes.is_empty()).then(|| notes.join("; ")),
+        cells: format!("{}, {} and {} trials", curve.key, own.len(), other.len()),
+    };
+    let p = mann_whitney(own, other).ok()?;
+    Some(Found { services: point.services, figure, p, rate: Rate::Either })
+}
+
+const TOO_FEW: &str = "too few trials to tell";
+
+/// Kept by the interval: that every N keeps it is claimed. Less by the p of all N together too (Holm), since one N is enough for it.
+fn judged(mut found: Vec<Found>) -> Vec<Found> {
+    let p: Vec<_> = found.iter().map(|found| found.p).collect();
+    let adjusted = holm(&p).unwrap_or_default();
+    for (found, p) in found.iter_mut().zip(adjusted) {
+        let is_few = found.figure.note.as_ref().is_some_and(|note| note.contains(TOO_FEW));
+        found.rate = match found.figure.interval {
+            _ if is_few => Rate::Either,
+            Some([low, _]) if low >= 1.0 - LEAST_GROWTH => Rate::Kept,
+            Some([_, high]) if high < 1.0 - LEAST_GROWTH && p <= 0.05 => Rate::Less,
+            _ => Rate::Either,
+        };
+    }
+    found
+}
+
+/// Kept at every N holds; less at one, up to the N before it, which at the least is `from`. While none is less, one that is not told keeps the verdict open.
+fn concluded(found: Vec<Found>, claimed: &str, from: Option<u32>) -> (Option<Leg>, Vec<Figure>) {
+    let at = |wanted: Rate| found.iter().find(|found| found.rate == wanted);
+    let kept = found.iter().take_while(|found| found.rate == Rate::Kept).last().map(|found| found.services).or(from);
+    let leg = match (at(Rate::Less), at(Rate::Either)) {
+        (Some(less), _) => {
+            let how = format!("{claimed}: {} times at N = {}", interval(&less.figure), sizes(less.services));
+            let verdict = kept.map_or(Verdict::DoesNotHold, |services| Verdict::HoldsUpTo { services });
+            Some(Leg { verdict, reason: how })
+        }
+        (None, Some(open)) => {
+            let how =
+                format!("{claimed}: undetermined, {} times at N = {}", interval(&open.figure), sizes(open.services));
+            Some(Leg { verdict: Verdict::cannot_tell(&how), reason: how })
+        }
+        (None, None) if found.is_empty() => None,
+        (None, None) => Some(Leg { verdict: Verdict::Holds, reason: format!("{claimed} at every N") }),
+    };
+    (leg, found.into_iter().map(|found| found.figure).collect())
+}
+
+fn interval(figure: &Figure) -> String {
+    let show = |value: f64| significant(value, 3, Medium::Terminal);
+    figure.interval.map_or_else(|| "unknown".to_owned(), |[low, high]| format!("[{}, {}]", show(low), show(high)))
+}
