@@ -18,6 +18,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::num::NonZeroU32;
 use std::process::{Command, ExitCode, Output};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
@@ -289,11 +290,11 @@ fn asked(workload: &Workload, kind: BackendKind) -> Option<Asked> {
     if kind.balances() {
         return Some(Asked {
             address: SocketAddrV4::new(service.vip, service.port),
-            endpoints: pods.zip(0..).collect(),
+            endpoints: Arc::new(pods.zip(0..).collect()),
         });
     }
     let pod = pods.take(1).next()?;
-    Some(Asked { address: pod, endpoints: [(pod, 0)].into() })
+    Some(Asked { address: pod, endpoints: Arc::new([(pod, 0)].into()) })
 }
 
 fn curl_version() -> Result<String, BenchError> {

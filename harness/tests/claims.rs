@@ -6,7 +6,7 @@ mod synthetic;
 
 use lbcurve::claims::{CLAIMS, Judgement, Verdict, json, judge, markdown, table};
 use lbcurve::result::{
-    Arrivals, Attempt, BackendKind, ConnectionRecord, Destination, Flow, GoalRecord, LagRecord, Position,
+    Arrivals, Attempt, BackendKind, ConnectionRecord, Destination, Flow, GoalRecord, LagRecord, PacketSize, Position,
     ProgrammingOp, ProgrammingRecord, RateMethod, RateRecord, ReachabilityRecord, Recorded, RunFile, ThroughputRecord,
     TrialKind, TrialRecord, Unit, assemble, assemble_records, rate_curves,
 };
@@ -197,6 +197,8 @@ fn searches(ratios: [f64; 3], irregular: Option<&str>) -> Vec<RateRecord> {
     let of = |trial: ThroughputRecord| RateRecord {
         trial: trial.trial,
         method: RateMethod::Quick,
+        packet_size: PacketSize::default(),
+        loaded: Vec::new(),
         sender_pps: 5e6,
         max_load_pps: 4e6,
         received: None,

@@ -13,8 +13,8 @@ use curve_stats::search::{
 use lbcurve::backend::backend;
 use lbcurve::net::Topology;
 use lbcurve::probe::{Destinations, Instrument};
-use lbcurve::result::{BackendKind, Bracket, Flow};
-use lbcurve::traffic::{PaceOrder, Passage, Road, TrafficError, TrafficOrder};
+use lbcurve::result::{BackendKind, Bracket, Flow, PacketSize};
+use lbcurve::traffic::{PaceOrder, Passage, Road, TIMED_LAG_BOUND, Timed, TrafficError, TrafficOrder, loaded};
 use lbcurve::workload::{AddressPlan, Protocol, VipLayout, Workload, WorkloadSpec};
 
 const NUMBERS: u64 = 1 << 23;
@@ -28,12 +28,17 @@ struct Bench {
     instrument: Instrument,
     topology: Topology,
     order: TrafficOrder,
+    size: PacketSize,
     _alone: MutexGuard<'static, ()>,
 }
 
 fn bench(kind: BackendKind, flow: Flow) -> Bench {
+    bench_of(kind, flow, Protocol::Udp)
+}
+
+fn bench_of(kind: BackendKind, flow: Flow, protocol: Protocol) -> Bench {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let (layout, protocol, addresses) = (VipLayout::Sequential, Protocol::Udp, AddressPlan::default());
+    let (layout, addresses) = (VipLayout::Sequential, AddressPlan::default());
     let workload =
         Workload::generate(&WorkloadSpec { services: 1, endpoints: 2, layout, protocol, seed: 0, addresses }).unwrap();
     let topology = Topology::create(&addresses).unwrap();
@@ -51,13 +56,14 @@ fn bench(kind: BackendKind, flow: Flow) -> Bench {
     };
     let (targets, clients) = (vec![target], addresses.client_range);
     let order = TrafficOrder { flow, protocol, targets, packets: 1_000, first_flow: 0, seed: 1, clients };
-    Bench { instrument, topology, order, _alone }
+    Bench { instrument, topology, order, size: PacketSize::default(), _alone }
 }
 
 impl Bench {
     fn pace<T: Send>(&mut self, work: impl FnOnce(&mut Road<'_>) -> Result<T, TrafficError> + Send) -> T {
         let cancel = AtomicBool::new(false);
-        let order = PaceOrder { traffic: &self.order, numbers: NUMBERS, longest: SHORT, cancel: &cancel };
+        let order =
+            PaceOrder { traffic: &self.order, size: self.size, numbers: NUMBERS, longest: SHORT, cancel: &cancel };
         self.instrument.pace(&order, work).unwrap()
     }
 
@@ -192,6 +198,114 @@ fn a_load_beyond_the_sender_is_invalid_and_the_senders_limit() {
 }
 
 #[test]
+fn a_latency_begins_at_the_intended_time_and_holds_the_senders_lag() {
+    for (kind, flow) in [(BackendKind::Direct, Flow::New), (BackendKind::IptablesLegacy, Flow::Established)] {
+        let mut bench = bench(kind, flow);
+        let (trials, hopeless) = bench.pace(|road| {
+            let mut trials = Vec::new();
+            for load in [20_000.0, 100_000.0] {
+                for _ in 0..ATTEMPTS {
+                    trials.push(road.timed(rate(load), SHORT)?);
+                    if trials.last().is_some_and(|trial| trial.passage.pace() == Pace::Kept) {
+                        break;
+                    }
+                }
+            }
+            Ok((trials, road.timed(rate(50e6), Duration::from_millis(20))?))
+        });
+        for trial in &trials {
+            let at = |quantile| trial.latency.value_at_quantile(quantile);
+            println!("{kind:?} {flow:?}: {}", show(&trial.passage));
+            println!("  latency p50 {} p99 {} p99.9 {} max {}", at(0.5), at(0.99), at(0.999), trial.max_ns);
+            assert_eq!((trial.latency.len(), trial.passage.unexplained()), (trial.passage.carried, 0));
+            assert_eq!(trial.latency.highest_equivalent(trial.max_ns), trial.latency.max());
+            if trial.passage.lost() == 0 {
+                // Of each packet, and so at every quantile.
+                let quantiles = [0.1, 0.5, 0.9, 0.99, 1.0];
+                assert!(quantiles.iter().all(|q| at(*q) >= trial.passage.lag.value_at_quantile(*q)), "{trial:?}");
+            }
+        }
+        assert!(trials.iter().any(|trial| trial.passage.pace() == Pace::Kept && trial.passage.carried > 900));
+        // Behind by more with every packet: a time from when they were handed on would be that of a full ring, and say nothing of it.
+        let Timed { passage, latency, .. } = &hopeless;
+        println!("{kind:?} {flow:?}: {}, latency p50 {}", show(passage), latency.value_at_quantile(0.5));
+        assert_eq!(passage.pace(), Pace::Missed);
+        assert!(latency.max() > passage.lag.value_at_quantile(0.9) / 2 && passage.lag.max() > 5_000_000);
+    }
+}
+
+#[test]
+fn shares_of_a_rate_are_offered_and_timed_over_valid_trials_alone() {
+    let mut bench = bench(BackendKind::IptablesLegacy, Flow::New);
+    let loads = bench.pace(|road| loaded(road, rate(100_000.0), 2, SHORT));
+    assert_eq!(loads.iter().map(|load| load.load.get()).collect::<Vec<_>>(), [10_000.0, 50_000.0, 90_000.0]);
+    for load in &loads {
+        let at = |quantile| load.latency.value_at_quantile(quantile);
+        println!(
+            "{}%: {} valid, {} not, {} of {} timed, p50 {} p99 {} max {}; lag p99 {} max {}",
+            load.share_percent,
+            load.valid,
+            load.invalid,
+            load.carried,
+            load.offered,
+            at(0.5),
+            at(0.99),
+            load.max_ns,
+            load.lag.value_at_quantile(0.99),
+            load.lag.max()
+        );
+        assert_eq!((load.latency.len(), load.lag.len(), load.misdirected), (load.carried, load.offered, 0));
+        assert!(load.carried <= load.offered && load.valid <= 2 && load.valid + load.invalid <= 6);
+        assert!(load.lag.max() < TIMED_LAG_BOUND.as_nanos() as u64 + 1_000, "{}", load.lag.max());
+    }
+}
+
+impl Bench {
+    /// Bytes that the node's client-side device has received.
+    fn bytes(&self) -> u64 {
+        let _inside = self.topology.node.enter().unwrap();
+        let devices = std::fs::read_to_string("/proc/thread-self/net/dev").unwrap();
+        let name = format!("{}:", self.topology.node_client_link.name);
+        let line = devices.lines().find_map(|line| line.trim_start().strip_prefix(&name)).unwrap();
+        line.split_whitespace().next().unwrap().parse().unwrap()
+    }
+}
+
+/// The node checks lengths and checksums: conntrack makes no connection of a packet whose own are wrong, and no service's address becomes
+/// a pod's.
+#[test]
+fn packets_of_every_size_pass_the_node_whole() {
+    for (size, mean) in [("64", 64.0), ("65", 65.0), ("1514", 1_514.0), ("imix", 4_242.0 / 12.0)] {
+        for protocol in [Protocol::Udp, Protocol::Tcp] {
+            let mut bench = bench_of(BackendKind::IptablesLegacy, Flow::New, protocol);
+            bench.size = size.parse().unwrap();
+            let before = bench.bytes();
+            let passages = bench.pace(|road| {
+                for _ in 0..ATTEMPTS {
+                    if road.measure(rate(24_000.0), SHORT)?.pace() == Pace::Kept {
+                        break;
+                    }
+                }
+                Ok(road.passages().to_vec())
+            });
+            let packets: u64 = passages.iter().map(|passage| passage.offered - passage.at_ring).sum();
+            let bytes = (bench.bytes() - before) as f64 / packets as f64;
+            println!("{size} {protocol:?}: {bytes} bytes a packet; {}", show(passages.last().unwrap()));
+            assert!((bytes - mean).abs() < 0.02 * mean, "{size}: {bytes} bytes a packet");
+            for passage in &passages {
+                assert_eq!(
+                    (passage.in_node, passage.misdirected, passage.unexplained()),
+                    (0, 0, 0),
+                    "{}",
+                    show(passage)
+                );
+            }
+            assert!(passages.iter().map(|passage| passage.carried).sum::<u64>() > 900);
+        }
+    }
+}
+
+#[test]
 fn connections_of_one_trial_are_gone_before_the_next() {
     let mut bench = bench(BackendKind::IptablesLegacy, Flow::New);
     let carried = bench.pace(|road| {
@@ -260,7 +374,8 @@ fn nothing_stays_behind() {
 fn an_interrupted_search_ends_before_its_next_trial() {
     let mut bench = bench(BackendKind::Direct, Flow::New);
     let cancel = AtomicBool::new(true);
-    let order = PaceOrder { traffic: &bench.order, numbers: NUMBERS, longest: SHORT, cancel: &cancel };
+    let order =
+        PaceOrder { traffic: &bench.order, size: bench.size, numbers: NUMBERS, longest: SHORT, cancel: &cancel };
     let ended = bench.instrument.pace(&order, |road| road.measure(rate(10_000.0), SHORT));
     assert!(matches!(ended, Err(TrafficError::Interrupted)), "{ended:?}");
 }

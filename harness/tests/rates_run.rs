@@ -8,12 +8,13 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
+use hdrhistogram::Histogram;
 use lbcurve::compare::{Side, Verdict, compare};
 use lbcurve::report;
 use lbcurve::result::{
-    BackendKind, CpuAccounts, Flow, GoalRecord, LagRecord, NodeCpu, PassageRecord, ProgrammingOp, RateKind, RateMethod,
-    RatePoint, RateRecord, ReceivedRate, Recorded, RunFile, assemble_records, parse_run_file, read_run_file,
-    run_file_text,
+    BackendKind, CpuAccounts, Flow, GoalRecord, LagRecord, LatencyRecord, LoadedRecord, NodeCpu, PacketSize,
+    PassageRecord, ProgrammingOp, RateCurve, RateKind, RateMethod, RatePoint, RateRecord, ReceivedRate, Recorded,
+    RunFile, assemble_records, encode_histogram, parse_run_file, read_run_file, run_file_text,
 };
 
 fn lbcurve(arguments: &[&str]) -> String {
@@ -89,6 +90,48 @@ fn a_run_searches_the_rates_of_its_goals() {
         assert!(point.irregular == 0 || !point.reasons.is_empty());
         assert!(point.lower.zip(point.upper).is_none_or(|(lower, upper)| lower < upper), "{point:?}");
     }
+    // What is carried without loss is found on any machine but one that holds every trial up.
+    let plain =
+        |curve: &&RateCurve| (curve.key.rate, curve.key.axes.backend) == (RateKind::NoLoss, BackendKind::Direct);
+    let loss_free = found.rates.iter().find(plain).unwrap().points[0].value;
+    let loaded: Vec<_> = found.loaded.iter().filter(|entry| entry.cell.backend == BackendKind::Direct).collect();
+    assert_eq!(loaded.len(), if loss_free.is_some() { 3 } else { 0 });
+    for (entry, share) in loaded.into_iter().zip([10, 50, 90]) {
+        let load = loss_free.unwrap() * f64::from(share) / 100.0;
+        assert!(entry.share_percent == share && (entry.load_pps / load - 1.0).abs() < 1e-6, "{entry:?}");
+        assert!(entry.valid <= 10 && entry.valid + entry.invalid <= 30 && entry.carried <= entry.offered, "{entry:?}");
+        assert_eq!((entry.valid == 0, entry.p50s.is_empty()), (entry.offered == 0, entry.carried == 0), "{entry:?}");
+        // Each packet's latency holds the sender's lag.
+        assert!(entry.at(0.5).is_none_or(|p50| entry.lost() > 0 || p50 >= entry.lag.p50), "{entry:?}");
+    }
+    assert_eq!(table.contains("Latency under load"), !found.loaded.is_empty());
+}
+
+#[test]
+fn a_run_takes_rates_by_popularity_and_packet_size() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("run");
+    let words = "run --venue host --backends iptables-legacy --services 50 --trials 1 --packets 20 --flows new --rates mrr \
+                 --positions zipf:1.1,first --packet-sizes 64,imix --connections 2 --out";
+    let table = lbcurve(&words.split_whitespace().chain([out.to_str().unwrap()]).collect::<Vec<_>>());
+    println!("{table}");
+    let run = read_run_file(&out.join("run.json")).unwrap();
+    let legacy = |backend: BackendKind| backend == BackendKind::IptablesLegacy;
+    let rates = run.rates.iter().filter(|curve| legacy(curve.key.axes.backend));
+    let found: BTreeSet<_> =
+        rates.map(|curve| (curve.key.axes.position.to_string(), curve.key.packet_size.to_string())).collect();
+    let asked =
+        ["first", "zipf:1.1"].into_iter().flat_map(|at| ["64", "imix"].map(|size| (at.to_owned(), size.to_owned())));
+    assert_eq!(found, asked.collect());
+    for top in run.rates.iter().flat_map(|curve| &curve.points).flat_map(|point| &point.tops) {
+        assert!(top.carried > 0 && (top.unexplained, top.misdirected) == (0, 0), "{top:?}");
+    }
+    let connections = run.connections.iter().filter(|curve| legacy(curve.key.axes.backend));
+    let found: BTreeSet<_> = connections.map(|curve| curve.key.axes.position.to_string()).collect();
+    assert_eq!(found, ["first", "zipf:1.1"].map(str::to_owned).into());
+    assert!(run.connections.iter().flat_map(|curve| &curve.points).all(|point| point.succeeded > 0));
+    let page = std::fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(page.contains("IMIX") && page.contains("zipf:1.1"));
 }
 
 #[test]
@@ -126,6 +169,8 @@ fn search(backend: BackendKind, services: u32, trial: u32, rate: f64) -> RateRec
         cell: synthetic::cell(backend, services, Flow::New, position),
         trial,
         method: RateMethod::Quick,
+        packet_size: PacketSize::default(),
+        loaded: Vec::new(),
         sender_pps: 5e6,
         max_load_pps: 4e6,
         received: Some(ReceivedRate {
@@ -182,6 +227,51 @@ fn rates_become_curves_that_every_reader_shows() {
         assert!(text.contains("no loss (NDR)") && text.contains("never overloaded"), "{text}");
         assert!(text.contains("CPU time of the node") && text.contains("a fixed load"), "{text}");
     }
+}
+
+/// A load behind a search, of `packets` packets that took `latency` ns each.
+fn loaded(share_percent: u32, packets: u64, latency: u64) -> LoadedRecord {
+    let mut histogram = Histogram::<u64>::new_with_bounds(1, (1 << 36) - 1, 3).unwrap();
+    histogram.record_n(latency, packets).unwrap();
+    let (p50, histogram) = (histogram.value_at_quantile(0.5), encode_histogram(&histogram).unwrap());
+    let latency = LatencyRecord { p50, p90: p50, p99: p50, p999: p50, p9999: p50, max: latency, histogram };
+    LoadedRecord {
+        share_percent,
+        load_pps: 3_000.0 * f64::from(share_percent),
+        valid: 10,
+        invalid: 2,
+        lag_bound_ns: 200_000,
+        offered: packets + 7,
+        carried: packets,
+        misdirected: 0,
+        latency: Some(latency),
+        lag: LagRecord { p50: 30, p99: 900, p999: 9_000, max: 50_000, histogram: String::new() },
+    }
+}
+
+#[test]
+fn latencies_under_load_are_shown_by_every_reader_and_held_to_their_packets() {
+    let mut search = search(BackendKind::IptablesLegacy, 10, 0, 3e5);
+    search.loaded = vec![loaded(10, 20_000, 17_000), loaded(90, 180_000, 25_000)];
+    let run = assembled(&[search.clone()]);
+    let back = parse_run_file(run_file_text(&run).unwrap().as_bytes()).unwrap();
+    assert_eq!(back.loaded, run.loaded);
+    for text in [report::table(&run), report::markdown(&run), report::html(&run).unwrap()] {
+        assert!(text.contains("Latency under load") && text.contains("were lost, which have no latency"), "{text}");
+    }
+    let csv = report::csv(&run).unwrap();
+    let rows: Vec<_> = csv.lines().filter(|line| line.contains("latency-under-load")).collect();
+    assert_eq!(rows.len(), 2);
+    assert!(rows[1].contains("latency-under-load,ns,10,2,1,180000,"), "{csv}");
+    assert!(rows[1].ends_with(",7 packets were lost,90%,,quick,64,25007.0,25000.0,270000.0"), "{csv}");
+    let mut edited = run.clone();
+    edited.loaded[0].max = 5;
+    let error = parse_run_file(run_file_text(&edited).unwrap().as_bytes()).unwrap_err();
+    assert!(lbcurve::chain::one_line(&error).contains("exceed the maximum"), "{error}");
+    search.loaded[0].carried += 1;
+    let manifest = synthetic::manifest(&[]);
+    let refused = assemble_records(manifest, Recorded { rates: &[search], ..Recorded::default() }, &[]).unwrap_err();
+    assert!(refused.to_string().contains("latencies under load"), "{refused}");
 }
 
 #[test]

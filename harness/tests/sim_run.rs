@@ -39,6 +39,30 @@ fn added<'a>(run: &'a RunFile, kernel: &str, backend: BackendKind, layout: VipLa
 }
 
 #[test]
+fn popularity_lies_between_the_ends_and_repeats_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let words = ["--services", "100", "--positions", "first,last,random,zipf:1.1,zipf:3,missing", "--packets", "2000"];
+    let words = [&words[..], &["--trials", "1", "--backends", "iptables-legacy", "--flows", "new"]].concat();
+    let [one, two] = ["one", "two"].map(|name| dir.path().join(name));
+    let found = run(&one, &words);
+    run(&two, &words);
+    assert!(std::fs::read(one.join("trials.jsonl")).unwrap() == std::fs::read(two.join("trials.jsonl")).unwrap());
+    let at = |position: &str| {
+        let position = position.parse().unwrap();
+        added(&found, FIXED, BackendKind::IptablesLegacy, VipLayout::Sequential, position).points[0].clone()
+    };
+    let [first, last, random, zipf, steep] = ["first", "last", "random", "zipf:1.1", "zipf:3"].map(at);
+    for drawn in [&random, &zipf, &steep] {
+        assert!(first.min <= drawn.min && drawn.p99 <= last.p99, "{drawn:?}");
+    }
+    // A uniform draw meets every depth alike. Where the exponent is 3, five packets of six ask for one service, and one of ten for the next, on one
+    // side of it: on the other side all between the median and a tenth are the same, but for the choice of the endpoint.
+    assert!(random.p90 - random.p10 > 0.7 * (last.p50 - first.p50), "{random:?}");
+    assert!((steep.p90 - steep.p50).min(steep.p50 - steep.p10) <= 2.0, "{steep:?}");
+    assert!(zipf.p50 != random.p50, "{zipf:?} {random:?}");
+}
+
+#[test]
 fn any_plan_is_counted_and_the_models_grow_as_their_structures_do() {
     let dir = tempfile::tempdir().unwrap();
     let run = run(

@@ -3,8 +3,13 @@
 //! Every packet has an intended time, which follows from the first one's and never moves: a generator that was held up sends what
 //! is due at once, and the lag of each packet is how late it was.
 
+mod arrival;
+mod length;
 #[cfg(feature = "user")]
 mod user;
+
+pub use arrival::{ArrivalConfig, COUNTED, TIMED};
+pub use length::{Lengths, MOST_LENGTHS, lengthen};
 
 /// Bits behind the point of the time between two packets: a million packets a second are off by less than one part in a thousand
 /// million.
@@ -28,10 +33,10 @@ pub struct Schedule {
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Progress {
-    /// Tag of the last packet; never reset, so tags are unique as long as the map lives.
-    pub tag: u64,
     /// Position in the cycle of flows; it goes on from trial to trial.
     pub cursor: u64,
+    /// Position in the cycle of lengths.
+    pub turn: u64,
     /// Packets handed on.
     pub sent: u64,
     /// Intended time of the next packet after the first's, in units of 2^-[`FRACTION_BITS`] ns.

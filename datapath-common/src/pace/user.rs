@@ -3,9 +3,13 @@
 
 use aya::Pod;
 
-use super::{Progress, Schedule};
+use super::{ArrivalConfig, Lengths, Progress, Schedule};
 
 // SAFETY: repr(C), made of 64-bit integers, without padding.
 unsafe impl Pod for Schedule {}
 // SAFETY: as above.
 unsafe impl Pod for Progress {}
+// SAFETY: repr(C), made of integers, its padding is a field of its own.
+unsafe impl Pod for ArrivalConfig {}
+// SAFETY: repr(C), made of integers and an array of them, without padding.
+unsafe impl Pod for Lengths {}

@@ -1,5 +1,7 @@
-//! The paced generator: an XDP program, run by `BPF_PROG_TEST_RUN` with live frames, that sends each packet at its intended time.
-//! The schedule is `datapath_common::pace`'s.
+//! The two ends of paced trials: an XDP program, run by `BPF_PROG_TEST_RUN` with live frames, that sends each packet at its intended time, and
+//! a tc classifier that counts packets where they arrive. The schedule is `datapath_common::pace`'s.
+//!
+//! A packet's tag is its intended time, so that whoever meets it knows how late it is.
 //!
 //! An object of its own, committed as `pacer.bpf.o`: a change here leaves the probe, and so baselines, as they are. Helpers and map
 //! types are those of Linux 5.15.
@@ -7,19 +9,21 @@
 #![no_main]
 #![expect(unsafe_code, reason = "packets and map values are raw pointers here; the verifier checks every access again")]
 
-#[expect(dead_code, reason = "a generator writes frames and reads none")]
+mod arrival;
+#[expect(dead_code, reason = "frames are written whole, and little of them is read")]
 #[path = "../packet.rs"]
 mod packet;
 
+use aya_ebpf::EbpfContext;
 use aya_ebpf::bindings::xdp_action::{XDP_ABORTED, XDP_DROP};
-use aya_ebpf::helpers::bpf_ktime_get_ns;
+use aya_ebpf::helpers::{bpf_ktime_get_ns, bpf_xdp_adjust_tail};
 use aya_ebpf::macros::{map, xdp};
 use aya_ebpf::maps::Array;
 use aya_ebpf::programs::XdpContext;
 use datapath_common::flow::{client_of, target_of};
-use datapath_common::frame::{Header, build, mac_words, words_of};
+use datapath_common::frame::{FRAME_LEN, FRAME_WORDS, Header, build, mac_words, words_of};
 use datapath_common::histogram::{BUCKETS, bucket_index};
-use datapath_common::pace::{Progress, Schedule};
+use datapath_common::pace::{Lengths, Progress, Schedule, lengthen};
 use datapath_common::traffic::{GeneratorConfig, MAX_TARGETS, Target};
 
 use packet::Packet;
@@ -32,6 +36,8 @@ static SCHEDULE: Array<Schedule> = Array::with_max_entries(1, 0);
 static PROGRESS: Array<Progress> = Array::with_max_entries(1, 0);
 #[map]
 static TARGETS: Array<Target> = Array::with_max_entries(MAX_TARGETS, 0);
+#[map]
+static LENGTHS: Array<Lengths> = Array::with_max_entries(1, 0);
 /// Packets by how much later than intended they were handed on.
 #[map]
 static LAGS: Array<u64> = Array::with_max_entries(BUCKETS as u32, 0);
@@ -49,27 +55,45 @@ fn pacer(ctx: XdpContext) -> u32 {
 
 #[inline(always)]
 fn pace(ctx: &XdpContext) -> Option<u32> {
-    // SAFETY: the context's own pointers, used once.
-    let mut packet = unsafe { Packet::blank(ctx.data(), ctx.data_end()) }?;
-    let (order, schedule) = (ORDER.get(0)?, SCHEDULE.get(0)?);
+    let (order, schedule, lengths) = (ORDER.get(0)?, SCHEDULE.get(0)?, LENGTHS.get(0)?);
     // SAFETY: one thread runs the generator at a time.
     let progress = unsafe { &mut *PROGRESS.get_ptr_mut(0)? };
     if progress.has_ended(schedule) {
         return Some(XDP_DROP);
     }
-    let Some(lag) = await_turn(progress).and_then(|now| progress.hand_on(schedule, now)) else {
+    let Some(now) = await_turn(progress) else {
+        return Some(XDP_DROP);
+    };
+    let Some(lag) = progress.hand_on(schedule, now) else {
         return Some(XDP_DROP);
     };
     note(lag);
     let flow = order.first_flow + progress.cursor;
     let target = TARGETS.get(target_of(flow, order.seed, order.targets))?;
-    progress.tag += 1;
     progress.cursor += 1;
     if progress.cursor >= order.flows {
         progress.cursor = 0;
     }
-    packet.write(&build(&header(order, target, flow, progress.tag)));
+    let bytes = lengths.at(progress.turn);
+    progress.turn = lengths.after(progress.turn);
+    let mut frame = build(&header(order, target, flow, now - lag));
+    if bytes as usize != FRAME_LEN {
+        lengthen(&mut frame, order.segment, bytes);
+    }
+    write(ctx, &frame, bytes as i32 - lengths.buffer as i32)?;
     Some(order.verdict)
+}
+
+/// Writes the frame over the buffer, whose end moves by `difference` bytes; what is behind the frame has been zero since the page was made.
+#[inline(always)]
+fn write(ctx: &XdpContext, frame: &[u16; FRAME_WORDS], difference: i32) -> Option<()> {
+    // SAFETY: the context is the program's own; no pointer into the packet is held.
+    if difference != 0 && unsafe { bpf_xdp_adjust_tail(ctx.as_ptr().cast(), difference) } != 0 {
+        return None;
+    }
+    // SAFETY: the context's own pointers, used once.
+    unsafe { Packet::blank(ctx.data(), ctx.data_end()) }?.write(frame);
+    Some(())
 }
 
 /// The time, once the next packet is due; `None` where it is not within this run.
@@ -93,9 +117,9 @@ fn note(lag: u64) {
     }
 }
 
-/// As the probe's generator writes it.
+/// As the probe's generator writes it, with the intended time for a tag.
 #[inline(always)]
-fn header(order: &GeneratorConfig, target: &Target, flow: u64, tag: u64) -> Header {
+fn header(order: &GeneratorConfig, target: &Target, flow: u64, intended_ns: u64) -> Header {
     let (client, port) = client_of(flow, order.client_base);
     Header {
         dst_mac: mac_words(order.node_mac),
@@ -105,7 +129,7 @@ fn header(order: &GeneratorConfig, target: &Target, flow: u64, tag: u64) -> Head
         src_port_be: port.to_be(),
         dst_port_be: target.port_be,
         segment: order.segment,
-        tag,
+        tag: intended_ns,
     }
 }
 

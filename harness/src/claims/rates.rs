@@ -33,7 +33,9 @@ impl<'a> Source<'a> {
     fn searched(run: &'a RunFile, scope: &Scope, kind: RateKind, flow: Flow) -> Self {
         let wanted = |curve: &&RateCurve| {
             let key = &curve.key;
-            (key.axes.venue, &key.axes.kernel, key.rate, key.axes.flow) == (scope.venue, &scope.kernel, kind, flow)
+            let is_wanted =
+                (key.axes.venue, &key.axes.kernel, key.rate, key.axes.flow) == (scope.venue, &scope.kernel, kind, flow);
+            is_wanted && key.packet_size.is_default()
         };
         let traffic = |curve: &&RateCurve| (curve.key.axes.layout, curve.key.axes.protocol, curve.key.axes.endpoints);
         let curves = run.rates.iter().filter(wanted).collect();

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::compare_args::CompareArgs;
 use super::gate_args::{BaselineArgs, GateArgs};
-use crate::result::{BackendKind, ConnectionLoad, Flow, Position, RateMethod};
+use crate::result::{BackendKind, ConnectionLoad, Flow, PacketSize, Position, RateMethod};
 use crate::run::scenario::{Preset, ScenarioError, VenueChoice, Wishes};
 use crate::venue::vm::{KernelSource, pair_kernels};
 use crate::workload::{EndpointChoice, Protocol, Scheduler, VipLayout};
@@ -83,8 +83,9 @@ pub struct RunArgs {
     /// Flows [default: new,established].
     #[arg(long, value_delimiter = ',')]
     pub flows: Option<Vec<Flow>>,
-    /// Positions of the service that packets ask for.
-    #[arg(long, value_delimiter = ',')]
+    /// Positions of the service that packets ask for: first, middle, last, random, missing, zipf:1.1 (by popularity, with its
+    /// exponent). Rates and connections are then measured at all of them, and not at the backend's worst alone.
+    #[arg(long, value_delimiter = ',', value_parser = str::parse::<Position>)]
     pub positions: Option<Vec<Position>>,
     /// Seed of everything drawn [default: 42].
     #[arg(long)]
@@ -119,6 +120,9 @@ pub struct RunArgs {
     /// v1.27, and find out where connections to a load balancer's address go that a service shares with an Ingress.
     #[arg(long)]
     pub reachability: bool,
+    /// Bytes of the Ethernet frames that rates are searched for with, e.g. 64,1500,imix [default: 64].
+    #[arg(long, value_delimiter = ',', value_name = "BYTES")]
+    pub packet_sizes: Option<Vec<PacketSize>>,
     /// Directory of the run; the same command with the same directory resumes it [default: runs/PRESET, or
     /// runs/ and the name of the cluster's file].
     #[arg(long, value_name = "DIR")]
@@ -317,6 +321,7 @@ impl RunArgs {
             connections: self.connections,
             rates: self.rates,
             reachability: self.reachability.then_some(true),
+            packet_sizes: self.packet_sizes,
             endpoint_choice: self.endpoint_choice,
             cluster: self.cluster,
             scale: self.scale,

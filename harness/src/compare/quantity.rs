@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::report::number::{self, Medium};
-use crate::result::{ConnectionLoad, Metric, RateKind, RateMethod, Unit, name};
+use crate::result::{ConnectionLoad, Metric, PacketSize, RateKind, RateMethod, Unit, name};
 
 /// What is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
@@ -15,8 +15,8 @@ use crate::result::{ConnectionLoad, Metric, RateKind, RateMethod, Unit, name};
 pub enum Quantity {
     /// What a packet takes.
     Packet(Metric),
-    /// A rate that was searched for.
-    Rate(RateKind, RateMethod),
+    /// A rate that was searched for, with packets of a size.
+    Rate(RateKind, RateMethod, PacketSize),
     /// Exchanges of real connections a second.
     Connections(ConnectionLoad),
     /// Bits of streams a second.
@@ -42,7 +42,10 @@ impl fmt::Display for Quantity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Packet(metric) => metric.fmt(f),
-            Self::Rate(rate, method) => write!(f, "rate-{}, {}", name(rate), name(method)),
+            Self::Rate(rate, method, size) => {
+                write!(f, "rate-{}, {}", name(rate), name(method))?;
+                if size.is_default() { Ok(()) } else { write!(f, ", {size} bytes") }
+            }
             Self::Connections(load) => write!(f, "connections, {load}"),
             Self::Stream(load) => write!(f, "bits, {load}"),
             Self::Connect(load) => write!(f, "connect, {load}"),

@@ -17,6 +17,7 @@ mod wire;
 use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::net::SocketAddrV4;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
@@ -74,8 +75,8 @@ impl ConnectionsError {
 pub struct Asked {
     /// The address that is asked: a service's, or a pod's own.
     pub address: SocketAddrV4,
-    /// The endpoints that may answer, each with its index in the service.
-    pub endpoints: HashMap<SocketAddrV4, usize>,
+    /// The endpoints that may answer, each with its index in the service. Shared, for a popular service is there more than once.
+    pub endpoints: Arc<HashMap<SocketAddrV4, usize>>,
 }
 
 /// A trial to be.

@@ -45,19 +45,19 @@ pub struct Instrument {
     pub(crate) bracket: Bracket,
     /// What the entry of the XDP bracket hands packets on to.
     balancer: Option<ProgramFd>,
-    cpus: u32,
-    expected: Destinations,
+    pub(crate) cpus: u32,
+    pub(crate) expected: Destinations,
     /// Flows whose decisions can be written down.
     pub(crate) decisions: u32,
     /// What the table of targets holds.
     pub(crate) aimed: Vec<SocketAddrV4>,
     pub(crate) client: NetNs,
     pub(crate) node: NetNs,
-    backend: NetNs,
+    pub(crate) pods: NetNs,
     pub(crate) client_link: Link,
     pub(crate) node_client_link: Link,
     pub(crate) node_backend_link: Link,
-    backend_link: Link,
+    pub(crate) pods_link: Link,
 }
 
 impl std::fmt::Debug for Instrument {
@@ -112,11 +112,11 @@ impl Instrument {
             aimed: Vec::new(),
             client: topology.client.try_clone()?,
             node: topology.node.try_clone()?,
-            backend: topology.backend.try_clone()?,
+            pods: topology.backend.try_clone()?,
             client_link: topology.client_link.clone(),
             node_client_link: topology.node_client_link.clone(),
             node_backend_link: topology.node_backend_link.clone(),
-            backend_link: topology.backend_link.clone(),
+            pods_link: topology.backend_link.clone(),
         };
         instrument.exit_of_bracket()?;
         instrument.restore_balancer()?;
@@ -175,9 +175,14 @@ impl Instrument {
     /// Puts the exit into the pods' namespace, whatever the bracket: only what arrives there is counted. It stands before the responder.
     pub(crate) fn exit_of_pods(&mut self) -> Result<(), ProbeError> {
         self.exit = None;
-        let (pods, device, ingress) = (&self.backend, &self.backend_link, TcAttachType::Ingress);
+        let (pods, device, ingress) = (&self.pods, &self.pods_link, TcAttachType::Ingress);
         self.exit = Some(Filter::attach(&mut self.ebpf, "probe_exit_peer", pods, device, ingress, ENTRY_PRIORITY)?);
         Ok(())
+    }
+
+    /// Takes the exit away, until it is put somewhere again.
+    pub(crate) fn no_exit(&mut self) {
+        self.exit = None;
     }
 
     /// Puts a second exit straight behind the entry, at the same hook, until [`Instrument::detach_floor`]: what it measures is

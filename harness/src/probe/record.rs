@@ -46,7 +46,7 @@ impl Tally {
     }
 
     /// Reads the records of `cpus` CPUs.
-    pub(super) fn read(map: &MapData, cpus: u32) -> Result<Self, ProbeError> {
+    pub(crate) fn read(map: &MapData, cpus: u32) -> Result<Self, ProbeError> {
         let mut tally = Self::empty();
         let mut words = vec![0; RECORD_WORDS];
         for cpu in 0..cpus {
@@ -60,7 +60,7 @@ impl Tally {
     }
 
     /// Empties the records of `cpus` CPUs.
-    pub(super) fn reset(map: &MapData, cpus: u32) -> Result<(), ProbeError> {
+    pub(crate) fn reset(map: &MapData, cpus: u32) -> Result<(), ProbeError> {
         let mut words = vec![0; RECORD_WORDS];
         words[..COUNTER_WORDS].copy_from_slice(&Counters::EMPTY.to_words());
         (0..cpus).try_for_each(|cpu| {
@@ -104,7 +104,11 @@ impl Tally {
         })
     }
 
-    fn histogram(&self) -> Result<Histogram<u64>, ProbeError> {
+    /// Times of the measured packets.
+    ///
+    /// # Errors
+    /// As [`Tally::sample`].
+    pub fn histogram(&self) -> Result<Histogram<u64>, ProbeError> {
         let mut histogram = Histogram::new_with_bounds(1, MAX_VALUE, SIGNIFICANT_DIGITS)
             .map_err(|_| ProbeError::Histogram { lowest: MAX_VALUE })?;
         for (index, &count) in self.buckets.iter().enumerate().filter(|(_, count)| **count > 0) {

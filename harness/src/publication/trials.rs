@@ -6,9 +6,9 @@ use curve_stats::StatsError;
 
 use crate::result::{
     Cell, ConnectionCurve, ConnectionKey, ConnectionRecord, Curve, DecisionRecord, DecisionSummary, FairnessRecord,
-    JsonlError, MergeError, MergedHistogram, Metric, ProgrammingRecord, RateCurve, RateRecord, ReachabilityRecord,
-    ReachedError, RunFile, ThroughputRecord, TrialKind, TrialRecord, Unit, connection_curves, rate_curves, summarise,
-    summarise_fairness,
+    JsonlError, LoadedLatency, MergeError, MergedHistogram, Metric, ProgrammingRecord, RateCurve, RateRecord,
+    ReachabilityRecord, ReachedError, RunFile, ThroughputRecord, TrialKind, TrialRecord, Unit, connection_curves,
+    loaded_latencies, rate_curves, summarise, summarise_fairness,
 };
 use crate::run::record::{Record, Slot};
 
@@ -37,6 +37,15 @@ pub enum TrialsError {
         /// Why.
         #[source]
         source: ReachedError,
+    },
+    /// The latencies under load of a search are damaged.
+    #[error("the latencies under load of {cell} are damaged")]
+    Loaded {
+        /// The cell.
+        cell: Box<Cell>,
+        /// Why.
+        #[source]
+        source: MergeError,
     },
     /// No statistic can be computed from a trial of connections.
     #[error("the connections of {curve} are damaged")]
@@ -98,6 +107,7 @@ pub fn check_trials(
     same_connections(run, &connections)?;
     same_rates(run, &rates)?;
     same_reachability(run, reachability)?;
+    same_loaded(run, &rates)?;
     others.none_left()
 }
 
@@ -188,6 +198,18 @@ fn same_rates(run: &RunFile, searches: &[RateRecord]) -> Result<(), TrialsError>
     let first = found.iter().find(differs).or_else(|| run.rates.iter().find(|curve| !found.contains(curve)));
     let of = first.map_or_else(String::new, |curve| format!(" of {} ({})", curve.key.axes.cell(0), curve.key.rate));
     Err(foreign(format!("run.json has other rates{of} than the file")))
+}
+
+/// The run's latencies under load are those of the searches.
+fn same_loaded(run: &RunFile, searches: &[RateRecord]) -> Result<(), TrialsError> {
+    let found = loaded_latencies(searches).map_err(|(cell, source)| TrialsError::Loaded { cell, source })?;
+    if found == run.loaded {
+        return Ok(());
+    }
+    let differs = |entry: &&LoadedLatency| !run.loaded.contains(entry);
+    let first = found.iter().find(differs).or_else(|| run.loaded.iter().find(|entry| !found.contains(entry)));
+    let of = first.map_or_else(String::new, |entry| format!(" of {}", entry.cell));
+    Err(foreign(format!("run.json has other latencies under load{of} than the file")))
 }
 
 /// What the trials of a curve time; `added` has none of its own.

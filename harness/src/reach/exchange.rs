@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddrV4;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
@@ -26,7 +27,7 @@ const OUTSIDE: usize = 1;
 pub(super) struct Listeners {
     pods: Servers,
     outside: Servers,
-    answering: HashMap<SocketAddrV4, usize>,
+    answering: Arc<HashMap<SocketAddrV4, usize>>,
     /// Connections so far.
     asked: u64,
 }
@@ -59,7 +60,7 @@ impl Listeners {
             endpoints.iter().map(|pod| (*pod, PODS)).chain(balancer.iter().map(|port| (*port, OUTSIDE))).collect();
         let pods = Servers::start(&topology.backend, service.protocol, &endpoints)?;
         let outside = Servers::start(outside, service.protocol, &balancer)?;
-        Ok(Self { pods, outside, answering, asked: 0 })
+        Ok(Self { pods, outside, answering: Arc::new(answering), asked: 0 })
     }
 
     /// Some connections at once to a port of the load balancer's address.

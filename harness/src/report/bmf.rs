@@ -95,8 +95,10 @@ fn rates(run: &RunFile, benchmarks: &mut Benchmarks) {
     for curve in &run.rates {
         for point in &curve.points {
             let Some(value) = point.value else { continue };
-            let (cell, measure) =
-                (benchmark(&curve.key.axes.cell(point.services)), format!("rate-{}", name(&curve.key.rate)));
+            let size = curve.key.packet_size;
+            let bytes = if size.is_default() { String::new() } else { format!("-{size}") };
+            let measure = format!("rate-{}{bytes}", name(&curve.key.rate));
+            let cell = benchmark(&curve.key.axes.cell(point.services));
             put(benchmarks, cell, measure, value, point.spread.as_ref().map(|spread| [spread.low(), spread.high()]));
         }
     }

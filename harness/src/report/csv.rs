@@ -1,11 +1,12 @@
 //! Curves as CSV: one row a point, for a spreadsheet, R or pandas.
 
-use curve_stats::Spread;
+use curve_stats::{Spread, spread};
 use serde::Serialize;
 
 use super::fit;
 use crate::result::{
-    Cell, ConnectionCurve, ConnectionPoint, Curve, Estimate, Percentiles, Point, RateCurve, RunFile, name,
+    Cell, ConnectionCurve, ConnectionPoint, Curve, Estimate, LoadedLatency, Percentiles, Point, RateCurve, RunFile,
+    Unit, name,
 };
 
 /// Rows cannot be written as CSV.
@@ -43,12 +44,18 @@ struct Row<'a> {
     class: String,
     slope_per_service: Option<f64>,
     suspect: String,
-    /// Load of real connections; `packets` are then exchanges that were begun.
+    /// Load of real connections, `packets` are then exchanges that were begun; of a latency under load the share of the loss-free rate.
     load: String,
     /// Exchanges that failed.
     failed: Option<u64>,
     /// How a rate was searched for.
     method: String,
+    /// Bytes of its packets.
+    packet_bytes: String,
+    /// Of latencies under load: further percentiles, and what was offered.
+    p9999: Option<f64>,
+    max: Option<f64>,
+    load_pps: Option<f64>,
 }
 
 /// Every point of every curve, a row each, in the order of `run.json`, below a row of names. Of rates and real connections what a trial has one value of stands in
@@ -65,6 +72,9 @@ pub fn csv(run: &RunFile) -> Result<String, CsvError> {
     }
     for row in run.rates.iter().flat_map(rates).chain(run.connections.iter().flat_map(connections)) {
         writer.serialize(row)?;
+    }
+    for entry in &run.loaded {
+        writer.serialize(loaded(entry))?;
     }
     let bytes = writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
@@ -148,11 +158,39 @@ fn rates(curve: &RateCurve) -> Vec<Row<'_>> {
             trials: point.trials,
             suspect: point.reasons.join("; "),
             method: name(&key.method),
+            packet_bytes: key.packet_size.to_string(),
             ..of_cell(&key.axes.kernel, key.axes.cell(point.services))
         };
         row.with(value, point.spread.as_ref())
     };
     found.map(row).collect()
+}
+
+/// A row of one load: `load` is the share of the loss-free rate.
+fn loaded(entry: &LoadedLatency) -> Row<'_> {
+    let at = |quantile| entry.at(quantile).map(|value| value as f64);
+    let medians: Vec<f64> = entry.p50s.iter().map(|value| *value as f64).collect();
+    let spread = spread(&medians).ok();
+    let row = Row {
+        metric: "latency-under-load".to_owned(),
+        unit: Unit::Ns.to_string(),
+        trials: entry.searches,
+        packets: entry.carried,
+        min: at(0.0),
+        p10: at(0.1),
+        p90: at(0.9),
+        p99: at(0.99),
+        p999: at(0.999),
+        suspect: if entry.lost() > 0 { format!("{} packets were lost", entry.lost()) } else { String::new() },
+        load: format!("{}%", entry.share_percent),
+        method: name(&entry.method),
+        packet_bytes: entry.packet_size.to_string(),
+        p9999: at(0.9999),
+        max: (entry.carried > 0).then_some(entry.max as f64),
+        load_pps: Some(entry.load_pps),
+        ..of_cell(&entry.cell.kernel, entry.cell.clone())
+    };
+    row.with(at(0.5).unwrap_or(f64::NAN), spread.as_ref())
 }
 
 /// A row for each metric of each N.

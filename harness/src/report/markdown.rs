@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::number::{self, Medium};
 use super::select::{Panel, main_panels, panels, sizes, verdict_curves};
 use super::step_cost::{COLUMNS as STEP_COLUMNS, INTRO, TITLE, Words, rule, step_costs};
-use super::{cluster, connections, fairness, fit, memory, node_cpu, rates, reachability};
+use super::{cluster, connections, fairness, fit, loaded, memory, node_cpu, rates, reachability};
 use crate::result::{Curve, Metric, RunFile, name};
 use crate::workload::VipLayout;
 
@@ -33,6 +33,7 @@ pub fn markdown(run: &RunFile) -> String {
     expected(&mut text, run);
     rate_table(&mut text, run);
     cpu_table(&mut text, run);
+    loaded_table(&mut text, run);
     connection_tables(&mut text, run);
     fairness_table(&mut text, run);
     memory_tables(&mut text, run);
@@ -140,6 +141,24 @@ fn rows_under<T: AsRef<str>>(text: &mut String, columns: &[T], words: usize, row
     let _ = writeln!(text, "| {} |\n|{rule}", head.join(" | "));
     for row in rows {
         let _ = writeln!(text, "| {} |", row.iter().map(|cell| plain(cell)).collect::<Vec<_>>().join(" | "));
+    }
+}
+
+/// Latency under load, and what is to be said of it.
+fn loaded_table(text: &mut String, run: &RunFile) {
+    if run.loaded.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "\n**Latency under load**, {}.\n", loaded::WHAT);
+    let columns = loaded::columns().map(plain);
+    let (words, numbers) = ("---|".repeat(loaded::WORDS), "--:|".repeat(columns.len() - loaded::WORDS));
+    let _ = writeln!(text, "| {} |\n|{words}{numbers}", columns.join(" | "));
+    for entry in &run.loaded {
+        let row: Vec<_> = loaded::row(entry, MEDIUM).iter().map(|cell| plain(cell)).collect();
+        let _ = writeln!(text, "| {} |", row.join(" | "));
+    }
+    for note in run.loaded.iter().filter_map(|entry| loaded::notes(entry, MEDIUM)) {
+        let _ = writeln!(text, "\n{}", plain(&note));
     }
 }
 

@@ -11,6 +11,7 @@ mod fairness_csv;
 mod fit;
 mod hlog;
 mod html;
+mod loaded;
 mod markdown;
 mod memory;
 mod node_cpu;

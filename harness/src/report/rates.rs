@@ -4,10 +4,10 @@ use super::number::{self, Medium};
 use crate::result::{PassageRecord, RateKey, RatePoint, name};
 
 /// Columns that hold words; the others hold numbers.
-pub(super) const WORDS: usize = 9;
+pub(super) const WORDS: usize = 10;
 
 /// Headings. Rates are packets a second; what was lost at the top is a share of what was offered there.
-pub(super) fn columns() -> [&'static str; 21] {
+pub(super) fn columns() -> [&'static str; 23] {
     [
         "venue",
         "kernel",
@@ -18,10 +18,12 @@ pub(super) fn columns() -> [&'static str; 21] {
         "position",
         "rate",
         "goals",
+        "bytes",
         "M",
         "N",
         "searches",
         "packets/s",
+        "Gbit/s",
         "lower bound",
         "upper bound",
         "irregular",
@@ -47,10 +49,12 @@ pub(super) fn row(key: &RateKey, point: &RatePoint, medium: Medium) -> Vec<Strin
         name(&key.axes.position),
         key.rate.to_string(),
         name(&key.method),
+        key.packet_size.to_string(),
         count(u64::from(key.axes.endpoints)),
         count(u64::from(point.services)),
         count(u64::from(point.trials)),
         rate(point, medium),
+        gigabits(key, point, medium),
         pps(point.lower),
         pps(point.upper),
         if point.irregular == 0 { "-".to_owned() } else { format!("{} of {}", point.irregular, point.trials) },
@@ -83,6 +87,12 @@ pub(super) fn notes(key: &RateKey, point: &RatePoint, medium: Medium) -> Option<
         reasons.push(format!("{unexplained} packets at the top are not explained"));
     }
     (!reasons.is_empty()).then(|| format!("{at}: {}.", reasons.join("; ")))
+}
+
+/// The frames of the rate, without preamble, gap and checksum.
+fn gigabits(key: &RateKey, point: &RatePoint, medium: Medium) -> String {
+    let gigabits = |rate| number::significant(key.packet_size.bits(rate) / 1e9, 3, medium);
+    point.value.map_or_else(none, gigabits)
 }
 
 /// Offered over carried at the top of a search from which on the node, and not the generator, is what was measured.
@@ -134,9 +144,11 @@ mod tests {
         let curves = rate_curves(&[rate_record(10, 0, 100_000.0), rate_record(10, 1, 200_000.0)]);
         let row = row(&curves[0].key, &curves[0].points[0], Medium::Terminal);
         assert_eq!(row.len(), columns().len());
-        assert_eq!(row[12..16], ["150,000 [100,000, 200,000]", "150,000", "153,000", "-"]);
+        assert_eq!(row[9], "64");
+        // 150,000 packets of 512 bits.
+        assert_eq!(row[13..18], ["150,000 [100,000, 200,000]", "0.0768", "150,000", "153,000", "-"]);
         // 800,000 packets offered and 60,000 carried in 0.2 s.
-        assert_eq!(row[16..19], ["4,000,000", "300,000", "10"]);
+        assert_eq!(row[18..21], ["4,000,000", "300,000", "10"]);
         assert_eq!(notes(&curves[0].key, &curves[0].points[0], Medium::Terminal), None);
     }
 

@@ -9,7 +9,7 @@ use super::number::{self, Medium};
 use super::programming;
 use super::select::sizes;
 use super::skipped::grouped;
-use super::{cluster, connections, decisions, fairness, memory, node_cpu, rates, reachability};
+use super::{cluster, connections, decisions, fairness, loaded, memory, node_cpu, rates, reachability};
 use crate::result::{Curve, Metric, ProgrammingRecord, RateCurve, RunFile, Unit, VenueKind, name};
 
 const MEDIUM: Medium = Medium::Terminal;
@@ -53,6 +53,9 @@ pub fn table(run: &RunFile) -> String {
     if !rows.is_empty() {
         section(&mut text, "CPU time of the node, a packet that it carried, and cores in use", &cpu_table(rows));
     }
+    if !run.loaded.is_empty() {
+        section(&mut text, &format!("Latency under load, {}", loaded::WHAT), &loaded_table(run));
+    }
     if !run.connections.is_empty() {
         section(
             &mut text,
@@ -74,6 +77,8 @@ pub fn table(run: &RunFile) -> String {
         section(&mut text, "Reachability of a ClusterIP and of a load balancer's address", &reachability_table(run));
     }
     list(&mut text, "Of the rates", rate_notes(run));
+    let notes = run.loaded.iter().filter_map(|entry| loaded::notes(entry, MEDIUM));
+    list(&mut text, "Of the latency under load", notes.collect());
     list(&mut text, "Machine before host trials", run.environment.preflight.iter().map(ToString::to_string).collect());
     list(&mut text, "Warnings", run.warnings.iter().map(ToString::to_string).collect());
     let skipped = grouped(&run.skipped);
@@ -234,6 +239,14 @@ fn memory_table(lines: &[memory::MemoryLine<'_>]) -> Table {
     let mut table = new_table(memory::columns(&sizes, MEDIUM), memory::WORDS);
     for line in lines {
         table.add_row(line.row(&sizes, MEDIUM));
+    }
+    table
+}
+
+fn loaded_table(run: &RunFile) -> Table {
+    let mut table = new_table(loaded::columns().map(str::to_owned).into(), loaded::WORDS);
+    for entry in &run.loaded {
+        table.add_row(loaded::row(entry, MEDIUM));
     }
     table
 }

@@ -9,6 +9,7 @@ use super::decisions::summarise;
 use super::distribution::distributions;
 use super::expected::expected;
 use super::fairness::summarise_fairness;
+use super::loaded::loaded_latencies;
 use super::rate_curve::rate_curves;
 use super::sample::{Sample, point, suspect};
 use super::screen::screened;
@@ -60,6 +61,15 @@ pub enum AssembleError {
         /// Why.
         #[source]
         source: StatsError,
+    },
+    /// A cell whose latencies under load do not add up.
+    #[error("cannot merge the latencies under load of {cell}")]
+    Loaded {
+        /// The cell.
+        cell: Box<Cell>,
+        /// Why.
+        #[source]
+        source: MergeError,
     },
     /// A cell whose decisions cannot be read.
     #[error("cannot read the decisions of {cell}")]
@@ -152,6 +162,7 @@ pub fn assemble_records(
     let connections =
         connection_curves(connections).map_err(|(curve, source)| AssembleError::Connections { curve, source })?;
     warnings.extend(connections.iter().flat_map(troubled));
+    let loaded = loaded_latencies(rates).map_err(|(cell, source)| AssembleError::Loaded { cell, source })?;
     let rates = rate_curves(rates);
     warnings.extend(rates.iter().flat_map(irregular));
     warnings.extend(reachability.iter().flat_map(uncontrolled));
@@ -175,6 +186,7 @@ pub fn assemble_records(
         connections,
         rates,
         reachability: sorted(reachability, |r| (r.cell.clone(), r.trial)),
+        loaded,
         expected: expected.unwrap_or_default(),
         curves,
         distributions: distributions(&trials)?,

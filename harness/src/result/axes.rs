@@ -5,6 +5,8 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Position;
+
 /// One datapath under test.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, clap::ValueEnum,
@@ -100,24 +102,6 @@ pub enum Flow {
     New,
     /// A flow that conntrack has seen in both directions.
     Established,
-}
-
-/// Which service a packet asks for, in order of programming.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, clap::ValueEnum,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Position {
-    /// Index 0: IPVS's worst (new services go to a bucket's head).
-    First,
-    /// Index N/2.
-    Middle,
-    /// Index N-1: iptables' worst.
-    Last,
-    /// A seeded uniform draw a packet.
-    Random,
-    /// No service: straight to a pod address.
-    Missing,
 }
 
 /// Between which two hooks a packet is timed: figures of two brackets hold different code, and are never compared.

@@ -1,7 +1,7 @@
 //! What can be wrong with a run file whose seal is right.
 
 use super::connections::{ConnectionFault, ConnectionKey};
-use super::{Cell, CurveKey, ExpectedKey, FairnessFault, RateFault, RateKind, ReachabilityFault, name};
+use super::{Cell, CurveKey, ExpectedKey, FairnessFault, LoadedFault, RateFault, RateKind, ReachabilityFault, name};
 
 /// Members of a run file that cannot all be true.
 #[derive(Debug, thiserror::Error)]
@@ -94,6 +94,14 @@ pub enum Contradiction {
         cell: Box<Cell>,
         /// What is wrong.
         what: ReachabilityFault,
+    },
+    /// Latencies under load that do not add up, or are there twice.
+    #[error("{what} in the latency under load of {cell}")]
+    Loaded {
+        /// The cell.
+        cell: Box<Cell>,
+        /// What is wrong.
+        what: LoadedFault,
     },
     /// A rate that none can be.
     #[error("a rate of {rate} packets a second in trial {trial} of {cell}")]

@@ -1,5 +1,6 @@
 //! All trials of a cell as one distribution: a percentile spectrum fine enough for an HDR plot over 1 / (1 - quantile).
 
+use hdrhistogram::Histogram;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +46,12 @@ pub struct Distribution {
     pub quantiles: Vec<QuantileValue>,
 }
 
+/// The percentile spectrum of a histogram whose exact minimum is `min`.
+pub(super) fn spectrum(min: u64, histogram: &Histogram<u64>) -> Vec<QuantileValue> {
+    let value = |quantile| if quantile == 0.0 { min } else { histogram.value_at_quantile(quantile).max(min) };
+    QUANTILES.iter().map(|&quantile| QuantileValue { quantile, value: value(quantile) }).collect()
+}
+
 /// One distribution for each cell, kind and unit of `trials`, which are in that order.
 pub(super) fn distributions(trials: &[&TrialRecord]) -> Result<Vec<Distribution>, AssembleError> {
     let mut merged = MergedHistogram::new();
@@ -70,9 +77,7 @@ fn distribution(
     let timed = trials.iter().filter(|trial| trial.packets > 0);
     let min = timed.map(|trial| trial.quantiles.min).min().unwrap_or(0);
     let histogram = merged.histogram()?;
-    let value = |quantile| if quantile == 0.0 { min } else { histogram.value_at_quantile(quantile).max(min) };
-    let spectrum = QUANTILES.iter().map(|&quantile| QuantileValue { quantile, value: value(quantile) });
-    let quantiles = if histogram.is_empty() { Vec::new() } else { spectrum.collect() };
+    let quantiles = if histogram.is_empty() { Vec::new() } else { spectrum(min, &histogram) };
     Ok(Distribution {
         cell: first.cell.clone(),
         kind: first.kind,

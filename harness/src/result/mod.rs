@@ -14,9 +14,13 @@ mod fairness;
 mod histogram;
 mod jsonl;
 mod load;
+mod loaded;
+mod loaded_check;
 mod manifest;
 mod merge;
 mod node_cpu;
+mod packet_size;
+mod position;
 mod preflight;
 mod rate;
 mod rate_check;
@@ -33,7 +37,7 @@ mod trial;
 mod validate;
 
 pub use assemble::{AssembleError, Recorded, assemble, assemble_records, noise_floor};
-pub use axes::{BackendKind, Bracket, Flow, Metric, Position, Unit, VenueKind, name};
+pub use axes::{BackendKind, Bracket, Flow, Metric, Unit, VenueKind, name};
 pub use cell::{Axes, Cell, subject};
 pub use connections::{
     ConnectionCpu, ConnectionCurve, ConnectionKey, ConnectionPoint, ConnectionRecord, ConntrackUse, ExchangeCpu,
@@ -54,9 +58,15 @@ pub use fairness::{
 pub use histogram::{HistogramError, decode_histogram, encode_histogram};
 pub use jsonl::{JsonlError, JsonlWriter, Lines, RecordStream, Records, parse_jsonl, read_jsonl, stream_jsonl};
 pub use load::{ConnectionLoad, ConnectionLoadError, MOST_A_SECOND, MOST_AT_A_TIME};
+#[cfg(test)]
+pub(crate) use loaded::tests::{loaded_record, search as loaded_search};
+pub use loaded::{LagBound, LatencyRecord, LoadedLatency, LoadedRecord, loaded_latencies};
+pub use loaded_check::LoadedFault;
 pub use manifest::{Environment, KernelUnderTest, Manifest, Plan, PlannedCell, SkippedCell};
 pub use merge::{MergeError, MergedHistogram};
 pub use node_cpu::{CpuAccounts, CpuPoint, NodeCpu};
+pub use packet_size::{LEAST_BYTES, MOST_BYTES, PacketSize, PacketSizeError};
+pub use position::{MOST_EXPONENT, Position, PositionError, ZipfExponent};
 pub use preflight::{Finding, Frequency, LoopReading, NoiseVerdict, Preflight, Readings};
 pub use rate::{GoalRecord, LagRecord, PassageRecord, RateMethod, RateRecord, ReceivedRate};
 pub use rate_check::RateFault;

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Cell, CpuAccounts, NodeCpu};
+use super::{Cell, CpuAccounts, LoadedRecord, NodeCpu, PacketSize};
 
 /// How rates are searched for.
 #[derive(
@@ -29,6 +29,9 @@ pub struct RateRecord {
     pub trial: u32,
     /// What was searched for, and how.
     pub method: RateMethod,
+    /// Bytes of its packets.
+    #[serde(default, skip_serializing_if = "PacketSize::is_default")]
+    pub packet_size: PacketSize,
     /// Packets a second that the generator sent when it sent as fast as it could.
     pub sender_pps: f64,
     /// The largest load of the search, packets a second.
@@ -53,6 +56,9 @@ pub struct RateRecord {
     /// CPU time of the node over the whole search, by two accounts; absent in records of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accounts: Option<CpuAccounts>,
+    /// Latency under shares of the loss-free rate; none where no such rate was found, or not searched for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub loaded: Vec<LoadedRecord>,
 }
 
 /// A maximum receive rate.

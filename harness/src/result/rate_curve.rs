@@ -7,7 +7,7 @@ use curve_stats::{Spread, median, spread};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Axes, Cell, CpuPoint, GoalRecord, NodeCpu, PassageRecord, RateMethod, RateRecord};
+use super::{Axes, Cell, CpuPoint, GoalRecord, NodeCpu, PacketSize, PassageRecord, RateMethod, RateRecord};
 
 /// Which rate a curve shows.
 #[derive(
@@ -51,6 +51,9 @@ pub struct RateKey {
     pub axes: Axes,
     /// How it was searched for.
     pub method: RateMethod,
+    /// Bytes of its packets.
+    #[serde(default, skip_serializing_if = "PacketSize::is_default")]
+    pub packet_size: PacketSize,
     /// Which rate.
     pub rate: RateKind,
 }
@@ -115,9 +118,9 @@ struct Found<'a> {
 /// The curves of some searches; of several records of one search the last counts.
 #[must_use]
 pub fn rate_curves(records: &[RateRecord]) -> Vec<RateCurve> {
-    let mut searches = BTreeMap::<(&Cell, RateMethod, u32), &RateRecord>::new();
+    let mut searches = BTreeMap::<(&Cell, RateMethod, PacketSize, u32), &RateRecord>::new();
     for record in records {
-        searches.insert((&record.cell, record.method, record.trial), record);
+        searches.insert((&record.cell, record.method, record.packet_size, record.trial), record);
     }
     let mut curves = BTreeMap::<RateKey, BTreeMap<u32, Vec<Found<'_>>>>::new();
     for record in searches.into_values() {
@@ -134,7 +137,8 @@ pub fn rate_curves(records: &[RateRecord]) -> Vec<RateCurve> {
 }
 
 fn key(record: &RateRecord, rate: RateKind) -> RateKey {
-    RateKey { axes: Axes::from(&record.cell), method: record.method, rate }
+    let (method, packet_size) = (record.method, record.packet_size);
+    RateKey { axes: Axes::from(&record.cell), method, packet_size, rate }
 }
 
 fn found(record: &RateRecord) -> Vec<(RateKind, Found<'_>)> {
@@ -231,6 +235,7 @@ pub(crate) mod tests {
             cell,
             trial,
             method: RateMethod::Quick,
+            packet_size: PacketSize::default(),
             sender_pps: 5e6,
             max_load_pps: 4e6,
             received: Some(received),
@@ -254,6 +259,7 @@ pub(crate) mod tests {
             lag: LagRecord { p50: 100, p99: 1_000, p999: 5_000, max: 20_000, histogram: String::new() },
             fixed_cpu: Some(cpu(20_000.0)),
             accounts: Some(CpuAccounts { threads_ns: 2_000_000_000, kernel_ns: 2_500_000_000 }),
+            loaded: Vec::new(),
         }
     }
 
@@ -289,6 +295,15 @@ pub(crate) mod tests {
         let earlier = records.map(|record| RateRecord { fixed_cpu: None, accounts: None, ..record });
         let point = &rate_curves(&earlier)[0].points[0];
         assert_eq!((point.fixed_cpu.as_ref(), point.ticks_ratio), (None, None));
+    }
+
+    #[test]
+    fn packets_of_another_size_have_curves_of_their_own() {
+        let imix = RateRecord { packet_size: PacketSize::Imix, ..record(1, 0, 200.0) };
+        let curves = rate_curves(&[record(1, 0, 100.0), imix]);
+        let of = |size| curves.iter().find(|curve| curve.key.packet_size == size).map(|curve| curve.points[0].value);
+        assert_eq!(of(PacketSize::default()), Some(Some(100.0)));
+        assert_eq!((of(PacketSize::Imix), curves.len()), (Some(Some(200.0)), 6));
     }
 
     #[test]

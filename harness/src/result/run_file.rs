@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Axes, Cell, ConnectionCurve, ConnectionLoad, Curve, CurveKey, DecisionSummary, Distribution, Environment,
-    ExpectedCost, FairnessSummary, Origin, Plan, ProgrammingRecord, RateCurve, RateKind, ReachabilityRecord,
-    SkippedCell, ThroughputRecord, TrialKind, name,
+    ExpectedCost, FairnessSummary, LoadedLatency, Origin, Plan, ProgrammingRecord, RateCurve, RateKind,
+    ReachabilityRecord, SkippedCell, ThroughputRecord, TrialKind, name,
 };
 
 /// Version of the layout of `run.json`; a reader refuses every other.
@@ -45,6 +45,9 @@ pub struct RunFile {
     /// What came back from ClusterIPs and a load balancer's address, where that was asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reachability: Vec<ReachabilityRecord>,
+    /// Latency under shares of the loss-free rates that were found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub loaded: Vec<LoadedLatency>,
     /// Every metric of every backend over N.
     pub curves: Vec<Curve>,
     /// All trials of each cell as one distribution.

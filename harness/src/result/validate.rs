@@ -7,6 +7,7 @@ use curve_stats::{Spread, StatsError, median};
 use super::connections::{self, ConnectionCurve, ConnectionFault};
 use super::contradiction::{Contradiction, DecisionFault, DistributionFault, ExpectedFault, PointFault};
 use super::fairness::check_fairness;
+use super::loaded_check::check_loaded;
 use super::rate_check::check_rates;
 use super::reachability;
 use super::{Cell, Curve, DecisionSummary, Distribution, ExpectedCost, Metric, Point, RunFile, TrialKind, Unit};
@@ -35,6 +36,7 @@ pub(super) fn validate(run: &RunFile) -> Result<(), Contradiction> {
         cell: Box::new(run.reachability[index].cell.clone()),
         what,
     })?;
+    check_loaded(&run.loaded).map_err(|(cell, what)| Contradiction::Loaded { cell, what })?;
     check_expected(run)?;
     for trial in &run.throughput {
         let odd = [trial.offered_pps, trial.forwarded_pps].into_iter().find(|rate| !(rate.is_finite() && *rate >= 0.0));

@@ -82,6 +82,7 @@ fn reported_plan(plan: &Plan, venues: &Venues) -> ReportedPlan {
         connections: scenario.connections.clone(),
         rates: scenario.rates,
         reachability: scenario.reachability,
+        packet_sizes: scenario.unusual_sizes(),
         self_test_ballast: scenario.self_test_ballast,
         self_test_bias: scenario.self_test_bias,
         endpoint_choice: scenario.endpoint_choice,

@@ -16,7 +16,8 @@ use super::planner;
 use super::scenario::Scenario;
 use crate::probe::OBJECT;
 use crate::result::{
-    BackendKind, Bracket, Cell, ConnectionLoad, EndpointChange, Flow, Position, RateMethod, Spreading, VenueKind, name,
+    BackendKind, Bracket, Cell, ConnectionLoad, EndpointChange, Flow, PacketSize, Position, RateMethod, Spreading,
+    VenueKind, name,
 };
 use crate::workload::{Common, Endpoint, Protocol, Service, VipLayout, Workload, WorkloadError, WorkloadSpec};
 
@@ -85,6 +86,9 @@ pub enum MeasureKind {
         flow: Flow,
         /// Position.
         position: Position,
+        /// Bytes of its packets.
+        #[serde(default, skip_serializing_if = "PacketSize::is_default")]
+        packet_size: PacketSize,
     },
     /// What comes back from a ClusterIP and from a load balancer's address, in a visit of its own without the probe.
     Reachability {

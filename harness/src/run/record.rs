@@ -72,7 +72,8 @@ impl Record {
             }
             Self::Rates(trial) => {
                 let Cell { flow, position, .. } = trial.cell;
-                slot(&trial.cell, MeasureKind::Rates { method: trial.method, flow, position }, trial.trial)
+                let (method, packet_size) = (trial.method, trial.packet_size);
+                slot(&trial.cell, MeasureKind::Rates { method, flow, position, packet_size }, trial.trial)
             }
             Self::Reachability(trial) => {
                 slot(&trial.cell, MeasureKind::Reachability { position: trial.cell.position }, trial.trial)

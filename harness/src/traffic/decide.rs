@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use aya::maps::{Array, MapError};
 use datapath_common::decision::{Decision, LEFT, REJECTED};
+use datapath_common::frame::FRAME_LEN;
 use datapath_common::probe::{AFTER_DROP, COUNT_DECISIONS};
 use datapath_common::traffic::GeneratorConfig;
 
@@ -98,7 +99,7 @@ impl Instrument {
         }
         self.load_generator(GeneratorConfig { verdict: aya_xdp::TX, ..config })?;
         let _inside = self.client.enter()?;
-        Frames { device: &self.client_link, packets, batch: 1 }.send(generator(&mut self.ebpf)?)
+        Frames { device: &self.client_link, packets, batch: 1, bytes: FRAME_LEN }.send(generator(&mut self.ebpf)?)
     }
 
     fn forget(&mut self, flows: u32) -> Result<(), ProbeError> {

@@ -81,7 +81,8 @@ impl Instrument {
             Bracket::Tc => {
                 self.load_generator(GeneratorConfig { verdict: aya_xdp::PASS, ..config })?;
                 let _inside = self.node.enter()?;
-                Frames { device: &self.node_client_link, packets, batch: 1 }.send(generator(&mut self.ebpf)?)?;
+                Frames { device: &self.node_client_link, packets, batch: 1, bytes: FRAME_LEN }
+                    .send(generator(&mut self.ebpf)?)?;
                 Ok(self.get("GENERATED")?)
             }
             Bracket::Xdp => {
@@ -100,7 +101,8 @@ impl Instrument {
             if left == 0 {
                 break;
             }
-            Frames { device: &self.client_link, packets: left, batch: 1 }.send(generator(&mut self.ebpf)?)?;
+            Frames { device: &self.client_link, packets: left, batch: 1, bytes: FRAME_LEN }
+                .send(generator(&mut self.ebpf)?)?;
         }
         let generated: Generated = self.get("GENERATED")?;
         if generated.sent < u64::from(packets) {
@@ -139,13 +141,15 @@ pub(super) struct Frames<'a> {
     pub(super) device: &'a Link,
     pub(super) packets: u32,
     pub(super) batch: u32,
+    /// Bytes of the buffer that the generator writes a frame into.
+    pub(super) bytes: usize,
 }
 
 impl Frames<'_> {
     /// Runs `generator` once a packet.
     pub(super) fn send(&self, generator: &Xdp) -> Result<(), TrafficError> {
         let options = TestRunOptions {
-            data_in: Some(&[0; FRAME_LEN]),
+            data_in: Some(&vec![0; self.bytes]),
             ctx_in: Some(&self.context()),
             repeat: self.packets,
             attrs: TestRunAttrs::new().xdp_live_frames(self.batch),
@@ -159,7 +163,7 @@ impl Frames<'_> {
 
     /// `struct xdp_md` (include/uapi/linux/bpf.h): data, data_end, data_meta, ingress_ifindex, rx_queue_index, egress_ifindex.
     fn context(&self) -> [u8; 24] {
-        let fields = [0, FRAME_LEN as u32, 0, self.device.index, 0, 0];
+        let fields = [0, self.bytes as u32, 0, self.device.index, 0, 0];
         let mut bytes = [0; 24];
         for (slot, field) in bytes.chunks_exact_mut(4).zip(fields) {
             slot.copy_from_slice(&field.to_ne_bytes());

@@ -15,17 +15,27 @@ use std::io;
 
 use aya::programs::ProgramError;
 use curve_stats::search::{InputError, OutcomeError, SearchError};
+use rustix::time::{ClockId, clock_gettime};
 
 pub use decide::Fate;
 pub use established::ESTABLISHED_FLOWS;
 pub use order::TrafficOrder;
-pub use pace::{FIXED_LOAD, PaceOrder, Passage, Rates, Road, goals, longest, rates, top};
+pub use pace::{
+    FIXED_LOAD, Loaded, PaceOrder, Passage, Rates, Road, SHARES, TIMED_LAG_BOUND, Timed, goals, loaded, longest, rates,
+    top,
+};
 pub use saturate::{Limit, Saturation, most_flows};
 
 use crate::net::NetError;
 use crate::probe::ProbeError;
 use crate::result::Flow;
 use crate::usage::UsageError;
+
+/// `CLOCK_MONOTONIC`, the clock of `bpf_ktime_get_ns`.
+fn monotonic_ns() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+}
 
 /// Why packets could not be sent or measured.
 #[derive(Debug, thiserror::Error)]

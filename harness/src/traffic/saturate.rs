@@ -6,14 +6,14 @@
 
 use std::time::Duration;
 
+use datapath_common::frame::FRAME_LEN;
 use datapath_common::probe::{AFTER_DROP, COUNT_ONLY};
 use datapath_common::traffic::{Generated, GeneratorConfig};
-use rustix::time::{ClockId, clock_gettime};
 
 use super::live::{Frames, generator};
 use super::napi::{Urgency, on_two_cpus};
 use super::order::aya_xdp;
-use super::{TrafficError, TrafficOrder, established, room};
+use super::{TrafficError, TrafficOrder, established, monotonic_ns, room};
 use crate::probe::{Instrument, Tally};
 use crate::result::Flow;
 
@@ -75,7 +75,7 @@ impl Instrument {
         let Self { ebpf, client, node, client_link, node_client_link, .. } = self;
         on_two_cpus(node, node_client_link, Urgency::Shared, |_| {
             let _inside = client.enter()?;
-            Frames { device: client_link, packets, batch: BATCH }.send(generator(ebpf)?)
+            Frames { device: client_link, packets, batch: BATCH, bytes: FRAME_LEN }.send(generator(ebpf)?)
         })
     }
 }
@@ -89,12 +89,6 @@ pub const fn most_flows(duration: Duration) -> u64 {
 fn most_packets(duration: Duration) -> u32 {
     let packets = duration.as_micros().saturating_mul(u128::from(MOST_PPS)) / 1_000_000;
     u32::try_from(packets).unwrap_or(u32::MAX).max(1)
-}
-
-/// `CLOCK_MONOTONIC`, the clock of `bpf_ktime_get_ns`.
-fn monotonic_ns() -> u64 {
-    let now = clock_gettime(ClockId::Monotonic);
-    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }
 
 fn saturation(generated: &Generated, tally: &Tally) -> Saturation {

@@ -4,6 +4,7 @@ mod addresses;
 pub mod cluster;
 mod common;
 mod generate;
+pub mod popularity;
 mod scheduling;
 
 pub use common::Common;

@@ -1,6 +1,7 @@
 //! Everything that can go wrong with connections is a failure of its kind, and nothing is lost.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use lbcurve::connections::{ConnectionOrder, Trial, generate, trial, use_of};
@@ -39,7 +40,7 @@ fn servers_that_crash_in_mid_trial_are_refusals_and_resets_and_the_next_trial_wo
 fn a_dead_endpoint_and_one_that_is_none_of_the_services_are_noticed() {
     let site = Site::new(BackendKind::Nftables, 2, Protocol::Tcp);
     // The network says that the second pod is not there.
-    let mut pods: Vec<_> = site.asked(4).endpoints.into_iter().collect();
+    let mut pods: Vec<_> = site.asked(4).endpoints.iter().map(|(pod, index)| (*pod, *index)).collect();
     pods.sort_by_key(|(_, index)| *index);
     let dead = pods[1].0.ip().to_string();
     in_namespace(&site.topology.node, "ip", &["route", "add", "unreachable", &dead]);
@@ -50,7 +51,7 @@ fn a_dead_endpoint_and_one_that_is_none_of_the_services_are_noticed() {
     in_namespace(&site.topology.node, "ip", &["route", "del", "unreachable", &dead]);
     // Of an endpoint that the service is said not to have, answers are wrong.
     let mut asked = site.asked(4);
-    asked.endpoints.remove(&pods[1].0);
+    Arc::make_mut(&mut asked.endpoints).remove(&pods[1].0);
     let servers = site.servers();
     let outcome =
         generate(&site.topology.client, &ConnectionOrder { asked: vec![asked], ..site.order(load("4"), 200) });

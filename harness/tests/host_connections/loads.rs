@@ -1,5 +1,6 @@
 //! Every load does what its name says, through every datapath.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use lbcurve::connections::{Asked, ConnectionOrder, Trial, trial, use_of};
@@ -37,7 +38,7 @@ fn a_rate_that_nobody_can_keep_is_seen() {
     let site = Site::new(BackendKind::Direct, 2, Protocol::Tcp);
     let order = ConnectionOrder { duration: Duration::from_millis(20), ..site.order(load("1000000/s"), 100_000) };
     let pod = *site.asked(4).endpoints.keys().next().unwrap();
-    let asked = vec![Asked { address: pod, endpoints: [(pod, 0)].into() }];
+    let asked = vec![Asked { address: pod, endpoints: Arc::new([(pod, 0)].into()) }];
     let outcome = site.trial(&ConnectionOrder { asked, ..order });
     assert_eq!(outcome.attempted, 20_000);
     assert!(outcome.started_per_second < 990_000.0, "{}", outcome.started_per_second);

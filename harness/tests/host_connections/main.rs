@@ -8,6 +8,7 @@ mod loads;
 use std::collections::BTreeSet;
 use std::net::SocketAddrV4;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use lbcurve::backend::{Backend, backend};
@@ -54,7 +55,7 @@ impl Site {
     fn asked(&self, index: usize) -> Asked {
         let service = &self.workload.services[index];
         let endpoints = service.endpoints.iter().map(|pod| SocketAddrV4::new(pod.addr, pod.port)).zip(0..).collect();
-        Asked { address: SocketAddrV4::new(service.vip, service.port), endpoints }
+        Asked { address: SocketAddrV4::new(service.vip, service.port), endpoints: Arc::new(endpoints) }
     }
 
     /// Asks the last service.

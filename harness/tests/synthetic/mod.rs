@@ -310,6 +310,7 @@ pub(crate) fn manifest(trials: &[TrialRecord]) -> Manifest {
         connections: Vec::new(),
         rates: None,
         reachability: false,
+        packet_sizes: Vec::new(),
         self_test_ballast: None,
         self_test_bias: None,
         endpoint_choice: EndpointChoice::default(),

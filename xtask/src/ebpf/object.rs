@@ -60,6 +60,7 @@ pub(super) const OBJECTS: [Object; 3] = [
             "datapath-common/src/histogram.rs",
             "datapath-common/src/lib.rs",
             "datapath-common/src/pace",
+            "datapath-common/src/probe.rs",
             "datapath-common/src/traffic.rs",
             "datapath-ebpf/Cargo.toml",
             "datapath-ebpf/src/pacer",

@@ -99,6 +99,10 @@ pub(super) fn plan(run: &RunFile) -> Vec<(String, String)> {
     );
     entries.extend(plan.rates.map(|method| entry("search for rates", name(&method))));
     entries.extend(plan.reachability.then(|| entry("reachability", "yes")));
+    if !plan.packet_sizes.is_empty() {
+        let sizes: Vec<_> = plan.packet_sizes.iter().map(ToString::to_string).collect();
+        entries.push(entry("bytes of its packets", sizes.join(", ")));
+    }
     if !plan.connections.is_empty() {
         let loads: Vec<_> = plan.connections.iter().map(ToString::to_string).collect();
         entries.push(entry("loads of real connections", loads.join(", ")));

@@ -7,7 +7,9 @@ use super::table::{Cell, Table};
 use crate::report::number::{self, Medium};
 use crate::report::plot::{Across, Chart, Mark, Series, render};
 use crate::report::select::flow_title;
-use crate::result::{BackendKind, Bracket, Distribution, Flow, Position, RunFile, TrialKind, Unit, VenueKind, name};
+use crate::result::{
+    BackendKind, Bracket, Distribution, Flow, Position, QuantileValue, RunFile, TrialKind, Unit, VenueKind, name,
+};
 use crate::workload::{Protocol, VipLayout};
 
 const MEDIUM: Medium = Medium::Html;
@@ -73,19 +75,32 @@ fn place(quantile: f64, packets: u64) -> f64 {
 }
 
 fn series(backend: BackendKind, distribution: &Distribution) -> Series {
-    let packets = distribution.packets;
+    let Distribution { packets, max, quantiles, .. } = distribution;
+    spectrum(name(&backend), backend, &Spectrum { packets: *packets, max: *max, quantiles })
+}
+
+/// The percentiles of so many packets.
+pub(super) struct Spectrum<'a> {
+    pub(super) packets: u64,
+    pub(super) max: u64,
+    pub(super) quantiles: &'a [QuantileValue],
+}
+
+/// A line over percentiles, in a backend's colour.
+pub(super) fn spectrum(label: String, backend: BackendKind, of: &Spectrum<'_>) -> Series {
+    let packets = of.packets;
     // A quantile that the packets are too few for repeats the maximum.
-    let known = distribution.quantiles.iter().filter(|point| place(point.quantile, packets) < packets as f64);
+    let known = of.quantiles.iter().filter(|point| place(point.quantile, packets) < packets as f64);
     let point = |at: f64, value: u64| (at, value as f64);
     let mut trace: Vec<_> = known.map(|q| point(place(q.quantile, packets), q.value)).collect();
-    trace.push(point(place(1.0, packets), distribution.max));
+    trace.push(point(place(1.0, packets), of.max));
     let marks = MARKED.iter().filter_map(|quantile| {
-        let found = distribution.quantiles.iter().find(|point| point.quantile == *quantile)?;
+        let found = of.quantiles.iter().find(|point| point.quantile == *quantile)?;
         let at = place(found.quantile, packets);
         let mark = Mark { at, value: found.value as f64, band: None, interval: None, suspect: false };
         (at < packets as f64).then_some(mark)
     });
-    Series { label: name(&backend), style: style(backend), marks: marks.collect(), trace, fitted: Vec::new() }
+    Series { label, style: style(backend), marks: marks.collect(), trace, fitted: Vec::new() }
 }
 
 fn table(lines: &BTreeMap<BackendKind, &Distribution>) -> Option<Table> {

@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 
 use super::figure::{Figure, style};
 use super::table::{Cell, Table};
-use crate::report::number::Medium;
+use crate::report::number::{self, Medium};
 use crate::report::plot::{Across, Chart, Mark, Series, render};
 use crate::report::rates::{WORDS, columns, notes, row, subject};
 use crate::report::select::flow_title;
-use crate::result::{Flow, RateCurve, RateKind, RateMethod, RatePoint, RunFile, VenueKind, name};
+use crate::result::{Flow, PacketSize, RateCurve, RateKind, RateMethod, RatePoint, RunFile, VenueKind, name};
 use crate::workload::Protocol;
 
 /// What curves must share to be drawn in one plot. Brackets are no matter: all rates are counted at the same place.
-type Panel<'a> = (VenueKind, &'a str, Protocol, u32, Flow, RateMethod, RateKind);
+type Panel<'a> = (VenueKind, &'a str, Protocol, u32, Flow, RateMethod, PacketSize, RateKind);
 
-/// One figure a venue, kernel, protocol, M, flow, method and rate.
+/// One figure a venue, kernel, protocol, M, flow, method, packet size and rate.
 pub(super) fn figures(run: &RunFile) -> Vec<Figure> {
     let mut panels = BTreeMap::<Panel<'_>, Vec<&RateCurve>>::new();
     for curve in &run.rates {
@@ -26,6 +26,7 @@ pub(super) fn figures(run: &RunFile) -> Vec<Figure> {
             key.axes.endpoints,
             key.axes.flow,
             key.method,
+            key.packet_size,
             key.rate,
         );
         panels.entry(panel).or_default().push(curve);
@@ -34,22 +35,24 @@ pub(super) fn figures(run: &RunFile) -> Vec<Figure> {
 }
 
 fn figure(
-    (venue, kernel, protocol, endpoints, flow, method, rate): Panel<'_>,
+    (venue, kernel, protocol, endpoints, flow, method, size, rate): Panel<'_>,
     curves: &[&RateCurve],
 ) -> Option<Figure> {
     let protocol = name(&protocol).to_uppercase();
     let title = format!(
-        "{} flows, {rate}, {} goals, {}, kernel {kernel}, {protocol}, M\u{a0}=\u{a0}{endpoints}",
+        "{} flows, {rate}, {} goals, {}, kernel {kernel}, {protocol}, M\u{a0}=\u{a0}{endpoints}{}",
         flow_title(flow),
         name(&method),
-        name(&venue)
+        name(&venue),
+        bytes(size)
     );
     let axis = format!("{rate}, packets/s");
     let description = format!("{axis} over the number of services: {title}. The table below holds the values.");
     let several = |backend| curves.iter().filter(|curve| curve.key.axes.backend == backend).count() > 1;
     let line = |curve: &&RateCurve| Series {
         label: if several(curve.key.axes.backend) {
-            format!("{} {}", subject(&curve.key), name(&curve.key.axes.layout))
+            let (layout, position) = (name(&curve.key.axes.layout), name(&curve.key.axes.position));
+            format!("{} {layout}, {position}", subject(&curve.key))
         } else {
             subject(&curve.key)
         },
@@ -67,6 +70,15 @@ fn figure(
     };
     table.notes = curves.iter().flat_map(of_curve).collect();
     Some(Figure { title, drawing, table })
+}
+
+/// The packets' size at the end of a title, where it is unusual.
+pub(super) fn bytes(size: PacketSize) -> String {
+    match size {
+        size if size.is_default() => String::new(),
+        PacketSize::Bytes(bytes) => format!(", packets of {} bytes", number::count(bytes.into(), Medium::Html)),
+        PacketSize::Imix => ", IMIX".to_owned(),
+    }
 }
 
 fn mark(point: &RatePoint) -> Option<Mark> {

@@ -2,7 +2,7 @@
 
 use super::figure::{Figure, whiskers};
 use super::verdict::{VerdictGroup, verdicts};
-use super::{connections, curves, endpoints, memory, node_cpu, percentiles, programming, rates, throughput};
+use super::{connections, curves, endpoints, loaded, memory, node_cpu, percentiles, programming, rates, throughput};
 use crate::report;
 use crate::report::select::{Panel, main_panels, panels};
 use crate::result::{Bracket, Flow, Metric, RunFile};
@@ -104,6 +104,15 @@ fn sections(run: &RunFile, added: Vec<Figure>) -> Vec<Section> {
             rates::figures(run),
         ),
         section("node-cpu", "CPU time of the node", report::node_cpu::INTRO, node_cpu::figures(run)),
+        section(
+            "loaded",
+            "Latency under load",
+            "Each backend is offered a tenth, half and nine tenths of the rate that it carries without loss, one packet at a time, and every \
+             packet is timed from the moment at which it was meant to be sent to its arrival in the pods' namespace: what the sender was late by \
+             is part of it, and stands beside it. Trials in which the sender did not keep its pace are repeated and count for nothing. A lightly \
+             loaded node sleeps between packets, and its waking is part of a latency. All are timed at the same place, whatever the bracket.",
+            loaded::figures(run),
+        ),
         section(
             "connections",
             "Real connections",

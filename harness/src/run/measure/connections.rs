@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddrV4;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::MeasureError;
@@ -28,7 +29,7 @@ impl Site<'_> {
         let order = ConnectionOrder {
             load,
             protocol: self.setup.protocol,
-            asked: asked(&self.workload, self.setup.protocol, position),
+            asked: asked(&self.workload, self.setup.protocol, position, self.scenario.seed),
             most: u64::from(measure.packets),
             first: measure.first_flow,
             duration: DURATION,
@@ -59,16 +60,16 @@ impl Site<'_> {
 }
 
 /// Whom a position's clients ask, and who may answer: the endpoints of that service, or the pod itself.
-fn asked(workload: &Workload, protocol: Protocol, position: Position) -> Vec<Asked> {
+fn asked(workload: &Workload, protocol: Protocol, position: Position, seed: u64) -> Vec<Asked> {
     let services = workload.services.iter().filter(|service| service.protocol == protocol);
-    let services: HashMap<SocketAddrV4, &Service> =
-        services.map(|service| (SocketAddrV4::new(service.vip, service.port), service)).collect();
-    let endpoints = |service: &&Service| -> HashMap<_, _> {
+    let endpoints = |service: &Service| -> HashMap<_, _> {
         service.endpoints.iter().map(|pod| SocketAddrV4::new(pod.addr, pod.port)).zip(0..).collect()
     };
+    let services: HashMap<SocketAddrV4, Arc<_>> =
+        services.map(|service| (SocketAddrV4::new(service.vip, service.port), Arc::new(endpoints(service)))).collect();
     let ask = |address| {
-        let endpoints = services.get(&address).map_or_else(|| HashMap::from([(address, 0)]), endpoints);
-        Asked { address, endpoints }
+        let endpoints = services.get(&address).cloned();
+        Asked { address, endpoints: endpoints.unwrap_or_else(|| Arc::new(HashMap::from([(address, 0)]))) }
     };
-    targets(workload, protocol, position).into_iter().map(ask).collect()
+    targets(workload, protocol, position, seed).into_iter().map(ask).collect()
 }

@@ -1,6 +1,7 @@
 //! Throughput searches on a programmed topology.
 
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use curve_stats::search::{GoalResult, MaximumReceiveRate, Pace, SearchGoal};
 use datapath_common::histogram::{MAX_VALUE, SIGNIFICANT_DIGITS};
@@ -10,36 +11,45 @@ use super::MeasureError;
 use super::site::Site;
 use crate::probe::{Instrument, ProbeError};
 use crate::result::{
-    Flow, GoalRecord, LagRecord, NodeCpu, PassageRecord, Position, RateMethod, RateRecord, ReceivedRate,
-    encode_histogram,
+    Flow, GoalRecord, LagRecord, LatencyRecord, LoadedRecord, NodeCpu, PacketSize, PassageRecord, Position, RateMethod,
+    RateRecord, ReceivedRate, encode_histogram,
 };
 use crate::run::plan::Measure;
 use crate::run::planner::FLOWS_A_SEARCH;
 use crate::run::record::Record;
-use crate::traffic::{FIXED_LOAD, PaceOrder, Passage, Rates, TrafficError, longest, rates, top};
+use crate::traffic::{
+    FIXED_LOAD, Loaded, PaceOrder, Passage, Rates, Road, TIMED_LAG_BOUND, TrafficError, loaded, longest, rates, top,
+};
 
 /// Who is not interrupted.
 static NEVER: AtomicBool = AtomicBool::new(false);
 
+/// What is searched for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sought {
+    pub(super) method: RateMethod,
+    pub(super) packet_size: PacketSize,
+}
+
 impl Site<'_> {
-    /// One search of a cell's rates.
+    /// One search of a cell's rates, and the latency under shares of the loss-free one.
     pub(super) fn search(
         &self,
         instrument: &mut Instrument,
         measure: &Measure,
-        method: RateMethod,
-        flow: Flow,
-        position: Position,
+        Sought { method, packet_size }: Sought,
+        (flow, position): (Flow, Position),
     ) -> Result<Record, MeasureError> {
         let traffic = self.order(measure, flow, position);
         let longest = longest(method, flow).map_err(TrafficError::from)?;
         let cancel = self.cancel.unwrap_or(&NEVER);
-        let order = PaceOrder { traffic: &traffic, numbers: FLOWS_A_SEARCH, longest, cancel };
+        let order = PaceOrder { traffic: &traffic, size: packet_size, numbers: FLOWS_A_SEARCH, longest, cancel };
         let searched = instrument.pace(&order, |road| {
             let found = rates(road, method)?;
-            Ok((found, road.passages().to_vec()))
+            let loads = under_load(road, &found)?;
+            Ok((found, road.passages().to_vec(), loads))
         });
-        let (found, passages) = searched.map_err(|error| match error {
+        let (found, passages, loads) = searched.map_err(|error| match error {
             TrafficError::Interrupted => MeasureError::Interrupted,
             other => MeasureError::Traffic(other),
         })?;
@@ -49,6 +59,7 @@ impl Site<'_> {
             cell: self.cell(flow, position),
             trial: measure.trial,
             method,
+            packet_size,
             sender_pps: found.sender,
             max_load_pps: found.max_load,
             goals: goals(&found, &valid),
@@ -56,11 +67,52 @@ impl Site<'_> {
             top: top(&passages).map(passage),
             valid: valid.len() as u32,
             invalid: (passages.len() - valid.len()) as u32,
-            lag: lag(&valid)?,
             fixed_cpu: cpu_at(FIXED_LOAD.min(found.max_load), &valid),
             accounts: Some(found.accounts),
+            lag: lag(valid.iter().map(|passage| &passage.lag))?,
+            loaded: loads.iter().map(loaded_record).collect::<Result<_, _>>()?,
         })))
     }
+}
+
+/// Shares of the loss-free rate, where one was found: each is offered for as long as a load of the search is decided by.
+fn under_load(road: &mut Road<'_>, found: &Rates) -> Result<Vec<Loaded>, TrafficError> {
+    let Some((goal, rate)) = found.searched.as_ref().and_then(|(goals, output)| {
+        let of_goals = goals.iter().zip(&output.results);
+        of_goals.filter(|(goal, _)| goal.loss_ratio.get() == 0.0).find_map(|(goal, result)| {
+            Some((*goal, result.conditional_throughput()?.0)).filter(|(_, rate)| rate.get() > 0.0)
+        })
+    }) else {
+        return Ok(Vec::new());
+    };
+    loaded(road, rate, trials(&goal), goal.final_trial_duration)
+}
+
+/// Trials that decide a load.
+fn trials(goal: &SearchGoal) -> u32 {
+    let (sum, each): (Duration, Duration) = (goal.duration_sum, goal.final_trial_duration);
+    u32::try_from(sum.as_nanos().div_ceil(each.as_nanos().max(1))).unwrap_or(u32::MAX).max(1)
+}
+
+fn loaded_record(load: &Loaded) -> Result<LoadedRecord, MeasureError> {
+    let at = |quantile| load.latency.value_at_quantile(quantile);
+    let latency = || -> Result<_, MeasureError> {
+        let (max, histogram) = (load.max_ns, encode_histogram(&load.latency)?);
+        let (p50, p90, p99, p999, p9999) = (at(0.5), at(0.9), at(0.99), at(0.999), at(0.9999));
+        Ok(LatencyRecord { p50, p90, p99, p999, p9999, max, histogram })
+    };
+    Ok(LoadedRecord {
+        share_percent: load.share_percent,
+        load_pps: load.load.get(),
+        valid: load.valid,
+        invalid: load.invalid,
+        lag_bound_ns: TIMED_LAG_BOUND.as_nanos() as u64,
+        offered: load.offered,
+        carried: load.carried,
+        misdirected: load.misdirected,
+        latency: (load.carried > 0).then(latency).transpose()?,
+        lag: lag(std::iter::once(&load.lag))?,
+    })
 }
 
 fn goals(found: &Rates, valid: &[&Passage]) -> Vec<GoalRecord> {
@@ -126,11 +178,11 @@ fn passage(passage: &Passage) -> PassageRecord {
     }
 }
 
-fn lag(valid: &[&Passage]) -> Result<LagRecord, MeasureError> {
+fn lag<'a>(lags: impl Iterator<Item = &'a Histogram<u64>>) -> Result<LagRecord, MeasureError> {
     let unfit = |lowest| MeasureError::Probe(ProbeError::Histogram { lowest });
     let mut all = Histogram::new_with_bounds(1, MAX_VALUE, SIGNIFICANT_DIGITS).map_err(|_| unfit(MAX_VALUE))?;
-    for passage in valid {
-        all.add(&passage.lag).map_err(|_| unfit(passage.lag.max()))?;
+    for lag in lags {
+        all.add(lag).map_err(|_| unfit(lag.max()))?;
     }
     let at = |quantile| all.value_at_quantile(quantile);
     Ok(LagRecord { p50: at(0.5), p99: at(0.99), p999: at(0.999), max: all.max(), histogram: encode_histogram(&all)? })
@@ -141,6 +193,13 @@ mod tests {
     use curve_stats::search::{ConditionalThroughput, IrregularGoalResult, Irregularity, OfferLimit, PacketsPerSecond};
 
     use super::*;
+
+    #[test]
+    fn as_many_trials_are_timed_as_decide_a_load() {
+        assert_eq!(trials(&SearchGoal::NDR), 21);
+        let whole = Duration::from_millis(100);
+        assert_eq!(trials(&SearchGoal { duration_sum: whole, final_trial_duration: whole, ..SearchGoal::NDR }), 1);
+    }
 
     #[test]
     fn an_irregular_result_keeps_what_is_known_and_says_why() {

@@ -42,7 +42,7 @@ impl Site<'_> {
     /// The service of a position, or where there is none the first that has an endpoint.
     fn asked(&self, position: Position) -> Option<&Service> {
         let protocol = self.setup.protocol;
-        let target = targets(&self.workload, protocol, position).first().copied();
+        let target = targets(&self.workload, protocol, position, self.scenario.seed).first().copied();
         let mut answered = self
             .workload
             .services

@@ -5,8 +5,10 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use aya::programs::ProgramFd;
+use datapath_common::traffic::MAX_TARGETS;
 
 use super::programming::{FromNothing, program};
+use super::rates::Sought;
 use super::{Emit, MeasureError, Place};
 use crate::backend::{Backend, backend};
 use crate::net::Topology;
@@ -17,7 +19,7 @@ use crate::run::plan::{Measure, MeasureKind, Setup};
 use crate::run::record::Record;
 use crate::run::scenario::{MOST_PACKETS, Scenario};
 use crate::traffic::{Limit, TrafficOrder};
-use crate::workload::{Protocol, Service, Workload};
+use crate::workload::{Protocol, Service, Workload, popularity};
 
 /// A programmed topology.
 pub(super) struct Site<'a> {
@@ -100,8 +102,9 @@ impl Site<'_> {
                 let record = decide::record(self.cell(Flow::New, position), measure.trial, &order, &reached);
                 emit(Record::Decisions(record.map_err(|error| MeasureError::Emit(error.into()))?))
             }
-            MeasureKind::Rates { method, flow, position } => {
-                emit(self.search(instrument, measure, method, flow, position)?)
+            MeasureKind::Rates { method, flow, position, packet_size } => {
+                let sought = Sought { method, packet_size };
+                emit(self.search(instrument, measure, sought, (flow, position))?)
             }
             MeasureKind::Connections { .. } | MeasureKind::Reachability { .. } => Err(MeasureError::ProbeInTheWay),
             MeasureKind::Fairness { .. } => Err(MeasureError::NamespacesOfItsOwn),
@@ -152,7 +155,7 @@ impl Site<'_> {
         TrafficOrder {
             flow,
             protocol: self.setup.protocol,
-            targets: targets(&self.workload, self.setup.protocol, position),
+            targets: targets(&self.workload, self.setup.protocol, position, self.scenario.seed),
             packets: measure.packets,
             first_flow: measure.first_flow,
             seed: self.scenario.seed ^ measure.first_flow,
@@ -180,20 +183,24 @@ const WARM_UP: usize = 5;
 pub(in crate::run) const SATURATION: Duration = Duration::from_millis(400);
 
 /// The addresses that a position's packets ask for, among the services of their protocol that have endpoints: packets to the others
-/// do not leave the node, so there is nothing to time.
-pub(crate) fn targets(workload: &Workload, protocol: Protocol, position: Position) -> Vec<SocketAddrV4> {
+/// do not leave the node, so there is nothing to time. A packet draws one of them uniformly: by popularity some are there more than once.
+pub(crate) fn targets(workload: &Workload, protocol: Protocol, position: Position, seed: u64) -> Vec<SocketAddrV4> {
     let is_answered = |service: &&Service| service.protocol == protocol && !service.endpoints.is_empty();
     let services: Vec<_> = workload.services.iter().filter(is_answered).collect();
+    let address = |service: &Service| SocketAddrV4::new(service.vip, service.port);
     let chosen = match position {
         Position::First => services.get(..services.len().min(1)),
         Position::Middle => services.get(services.len() / 2..).and_then(|rest| rest.get(..1)),
         Position::Last => services.get(services.len().saturating_sub(1)..),
         Position::Random => Some(&services[..]),
+        Position::Zipf(exponent) => {
+            let drawn = popularity::zipf(services.len(), exponent.value(), seed, MAX_TARGETS as usize);
+            return drawn.into_iter().map(|index| address(services[index])).collect();
+        }
         Position::Missing => {
             let pods = services.iter().flat_map(|service| &service.endpoints).take(1);
             return pods.map(|pod| SocketAddrV4::new(pod.addr, pod.port)).collect();
         }
     };
-    let chosen = chosen.unwrap_or_default().iter();
-    chosen.map(|service| SocketAddrV4::new(service.vip, service.port)).collect()
+    chosen.unwrap_or_default().iter().map(|service| address(service)).collect()
 }

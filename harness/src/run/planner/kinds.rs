@@ -1,6 +1,6 @@
 //! What is measured on a setup, and in which order.
 
-use crate::result::{BackendKind, ConnectionLoad, Flow, Position, RateMethod, VenueKind};
+use crate::result::{BackendKind, ConnectionLoad, Flow, PacketSize, Position, RateMethod, VenueKind};
 use crate::run::plan::{MeasureKind, Setup, VenueOffer};
 use crate::run::scenario::{Preset, Scenario};
 use crate::workload::{Protocol, VipLayout};
@@ -23,23 +23,42 @@ pub(super) fn connections(scenario: &Scenario, setup: &Setup) -> Vec<MeasureKind
     if setup.bracket != setup.backend.bracket() {
         return Vec::new();
     }
-    let position = match setup.backend.worst_position() {
-        position if scenario.cluster.is_none() || !setup.backend.balances() => position,
-        _ => Position::Random,
-    };
     let fits = |load: &&ConnectionLoad| {
         (load.filled().is_none() || setup.backend != BackendKind::Direct)
             && !(load.is_stream() && setup.protocol == Protocol::Udp)
     };
-    scenario.connections.iter().filter(fits).map(|&load| MeasureKind::Connections { load, position }).collect()
+    let loads: Vec<_> = scenario.connections.iter().copied().filter(|load| fits(&load)).collect();
+    let at = |position| loads.iter().map(move |&load| MeasureKind::Connections { load, position });
+    connected_to(scenario, setup.backend).into_iter().flat_map(at).collect()
+}
+
+/// Which services connections ask for: over all services of a cluster, else as rates.
+fn connected_to(scenario: &Scenario, backend: BackendKind) -> Vec<Position> {
+    let is_over_all = scenario.cluster.is_some() && backend.balances() && !scenario.all_positions;
+    if is_over_all { vec![Position::Random] } else { asked_for(scenario, backend) }
+}
+
+/// Where rates are measured: at the backend's worst position, or at all that were asked for.
+fn asked_for(scenario: &Scenario, backend: BackendKind) -> Vec<Position> {
+    if scenario.all_positions && backend.balances() {
+        scenario.positions.clone()
+    } else {
+        vec![backend.worst_position()]
+    }
 }
 
 /// Searches for rates. IPVS keeps connections of its own, which nothing empties between trials: its table would grow with them, and
 /// each trial of new flows would be slower than the one before.
 pub(super) fn searches(scenario: &Scenario, backend: BackendKind, method: RateMethod) -> Vec<MeasureKind> {
-    let position = backend.worst_position();
     let fit = |flow: &&Flow| backend != BackendKind::Ipvs || **flow == Flow::Established;
-    flows(scenario, backend).iter().filter(fit).map(|&flow| MeasureKind::Rates { method, flow, position }).collect()
+    let mut kinds = Vec::new();
+    for &flow in flows(scenario, backend).iter().filter(fit) {
+        for position in asked_for(scenario, backend) {
+            let of = |&packet_size: &PacketSize| MeasureKind::Rates { method, flow, position, packet_size };
+            kinds.extend(scenario.packet_sizes.iter().map(of));
+        }
+    }
+    kinds
 }
 
 /// Reachability: once a backend, where it is cheapest, for nothing of it depends on N, M or layout. `direct` is the control.

@@ -295,3 +295,42 @@ fn reachability_is_asked_once_a_backend_behind_everything_else() {
     let reasons: Vec<_> = with.skipped.iter().filter(|cell| cell.reason.starts_with("reachability")).collect();
     assert!(!reasons.is_empty() && reasons.iter().all(|cell| cell.venue == VenueKind::Sim));
 }
+
+#[test]
+fn positions_and_sizes_that_were_asked_for_are_those_of_rates_and_connections() {
+    let planned = |text: &str| {
+        let wishes: Wishes = toml::from_str(text).unwrap();
+        let scenario = wishes.resolve().unwrap();
+        let plan = Plan::new(&scenario, &[offer(VenueKind::Host, &scenario.backends)]);
+        let visits = plan.batches.into_iter().flat_map(|batch| batch.visits);
+        let asked = |(setup, measure): (Setup, Measure)| match measure.kind {
+            MeasureKind::Rates { position, packet_size, .. } => {
+                Some((setup.backend, position.to_string(), packet_size.to_string()))
+            }
+            MeasureKind::Connections { position, .. } => {
+                Some((setup.backend, position.to_string(), "connection".to_owned()))
+            }
+            _ => None,
+        };
+        let measures = visits.flat_map(|visit| visit.measures.into_iter().map(move |measure| (visit.setup, measure)));
+        measures.filter_map(asked).collect::<HashSet<_>>()
+    };
+    let all = "rates = 'mrr'\nconnections = ['4']\nbackends = ['iptables-legacy']\n";
+    let of = |backend, position: &str, what: &str| (backend, position.to_owned(), what.to_owned());
+    let yardsticks = [BackendKind::Direct, BackendKind::DirectConntrack];
+    let usual: HashSet<_> = yardsticks
+        .into_iter()
+        .map(|backend| (backend, "missing"))
+        .chain([(BackendKind::IptablesLegacy, "last")])
+        .flat_map(|(backend, position)| ["64", "connection"].map(|what| of(backend, position, what)))
+        .collect();
+    assert_eq!(planned(all), usual);
+    let found = planned(&format!("{all}positions = ['zipf:1.1', 'first']\npacket-sizes = ['64', 'imix']"));
+    for what in ["64", "imix", "connection"] {
+        for position in ["zipf:1.1", "first"] {
+            assert!(found.contains(&of(BackendKind::IptablesLegacy, position, what)), "{position} {what}");
+        }
+        assert!(found.contains(&of(BackendKind::Direct, "missing", what)));
+    }
+    assert_eq!(found.len(), 3 * (2 + 2));
+}

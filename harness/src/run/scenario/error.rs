@@ -59,6 +59,9 @@ pub enum ScenarioError {
         /// Asked for.
         asked: u32,
     },
+    /// Packet sizes, but no search that they are for.
+    #[error("packet sizes are those of a search for rates: ask for one with --rates")]
+    SizesWithoutRates,
     /// More endpoints than a Maglev table can name.
     #[error(
         "endpoints must be at most {MOST_MAGLEV_ENDPOINTS} with --endpoint-choice maglev, not {asked}: a slot of its table names no more"

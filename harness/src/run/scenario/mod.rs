@@ -13,7 +13,7 @@ pub use error::ScenarioError;
 pub use preset::Preset;
 pub use wishes::Wishes;
 
-use crate::result::{BackendKind, ConnectionLoad, Flow, Position, RateMethod};
+use crate::result::{BackendKind, ConnectionLoad, Flow, PacketSize, Position, RateMethod};
 use crate::venue::vm::KernelSource;
 use crate::workload::cluster::Cluster;
 use crate::workload::{AddressPlan, Common, EndpointChoice, Protocol, Scheduler, VipLayout};
@@ -90,6 +90,12 @@ pub struct Scenario {
     /// Whether ClusterIPs are pinged and a load balancer's address is asked.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reachability: bool,
+    /// Bytes of the packets that rates are searched for with.
+    #[serde(default = "usual_sizes", skip_serializing_if = "are_usual_sizes")]
+    pub packet_sizes: Vec<PacketSize>,
+    /// Whether rates and connections are measured at all positions, and not at the backend's worst alone: positions were asked for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub all_positions: bool,
     /// How the eBPF backends choose endpoints.
     #[serde(default, skip_serializing_if = "EndpointChoice::is_default")]
     pub endpoint_choice: EndpointChoice,
@@ -104,7 +110,22 @@ pub struct Scenario {
     pub self_test_bias: Option<NonZeroU32>,
 }
 
+/// Short packets alone: what a node does for a packet hardly depends on its length.
+fn usual_sizes() -> Vec<PacketSize> {
+    vec![PacketSize::default()]
+}
+
+fn are_usual_sizes(sizes: &[PacketSize]) -> bool {
+    *sizes == [PacketSize::default()]
+}
+
 impl Scenario {
+    /// Bytes of its packets, where others than short ones were asked for.
+    #[must_use]
+    pub fn unusual_sizes(&self) -> Vec<PacketSize> {
+        if are_usual_sizes(&self.packet_sizes) { Vec::new() } else { self.packet_sizes.clone() }
+    }
+
     /// What its workloads have in common.
     #[must_use]
     pub fn common(&self) -> Common {

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{MOST_MAGLEV_ENDPOINTS, MOST_PACKETS, MOST_TRIALS, Preset, Scenario, ScenarioError, VenueChoice};
-use crate::result::{BackendKind, ConnectionLoad, Flow, Position, RateMethod};
+use super::{
+    MOST_MAGLEV_ENDPOINTS, MOST_PACKETS, MOST_TRIALS, Preset, Scenario, ScenarioError, VenueChoice, usual_sizes,
+};
+use crate::result::{BackendKind, ConnectionLoad, Flow, PacketSize, Position, RateMethod};
 use crate::run::import;
 use crate::venue::vm::pair_kernels;
 use crate::workload::cluster::Cluster;
@@ -65,6 +67,8 @@ pub struct Wishes {
     pub rates: Option<RateMethod>,
     /// Whether to ping ClusterIPs and ask a load balancer's address.
     pub reachability: Option<bool>,
+    /// Bytes of the packets that rates are searched for with.
+    pub packet_sizes: Option<Vec<PacketSize>>,
     /// How the eBPF backends choose endpoints.
     pub endpoint_choice: Option<EndpointChoice>,
     /// File to import the services from, in place of N services x M endpoints.
@@ -122,6 +126,7 @@ impl Wishes {
             connections: self.connections.or(base.connections),
             rates: self.rates.or(base.rates),
             reachability: self.reachability.or(base.reachability),
+            packet_sizes: self.packet_sizes.or(base.packet_sizes),
             endpoint_choice: self.endpoint_choice.or(base.endpoint_choice),
             cluster: self.cluster.or(base.cluster),
             scale: self.scale.or(base.scale),
@@ -142,9 +147,13 @@ impl Wishes {
     ///
     /// # Errors
     /// [`ScenarioError::Empty`], [`ScenarioError::Zero`], [`ScenarioError::TooManyPackets`], [`ScenarioError::TooManyTrials`],
-    /// [`ScenarioError::TooManyDecisions`], [`ScenarioError::TooManyFairnessFlows`], [`ScenarioError::TooManyMaglevEndpoints`], [`ScenarioError::Kernels`], [`ScenarioError::KernelOnHost`], [`ScenarioError::KernelInSim`],
+    /// [`ScenarioError::TooManyDecisions`], [`ScenarioError::TooManyFairnessFlows`], [`ScenarioError::SizesWithoutRates`], [`ScenarioError::TooManyMaglevEndpoints`], [`ScenarioError::Kernels`], [`ScenarioError::KernelOnHost`], [`ScenarioError::KernelInSim`],
     /// [`ScenarioError::DeterministicInSim`], and those of a cluster that contradicts other wishes.
     pub fn resolve_with(mut self, cluster: Option<Cluster>) -> Result<Scenario, ScenarioError> {
+        let all_positions = self.positions.is_some() && (self.rates.is_some() || self.connections.is_some());
+        if self.packet_sizes.is_some() && self.rates.is_none() {
+            return Err(ScenarioError::SizesWithoutRates);
+        }
         if let Some(cluster) = &cluster {
             self = import::of_cluster(self, cluster)?;
         } else {
@@ -211,6 +220,8 @@ impl Wishes {
             connections: self.connections.map(|loads| axis("connections", loads)).transpose()?.unwrap_or_default(),
             rates: self.rates,
             reachability: self.reachability.unwrap_or(false),
+            packet_sizes: axis("packet sizes", self.packet_sizes.unwrap_or_else(usual_sizes))?,
+            all_positions,
             endpoint_choice,
             cluster,
             self_test_ballast: self.self_test_ballast,
@@ -307,6 +318,20 @@ mod tests {
         assert_eq!(scenario.common().bias.map(NonZeroU32::get), Some(2));
         let many = Wishes { fairness: NonZeroU32::new(MOST_PACKETS + 1), ..Wishes::default() };
         assert!(matches!(many.resolve(), Err(ScenarioError::TooManyFairnessFlows { .. })));
+    }
+
+    #[test]
+    fn sizes_and_positions_of_rates_are_written_down_where_they_were_asked_for() {
+        let scenario = |text: &str| toml::from_str::<Wishes>(text).unwrap().resolve();
+        let written = |text: &str| serde_json::to_string(&scenario(text).unwrap()).unwrap();
+        let usual = written("rates = 'mrr'");
+        assert!(!usual.contains("packet_sizes") && !usual.contains("all_positions"), "{usual}");
+        assert_eq!(serde_json::from_str::<Scenario>(&usual).unwrap(), scenario("rates = 'mrr'").unwrap());
+        assert!(!written("positions = ['zipf:1.1']").contains("all_positions"));
+        let asked = written("rates = 'mrr'\npositions = ['zipf:1.1', 'first']\npacket-sizes = ['imix', '64']");
+        assert!(asked.contains(r#""packet_sizes":["64","imix"],"all_positions":true"#), "{asked}");
+        assert!(asked.contains(r#""positions":["first","zipf:1.1"]"#), "{asked}");
+        assert!(matches!(scenario("packet-sizes = ['64']"), Err(ScenarioError::SizesWithoutRates)));
     }
 
     #[test]

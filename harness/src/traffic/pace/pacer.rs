@@ -7,7 +7,7 @@ use aya::maps::{Array, Map, MapData, MapError};
 use aya::programs::Xdp;
 use aya::{Ebpf, EbpfLoader, Pod};
 use datapath_common::histogram::{BUCKETS, MAX_VALUE, SIGNIFICANT_DIGITS, bucket_lowest};
-use datapath_common::pace::{FRACTION_BITS, Progress, Schedule};
+use datapath_common::pace::{FRACTION_BITS, Lengths, MOST_LENGTHS, Progress, Schedule};
 use datapath_common::traffic::GeneratorConfig;
 use hdrhistogram::Histogram;
 
@@ -16,10 +16,11 @@ use super::super::live::Frames;
 use super::super::order::{TrafficOrder, aya_xdp};
 use crate::net::{Link, NetNs};
 use crate::probe::{ProbeError, xdp};
+use crate::result::PacketSize;
 use crate::sys::bpf_batch::{Shape, read_all, update};
 
 /// Built by `cargo xtask ebpf` from `datapath-ebpf`.
-static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../../datapath-ebpf/pacer.bpf.o");
+pub(super) static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../../datapath-ebpf/pacer.bpf.o");
 const PROGRAM: &str = "pacer";
 const LAGS: &str = "LAGS";
 
@@ -36,11 +37,35 @@ const IDLE_RUN_NS: u128 = 500;
 const BOUND_PACKETS: f64 = 192.0;
 /// The bound is no shorter than this at any rate, ns: interrupts, and a hypervisor that takes the CPU, hold a sender up as long.
 const LEAST_BOUND_NS: f64 = 500_000.0;
+/// The bound where packets are timed, at any rate: a lag is part of what is timed.
+pub const TIMED_LAG_BOUND: Duration = Duration::from_micros(200);
+
+/// How packets of a trial are handed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// In short batches: as much as the generator can.
+    Batches,
+    /// Each at its own time: none waits in the generator for others.
+    OneByOne,
+}
+
+/// What is offered in a trial.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Offer {
+    /// Packets a second; infinite for as many as it can.
+    pub(super) load: f64,
+    /// For how long.
+    pub(super) duration: Duration,
+    /// How.
+    pub(super) manner: Manner,
+}
 
 /// A generator that sends packets at intended times.
 #[derive(Debug)]
 pub(super) struct Pacer {
     ebpf: Ebpf,
+    /// Bytes of the longest packet.
+    buffer: usize,
 }
 
 /// What a generator did in a trial.
@@ -59,30 +84,28 @@ pub(super) struct Sent {
 }
 
 impl Pacer {
-    /// Loads the generator with the targets of an order, and `config` to make its packets by.
-    pub(super) fn load(order: &TrafficOrder, config: GeneratorConfig) -> Result<Self, TrafficError> {
+    /// Loads the generator with the targets of an order, and `config` and `size` to make its packets by.
+    pub(super) fn load(order: &TrafficOrder, config: GeneratorConfig, size: PacketSize) -> Result<Self, TrafficError> {
+        let lengths = lengths(size);
         let loaded = EbpfLoader::new().btf(None).load(OBJECT).map_err(|error| ProbeError::Load(Box::new(error)))?;
-        let mut pacer = Self { ebpf: loaded };
+        let mut pacer = Self { ebpf: loaded, buffer: lengths.buffer as usize };
         let refused = |source| ProbeError::Program { action: "load", program: PROGRAM, source: Box::new(source) };
         xdp(&mut pacer.ebpf, PROGRAM)?.load().map_err(refused)?;
         for (index, target) in (0..).zip(order.table()) {
             pacer.set("TARGETS", index, target)?;
         }
+        pacer.set("LENGTHS", 0, lengths)?;
         pacer.set("ORDER", 0, GeneratorConfig { verdict: aya_xdp::TX, ..config })?;
         Ok(pacer)
     }
 
-    /// Offers `load` packets a second for `duration` out of `device` in `namespace`; for an infinite load as many as it can.
-    pub(super) fn send(
-        &mut self,
-        namespace: &NetNs,
-        device: &Link,
-        load: f64,
-        duration: Duration,
-    ) -> Result<Sent, TrafficError> {
-        let plan = schedule(load, duration);
+    /// Sends what is offered out of `device` in `namespace`.
+    pub(super) fn send(&mut self, namespace: &NetNs, device: &Link, offer: &Offer) -> Result<Sent, TrafficError> {
+        let duration = offer.duration;
+        let plan = schedule(offer);
         self.prepare(plan)?;
-        let frames = Frames { device, packets: runs(plan.packets, duration), batch: batch(load) };
+        let (packets, batch) = (runs(plan.packets, duration), batch(offer));
+        let frames = Frames { device, packets, batch, bytes: self.buffer };
         {
             let _inside = namespace.enter()?;
             frames.send(self.program()?)?;
@@ -97,10 +120,10 @@ impl Pacer {
         })
     }
 
-    /// Winds everything back but tags and the cycle of flows, so that no packet of a trial is one of an earlier trial.
+    /// Winds everything back but the cycle of flows, so that no flow of a trial is one of the trial before.
     fn prepare(&mut self, schedule: Schedule) -> Result<(), ProbeError> {
-        let Progress { tag, cursor, .. } = self.progress()?;
-        self.set("PROGRESS", 0, Progress { tag, cursor, ..Progress::default() })?;
+        let Progress { cursor, .. } = self.progress()?;
+        self.set("PROGRESS", 0, Progress { cursor, ..Progress::default() })?;
         self.set("SCHEDULE", 0, schedule)?;
         let (keys, zeros): (Vec<u32>, Vec<u64>) = (0..BUCKETS as u32).map(|key| (key, 0)).unzip();
         update(self.lags()?.fd().as_fd(), LAG_SHAPE, &keys, &zeros).map_err(of_lags)
@@ -148,8 +171,17 @@ fn of_lags(source: std::io::Error) -> ProbeError {
     ProbeError::Map { map: LAGS, source: MapError::IoError(source) }
 }
 
+/// The lengths of packets, for the generator.
+fn lengths(size: PacketSize) -> Lengths {
+    let (mut bytes, cycle) = ([0; MOST_LENGTHS], size.cycle());
+    bytes.iter_mut().zip(&cycle).for_each(|(slot, length)| *slot = *length);
+    let buffer = cycle.iter().copied().max().map_or(0, u32::from);
+    Lengths { count: cycle.len().min(MOST_LENGTHS) as u32, buffer, bytes }
+}
+
 /// The trial's schedule. It may last a twentieth and a millisecond longer than planned before what is left is given up.
-fn schedule(load: f64, duration: Duration) -> Schedule {
+fn schedule(offer: &Offer) -> Schedule {
+    let Offer { load, duration, manner } = *offer;
     let patience_ns = duration.as_nanos() as u64 + duration.as_nanos() as u64 / 20 + 1_000_000;
     if load.is_infinite() {
         let packets = (UNREACHABLE * duration.as_secs_f64()) as u64;
@@ -159,7 +191,10 @@ fn schedule(load: f64, duration: Duration) -> Schedule {
     Schedule {
         packets: (load * duration.as_secs_f64()).round().max(1.0) as u64,
         period: (period_ns * f64::from(1 << FRACTION_BITS)).round() as u64,
-        lag_bound_ns: (BOUND_PACKETS * period_ns).max(LEAST_BOUND_NS) as u64,
+        lag_bound_ns: match manner {
+            Manner::Batches => (BOUND_PACKETS * period_ns).max(LEAST_BOUND_NS) as u64,
+            Manner::OneByOne => TIMED_LAG_BOUND.as_nanos() as u64,
+        },
         patience_ns,
     }
 }
@@ -170,8 +205,11 @@ fn runs(packets: u64, duration: Duration) -> u32 {
     u32::try_from(packets.saturating_add(idle)).unwrap_or(u32::MAX)
 }
 
-fn batch(load: f64) -> u32 {
-    ((load * BATCH_NS / 1e9) as u32).clamp(1, MOST_BATCH)
+fn batch(offer: &Offer) -> u32 {
+    match offer.manner {
+        Manner::Batches => ((offer.load * BATCH_NS / 1e9) as u32).clamp(1, MOST_BATCH),
+        Manner::OneByOne => 1,
+    }
 }
 
 /// A trial that kept its schedule lasted as long as was asked; else until its last packet.
@@ -186,15 +224,23 @@ mod tests {
 
     const TENTH: Duration = Duration::from_millis(100);
 
+    fn batches(load: f64) -> Offer {
+        Offer { load, duration: TENTH, manner: Manner::Batches }
+    }
+
     #[test]
     fn a_schedule_holds_the_load_and_bounds_the_burst_after_a_stall() {
-        let plan = schedule(300_000.0, TENTH);
+        let plan = schedule(&batches(300_000.0));
         assert_eq!(plan.packets, 30_000);
         // 3,333.3 ns between packets, in 2^-20 ns.
         assert_eq!(plan.period, 3_495_253_333);
         assert_eq!((plan.lag_bound_ns, plan.patience_ns), (640_000, 106_000_000));
-        assert_eq!(schedule(5e6, TENTH).lag_bound_ns, 500_000);
-        assert_eq!((schedule(f64::INFINITY, TENTH).packets, schedule(f64::INFINITY, TENTH).period), (1_200_000, 0));
+        assert_eq!(schedule(&batches(5e6)).lag_bound_ns, 500_000);
+        let flood = schedule(&batches(f64::INFINITY));
+        assert_eq!((flood.packets, flood.period), (1_200_000, 0));
+        // Timed packets are of the same schedule, and less late.
+        let timed = schedule(&Offer { manner: Manner::OneByOne, ..batches(300_000.0) });
+        assert_eq!(timed, Schedule { lag_bound_ns: 200_000, ..plan });
     }
 
     #[test]
@@ -204,13 +250,25 @@ mod tests {
     }
 
     #[test]
+    fn the_buffer_holds_the_longest_packet() {
+        let imix = lengths(PacketSize::Imix);
+        assert_eq!(
+            (imix.count, imix.buffer, imix.bytes.iter().filter(|bytes| **bytes == 1_514).count()),
+            (12, 1_514, 1)
+        );
+        assert_eq!((lengths(PacketSize::default()).count, lengths(PacketSize::default()).buffer), (1, 64));
+    }
+
+    #[test]
     fn batches_are_short() {
-        assert_eq!([50_000.0, 300_000.0, 1e6, 1e8, f64::INFINITY].map(batch), [1, 3, 10, 64, 64]);
+        let loads = [50_000.0, 300_000.0, 1e6, 1e8, f64::INFINITY];
+        assert_eq!(loads.map(|load| batch(&batches(load))), [1, 3, 10, 64, 64]);
+        assert_eq!(batch(&Offer { manner: Manner::OneByOne, ..batches(1e6) }), 1);
     }
 
     #[test]
     fn a_kept_schedule_lasts_as_long_as_asked() {
-        let plan = schedule(10.0, TENTH);
+        let plan = schedule(&batches(10.0));
         let kept = Progress { sent: plan.packets, first_ns: 5, last_ns: 5, ..Progress::default() };
         assert_eq!(sending_time(&plan, &kept, TENTH), TENTH);
         let slow = Progress { sent: 0, last_ns: 1_005, ..kept };

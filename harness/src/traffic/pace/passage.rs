@@ -38,6 +38,17 @@ pub struct Passage {
     pub lag: Histogram<u64>,
 }
 
+/// A paced trial whose packets were timed.
+#[derive(Debug, Clone)]
+pub struct Timed {
+    /// What became of them.
+    pub passage: Passage,
+    /// From each packet's intended time to its arrival in the pods' namespace, ns: of the carried ones.
+    pub latency: Histogram<u64>,
+    /// The exact maximum, ns; 0 where none arrived.
+    pub max_ns: u64,
+}
+
 impl Passage {
     /// Packets that the generator did not send in time.
     #[must_use]

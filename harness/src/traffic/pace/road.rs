@@ -4,22 +4,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use curve_stats::search::{Measurer, PacketsPerSecond, TrialOutcome};
-use datapath_common::probe::{AFTER_DROP, COUNT_ONLY};
 
 use super::super::napi::{NodeThreads, NodeTime, Urgency, on_two_cpus};
 use super::super::{TrafficError, TrafficOrder, established, room};
+use super::arrivals::{Arrivals, Taken};
 use super::meters::Meters;
-use super::pacer::Pacer;
-use super::passage::Passage;
+use super::pacer::{Manner, Offer, Pacer};
+use super::passage::{Passage, Timed};
 use crate::net::{Link, NetNs, conntrack};
-use crate::probe::Instrument;
-use crate::result::Flow;
+use crate::probe::{Instrument, Tally};
+use crate::result::{Flow, PacketSize};
 
 /// A programmed node between a paced generator and a count in the pods' namespace.
 #[derive(Debug)]
 pub struct Road<'a> {
-    instrument: &'a mut Instrument,
+    instrument: &'a Instrument,
     pacer: Pacer,
+    arrivals: Arrivals,
     meters: Meters,
     flow: Flow,
     cancel: &'a AtomicBool,
@@ -32,6 +33,8 @@ pub struct Road<'a> {
 pub struct PaceOrder<'a> {
     /// Flows and targets.
     pub traffic: &'a TrafficOrder,
+    /// Their length; established flows are opened with short ones.
+    pub size: PacketSize,
     /// Numbers that are set aside for new flows: they come again after so many packets.
     pub numbers: u64,
     /// The longest trial.
@@ -43,8 +46,8 @@ pub struct PaceOrder<'a> {
 impl Instrument {
     /// Lets `work` offer the order's flows at rates of its choice; established ones are opened first.
     ///
-    /// The exit counts in the pods' namespace meanwhile, and the node's end of the client's veth is polled on a CPU of its own. Where trials are
-    /// short, both CPUs are taken from other processes.
+    /// Packets end in the pods' namespace meanwhile, where they are counted, and the node's end of the client's veth is polled on a CPU of its
+    /// own. Where trials are short, both CPUs are taken from other processes.
     ///
     /// # Errors
     /// [`TrafficError`]; [`TrafficError::OneCpu`] where sender and node would share a CPU.
@@ -64,7 +67,7 @@ impl Instrument {
         order: &PaceOrder<'_>,
         work: impl FnOnce(&mut Road<'_>) -> Result<T, TrafficError> + Send,
     ) -> Result<T, TrafficError> {
-        let PaceOrder { traffic, numbers, longest, cancel } = *order;
+        let PaceOrder { traffic, size, numbers, longest, cancel } = *order;
         let flows = if traffic.flow == Flow::New { numbers } else { traffic.flows() };
         traffic.validate(flows)?;
         self.aim(traffic)?;
@@ -76,11 +79,14 @@ impl Instrument {
                 established::open(self, traffic)?
             }
         };
-        let (pacer, meters) = (Pacer::load(traffic, config)?, Meters::open(self)?);
+        // It has let the flows through that were opened; from now on packets end at the arrivals.
+        self.no_exit();
+        let (pacer, arrivals, meters) =
+            (Pacer::load(traffic, config, size)?, Arrivals::attach(self)?, Meters::open(self)?);
+        let (flow, passages) = (traffic.flow, Vec::new());
         let urgency = if longest <= SHORT { Urgency::First } else { Urgency::Shared };
         on_two_cpus(&node, &device, urgency, |threads| {
-            let mut road =
-                Road { instrument: self, pacer, meters, flow: traffic.flow, cancel, threads, passages: Vec::new() };
+            let mut road = Road { instrument: self, pacer, arrivals, meters, flow, cancel, threads, passages };
             work(&mut road)
         })
     }
@@ -123,45 +129,56 @@ impl Road<'_> {
     /// # Errors
     /// As [`Measurer::measure`].
     pub fn flood(&mut self, duration: Duration) -> Result<Passage, TrafficError> {
-        self.pass(f64::INFINITY, duration)
+        Ok(self.pass(&Offer { load: f64::INFINITY, duration, manner: Manner::Batches }, Taken::Count)?.0)
+    }
+
+    /// Offers `load` one packet at a time, and takes the time of every packet from its intended one on.
+    ///
+    /// # Errors
+    /// As [`Measurer::measure`]; that the sender did not keep its pace is no error, but in the result.
+    pub fn timed(&mut self, load: PacketsPerSecond, duration: Duration) -> Result<Timed, TrafficError> {
+        let offer = Offer { load: load.get(), duration, manner: Manner::OneByOne };
+        let (passage, tally) = self.pass(&offer, Taken::Latency)?;
+        note(&passage);
+        Ok(Timed { passage, latency: tally.histogram()?, max_ns: tally.counters.max })
     }
 
     /// One trial: nothing of the trial before it is on its way or remembered by conntrack.
-    fn pass(&mut self, load: f64, duration: Duration) -> Result<Passage, TrafficError> {
+    fn pass(&mut self, offer: &Offer, taken: Taken) -> Result<(Passage, Tally), TrafficError> {
         if self.cancel.load(Ordering::Relaxed) {
             return Err(TrafficError::Interrupted);
         }
         if self.flow == Flow::New {
             forget(&self.instrument.node)?;
         }
-        self.instrument.arm(AFTER_DROP, COUNT_ONLY, NO_LIMIT)?;
+        self.arrivals.begin(taken)?;
         let (before, cpu) = (self.meters.read()?, self.threads.time()?);
         let (client, device): (&NetNs, &Link) = (&self.instrument.client, &self.instrument.client_link);
-        let sent = self.pacer.send(client, device, load, duration)?;
+        let sent = self.pacer.send(client, device, offer)?;
         let places = self.meters.settle(before, sent.offered)?;
-        let taken = self.threads.time()?;
-        let counted = self.instrument.tally()?.counters;
-        Ok(Passage {
-            load,
+        let used = self.threads.time()?;
+        let tally = self.arrivals.tally()?;
+        let counted = tally.counters;
+        let passage = Passage {
+            load: offer.load,
             planned: sent.planned,
             offered: sent.offered,
-            carried: counted.seen - counted.misdirected,
+            // A mismatched one is of an earlier trial.
+            carried: counted.seen - counted.misdirected - counted.mismatched,
             misdirected: counted.misdirected,
             at_ring: places.at_ring,
             in_node: places.in_node(),
             at_egress: places.at_egress,
             duration: sent.duration,
-            receive_ns: taken.receive_ns.saturating_sub(cpu.receive_ns),
-            ksoftirqd_ns: taken.ksoftirqd_ns.saturating_sub(cpu.ksoftirqd_ns),
+            receive_ns: used.receive_ns.saturating_sub(cpu.receive_ns),
+            ksoftirqd_ns: used.ksoftirqd_ns.saturating_sub(cpu.ksoftirqd_ns),
             conntrack_entries: room::entries(&self.instrument.node)?,
             late: sent.late,
             lag: sent.lag,
-        })
+        };
+        Ok((passage, tally))
     }
 }
-
-/// A limit that is never reached: with one, the exit leaves the probe's own generator alone, which sends nothing here.
-const NO_LIMIT: u64 = u64::MAX;
 
 /// Connections of earlier trials would fill the table, and make its lists longer.
 fn forget(node: &NetNs) -> Result<(), TrafficError> {
@@ -193,24 +210,29 @@ const REPEATS: u32 = 4;
 
 impl Road<'_> {
     fn noted(&mut self, load: PacketsPerSecond, duration: Duration) -> Result<&Passage, TrafficError> {
-        let passage = self.pass(load.get(), duration)?;
-        tracing::debug!(
-            load = load.get(),
-            offered = passage.offered,
-            carried = passage.carried,
-            at_ring = passage.at_ring,
-            in_node = passage.in_node,
-            at_egress = passage.at_egress,
-            unexplained = passage.unexplained(),
-            receive_ns = passage.receive_ns,
-            ksoftirqd_ns = passage.ksoftirqd_ns,
-            late = passage.late,
-            lag_p50 = passage.lag.value_at_quantile(0.5),
-            lag_p99 = passage.lag.value_at_quantile(0.99),
-            lag_max = passage.lag.max(),
-            "paced trial"
-        );
+        let offer = Offer { load: load.get(), duration, manner: Manner::Batches };
+        let (passage, _) = self.pass(&offer, Taken::Count)?;
+        note(&passage);
         self.passages.push(passage);
         Ok(&self.passages[self.passages.len() - 1])
     }
+}
+
+fn note(passage: &Passage) {
+    tracing::debug!(
+        load = passage.load,
+        offered = passage.offered,
+        carried = passage.carried,
+        at_ring = passage.at_ring,
+        in_node = passage.in_node,
+        at_egress = passage.at_egress,
+        unexplained = passage.unexplained(),
+        receive_ns = passage.receive_ns,
+        ksoftirqd_ns = passage.ksoftirqd_ns,
+        late = passage.late,
+        lag_p50 = passage.lag.value_at_quantile(0.5),
+        lag_p99 = passage.lag.value_at_quantile(0.99),
+        lag_max = passage.lag.max(),
+        "paced trial"
+    );
 }

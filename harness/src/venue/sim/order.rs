@@ -37,7 +37,7 @@ impl<'a> Order<'a> {
         let traffic = TrafficOrder {
             flow,
             protocol: setup.protocol,
-            targets: targets(&site.workload, setup.protocol, position),
+            targets: targets(&site.workload, setup.protocol, position, seed),
             packets: measure.packets,
             first_flow: measure.first_flow,
             seed: seed ^ measure.first_flow,
