@@ -39,7 +39,7 @@ const MOST_REQUESTS: u32 = 100_000;
 
 /// Every batch over the venues that are offered, and what is left out.
 pub(super) fn expand(scenario: &Scenario, offers: &[VenueOffer]) -> (Vec<Batch>, Vec<Skipped>) {
-    let mut planner = Planner { scenario, next_flow: 0, batches: Vec::new(), skipped: Vec::new() };
+    let mut planner = Planner { scenario, next_flow: 0, next_exchange: 0, batches: Vec::new(), skipped: Vec::new() };
     let mut most_flows = 0;
     for offer in offers {
         // Every guest meets the same packets, so that kernels differ in nothing else, and a kernel's trials do not depend on
@@ -54,6 +54,8 @@ pub(super) fn expand(scenario: &Scenario, offers: &[VenueOffer]) -> (Vec<Batch>,
 struct Planner<'a> {
     scenario: &'a Scenario,
     next_flow: u64,
+    /// Exchanges have visits of their own, and so numbers of their own: packets are the same with and without them.
+    next_exchange: u64,
     batches: Vec<Batch>,
     skipped: Vec<Skipped>,
 }
@@ -273,7 +275,6 @@ impl Planner<'_> {
     }
 
     fn measure(&mut self, kind: MeasureKind, trial: u32, packets: u32) -> Measure {
-        let first_flow = self.next_flow;
         let decisions = self.scenario.decisions.map_or(0, std::num::NonZeroU32::get);
         let (flows, packets) = match kind {
             MeasureKind::Decisions { .. } => (FLOWS_A_TRIAL, decisions),
@@ -284,7 +285,12 @@ impl Planner<'_> {
             MeasureKind::Rates { .. } => (FLOWS_A_SEARCH, ESTABLISHED_FLOWS),
             MeasureKind::Reachability { .. } | MeasureKind::Programming => (0, 0),
         };
-        self.next_flow += flows;
+        let next = match kind {
+            MeasureKind::Connections { .. } => &mut self.next_exchange,
+            _ => &mut self.next_flow,
+        };
+        let first_flow = *next;
+        *next += flows;
         Measure { kind, trial, packets, first_flow }
     }
 
