@@ -92,6 +92,17 @@ fn show(passage: &Passage) -> String {
     )
 }
 
+/// A flood that the node could not carry: while others have the sender's CPU, too little of one may be sent.
+fn overload(road: &mut Road<'_>) -> Result<Passage, TrafficError> {
+    for _ in 1..ATTEMPTS {
+        let flood = road.flood(SHORT)?;
+        if flood.offered > flood.carried && flood.at_ring > 0 {
+            return Ok(flood);
+        }
+    }
+    road.flood(SHORT)
+}
+
 #[test]
 fn every_offered_packet_arrives_or_is_located() {
     for kind in [BackendKind::Direct, BackendKind::IptablesLegacy] {
@@ -107,7 +118,7 @@ fn every_offered_packet_arrives_or_is_located() {
                 for load in [100_000.0, 300_000.0, 1_000_000.0, 2_000_000.0] {
                     road.measure(rate(load), SHORT)?;
                 }
-                let flood = road.flood(SHORT)?;
+                let flood = overload(road)?;
                 Ok(road.passages().iter().cloned().chain([flood]).collect::<Vec<_>>())
             });
             for passage in &passages {
@@ -152,7 +163,7 @@ fn the_rate_that_is_carried_nearly_whole_lies_below_the_rate_at_saturation() {
         };
         let (output, passages, flood) = bench.pace(|road| {
             let output = search(road, &input).map_err(|error| TrafficError::Search(Box::new(error)))?;
-            Ok((output, road.passages().to_vec(), road.flood(SHORT)?))
+            Ok((output, road.passages().to_vec(), overload(road)?))
         });
         passages.iter().for_each(|passage| println!("{kind:?}: {}", show(passage)));
         println!("{kind:?}: {:?}\n{kind:?}: at saturation {}", output.results, show(&flood));
