@@ -17,8 +17,8 @@ pub(super) fn judge(run: &RunFile, claim: &'static Claim, scope: &Scope) -> Opti
     let of = |wanted: &dyn Fn(BackendKind) -> bool| {
         found.iter().copied().filter(|summary| wanted(summary.cell.backend)).collect::<Vec<_>>()
     };
-    let level =
-        LEVEL_OF_TESTS / found.iter().filter(|summary| summary.spread.least_p().is_some()).count().max(1) as f64;
+    let tests = found.iter().map(|summary| summary.spread.tests()).sum::<usize>();
+    let level = LEVEL_OF_TESTS / tests.max(1) as f64;
     let legs = vec![
         iptables(&of(&|backend| IPTABLES.contains(&backend)), level),
         ipvs(&of(&|backend| backend == BackendKind::Ipvs), level),

@@ -69,11 +69,16 @@ impl Spread {
 
     /// Whether the tests let the promise stand. Two tests of one promise are held to half the level each.
     pub(super) fn is_kept(&self, spreading: Spreading) -> bool {
-        let tests = [self.shares, self.pairs];
-        let level = LEVEL_OF_TESTS / tests.iter().flatten().count().max(1) as f64;
+        let level = LEVEL_OF_TESTS / self.tests().max(1) as f64;
         // Overflow promises nobody to those who come when all are full; its violations say whether that was so.
         let reached_all = self.nowhere == 0 || spreading == Spreading::Ovf;
-        reached_all && self.violations == 0 && tests.iter().flatten().all(|test| test.p >= level)
+        reached_all && self.violations == 0 && self.least_p().is_none_or(|p| p >= level)
+    }
+
+    /// How many tests of chance there are.
+    #[must_use]
+    pub fn tests(&self) -> usize {
+        [self.shares, self.pairs].iter().flatten().count()
     }
 
     /// Least p of its tests; `None` where the promise is not one of chance.
