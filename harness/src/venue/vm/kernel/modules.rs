@@ -101,7 +101,7 @@ pub struct ModuleSet {
     pub builtin: Vec<String>,
     /// Wanted, but neither built in nor there: backends that need one cannot run on this kernel.
     pub missing: Vec<String>,
-    /// What is loaded for [`SCHEDULER_MODULES`] behind the others, where it is asked for.
+    /// What is loaded for the modules of schedulers behind the others, where it is asked for.
     pub schedulers: Vec<Module>,
 }
 
