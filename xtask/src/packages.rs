@@ -22,8 +22,11 @@ pub(crate) const FOR_RUNS: &[Needed] = &[
 ];
 
 /// What the tests compare with and look at reports in, beyond that.
-pub(crate) const FOR_TESTS: &[Needed] =
-    &[Needed { program: "ipvsadm", package: "ipvsadm" }, Needed { program: "chromium", package: "chromium" }];
+pub(crate) const FOR_TESTS: &[Needed] = &[
+    Needed { program: "ipvsadm", package: "ipvsadm" },
+    Needed { program: "chromium", package: "chromium" },
+    Needed { program: "curl", package: "curl" },
+];
 
 /// What counts instructions.
 pub(crate) const FOR_INSTRUCTIONS: &[Needed] = &[Needed { program: "valgrind", package: "valgrind" }];
