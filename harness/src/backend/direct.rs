@@ -1,7 +1,5 @@
 //! Plain routing: nothing is programmed, and that is what is verified.
 
-use std::net::Ipv4Addr;
-
 use super::{Backend, BackendError, ProgrammingCost, Rendered, Unready, exec};
 use crate::programs;
 use crate::result::BackendKind;
@@ -42,14 +40,6 @@ impl Backend for Direct {
             );
         }
         BackendError::unless_equal(self.kind(), differences)
-    }
-
-    fn expose(&self, _: &Service, _: Ipv4Addr, _: &Workload) -> Result<bool, BackendError> {
-        Ok(false)
-    }
-
-    fn remove_filter(&self) -> Result<bool, BackendError> {
-        Ok(false)
     }
 
     fn clear(&self) -> Result<(), BackendError> {

@@ -1,7 +1,5 @@
 //! Plain routing with conntrack on: what every load balancer's cost is measured against.
 
-use std::net::Ipv4Addr;
-
 use super::{Backend, BackendError, Document, ProgrammingCost, Rendered, Unready, exec};
 use crate::result::BackendKind;
 use crate::workload::{Service, Workload};
@@ -38,14 +36,6 @@ impl Backend for DirectConntrack {
         let ruleset = exec::run("nft", &["list", "ruleset"], "")?.stdout;
         let differs = (ruleset != RULESET).then(|| format!("nf_tables holds {ruleset:?} instead of {RULESET:?}"));
         BackendError::unless_equal(self.kind(), differs.into_iter().collect())
-    }
-
-    fn expose(&self, _: &Service, _: Ipv4Addr, _: &Workload) -> Result<bool, BackendError> {
-        Ok(false)
-    }
-
-    fn remove_filter(&self) -> Result<bool, BackendError> {
-        Ok(false)
     }
 
     fn clear(&self) -> Result<(), BackendError> {

@@ -25,8 +25,6 @@ pub use cost::ProgrammingCost;
 pub use error::{BackendError, Unready};
 pub use rendered::{Document, Rendered};
 
-use std::net::Ipv4Addr;
-
 use aya::programs::ProgramFd;
 
 use crate::result::{BackendKind, MapMemory};
@@ -71,20 +69,24 @@ pub trait Backend: Send + Sync {
     /// [`BackendError::Mismatch`] lists what differs.
     fn verify(&self, workload: &Workload) -> Result<(), BackendError>;
 
-    /// Gives a service of `workload` a load balancer's address, the way kube-proxy does for what stands in a Service's
-    /// `status.loadBalancer` (policy Cluster, no node port). Returns whether this backend has anything to program for it.
-    /// [`verify`](Self::verify) knows nothing of it, [`clear`](Self::clear) removes it.
+    /// Gives a service of `workload` a further address, a load balancer's: `exposed` is the service with that as its VIP. It is programmed the way
+    /// kube-proxy does for what stands in a Service's `status.loadBalancer` (policy Cluster, no node port). Returns whether this backend has
+    /// anything to program for it. [`verify`](Self::verify) knows nothing of it, [`clear`](Self::clear) removes it.
     ///
     /// # Errors
     /// [`BackendError`].
-    fn expose(&self, service: &Service, address: Ipv4Addr, workload: &Workload) -> Result<bool, BackendError>;
+    fn expose(&self, _exposed: &Service, _workload: &Workload) -> Result<bool, BackendError> {
+        Ok(false)
+    }
 
     /// Takes the filter rules out that kube-proxy did not have before v1.27, or that it has for addresses of services only. Returns
     /// whether this backend has any.
     ///
     /// # Errors
     /// [`BackendError`].
-    fn remove_filter(&self) -> Result<bool, BackendError>;
+    fn remove_filter(&self) -> Result<bool, BackendError> {
+        Ok(false)
+    }
 
     /// Removes everything that this backend programs.
     ///

@@ -9,13 +9,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 
 use super::Asked;
-use super::wire::{ANSWER_LEN, Answer, Request, Then};
+use super::wire::{ANSWER_LEN, Answer, CHUNK, Request, Then};
 use crate::result::FailureKind;
 use crate::sys::socket::choose_port_late;
 use crate::workload::Protocol;
-
-/// Bytes of a stream that one system call takes.
-const CHUNK: usize = 1 << 16;
 
 /// A way to the servers: a connection, or a socket that datagrams come and go through.
 #[derive(Debug)]

@@ -1,8 +1,6 @@
 //! What connection tracking of a namespace says of itself, and a table that is full beforehand.
 
-use std::path::Path;
-
-use crate::net::conntrack::{flush, insert};
+use crate::net::conntrack::{count, flush, insert, most};
 use crate::net::{NetError, NetNs};
 use crate::result::ConntrackUse;
 
@@ -20,8 +18,8 @@ pub fn use_of(namespace: &NetNs) -> Result<Option<ConntrackUse>, NetError> {
         let [dropped, early_dropped, insert_failed] =
             ["drop", "early_drop", "insert_failed"].map(|column| sum(&text, column));
         Some(ConntrackUse {
-            entries: sysctl("nf_conntrack_count")?,
-            most: sysctl("nf_conntrack_max")?,
+            entries: count()?,
+            most: most()?,
             dropped: dropped?,
             early_dropped: early_dropped?,
             insert_failed: insert_failed?,
@@ -36,7 +34,10 @@ pub fn use_of(namespace: &NetNs) -> Result<Option<ConntrackUse>, NetError> {
 pub(super) fn fill(namespace: &NetNs, percent: u8) -> Result<(), NetError> {
     let _inside = namespace.enter()?;
     flush()?;
-    let most = sysctl("nf_conntrack_max").unwrap_or(0);
+    let most = most().ok_or_else(|| NetError::Decode {
+        request: "read how many connections can be tracked".into(),
+        reason: "the kernel does not say".into(),
+    })?;
     insert(u32::try_from(most * u64::from(percent) / 100).unwrap_or(u32::MAX))
 }
 
@@ -64,10 +65,6 @@ fn sum(text: &str, column: &str) -> Option<u64> {
     let mut lines = text.lines();
     let index = lines.next()?.split_whitespace().position(|name| name == column)?;
     lines.map(|line| u64::from_str_radix(line.split_whitespace().nth(index)?, 16).ok()).sum()
-}
-
-fn sysctl(name: &str) -> Option<u64> {
-    std::fs::read_to_string(Path::new("/proc/sys/net/netfilter").join(name)).ok()?.trim().parse().ok()
 }
 
 #[cfg(test)]

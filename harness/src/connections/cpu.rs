@@ -21,8 +21,8 @@ pub(super) struct Reading {
 
 impl Meter {
     /// Of servers, and of the client on the calling thread.
-    pub(super) fn of(servers: Thread) -> Self {
-        Self { servers, ksoftirqd: ksoftirqd(None) }
+    pub(super) fn of(servers: Thread) -> Result<Self, UsageError> {
+        Ok(Self { servers, ksoftirqd: ksoftirqd(None)? })
     }
 
     pub(super) fn read(&self) -> Result<Reading, UsageError> {

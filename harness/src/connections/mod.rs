@@ -27,6 +27,7 @@ pub(crate) use ask::kind as failure_kind;
 pub use conntrack::use_of;
 pub use generator::generate;
 pub use servers::Servers;
+pub(crate) use sources::address;
 pub use tally::{Outcome, REPEATED};
 
 use cpu::Meter;
@@ -131,7 +132,7 @@ pub fn trial(topology: &Topology, order: &ConnectionOrder) -> Result<Trial, Conn
     }
     let warm_up = ConnectionOrder { most: WARM_UP, duration: order.duration / 10, ..order.clone() };
     generate(&topology.client, &warm_up)?;
-    let meter = Meter::of(servers.thread());
+    let meter = Meter::of(servers.thread())?;
     let (before, begin) = (use_of(&topology.node)?, meter.read()?);
     let outcome = generate(&topology.client, &ConnectionOrder { first: order.first + WARM_UP, ..order.clone() })?;
     let (end, after) = (meter.read()?, use_of(&topology.node)?);

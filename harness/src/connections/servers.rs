@@ -15,15 +15,13 @@ use tokio::sync::oneshot;
 use tokio::task::{LocalSet, spawn_local};
 
 use super::ConnectionsError;
-use super::wire::{ANSWER_LEN, Answer, HTTP_ANSWER, HTTP_END, REQUEST_LEN, Request, Then, is_http};
+use super::wire::{ANSWER_LEN, Answer, CHUNK, HTTP_ANSWER, HTTP_END, REQUEST_LEN, Request, Then, is_http};
 use crate::net::NetNs;
 use crate::usage::Thread;
 use crate::workload::Protocol;
 
 /// Connections that wait to be accepted; the kernel takes no more than `net.core.somaxconn`, 4,096 by default.
 const BACKLOG: u32 = 4_096;
-/// Bytes of a stream that one system call takes.
-const CHUNK: usize = 1 << 16;
 /// Bytes of a foreign request, at the most.
 const MOST_HTTP: usize = 4_096;
 /// How long to wait after a connection could not be accepted, for want of file descriptors.

@@ -85,14 +85,15 @@ fn turn(clients: Ipv4Net, ports: &RangeInclusive<u16>, number: u64) -> SocketAdd
     SocketAddrV4::new(address(clients, number), port as u16)
 }
 
-/// Client addresses: the network's own is left out.
+/// Client addresses: hosts of the range, of which a single address is one.
 fn addresses(clients: Ipv4Net) -> u64 {
-    let (first, last) = (u32::from(clients.network()), u32::from(clients.broadcast()));
-    u64::from(last - first).saturating_sub(1).clamp(1, MOST_CLIENTS)
+    (clients.hosts().count() as u64).min(MOST_CLIENTS)
 }
 
-fn address(clients: Ipv4Net, number: u64) -> Ipv4Addr {
-    Ipv4Addr::from(u32::from(clients.network()) + 1 + (number % addresses(clients)) as u32)
+/// Address of the client of exchange `number`.
+pub(crate) fn address(clients: Ipv4Net, number: u64) -> Ipv4Addr {
+    let index = (number % addresses(clients)) as usize;
+    clients.hosts().nth(index).unwrap_or(clients.network())
 }
 
 #[cfg(test)]

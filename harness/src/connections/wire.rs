@@ -5,6 +5,8 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 /// Bytes of a request.
 pub(super) const REQUEST_LEN: usize = 9;
+/// Bytes of a stream that one system call takes.
+pub(super) const CHUNK: usize = 1 << 16;
 /// Bytes of an answer.
 pub(super) const ANSWER_LEN: usize = 14;
 

@@ -1,6 +1,7 @@
 //! Empties the connection tracking table of a namespace, as `conntrack -F` does, or fills it.
 
 use std::net::Ipv4Addr;
+use std::path::Path;
 
 use netlink_sys::protocols::NETLINK_NETFILTER;
 
@@ -29,6 +30,22 @@ pub fn flush() -> Result<(), NetError> {
     let mut batch = Batch::with_capacity(32);
     batch_of_all(&mut batch);
     NetlinkSocket::open(NETLINK_NETFILTER)?.send(&mut batch, |_| "empty the connection tracking table".to_owned())
+}
+
+/// Entries of the calling thread's namespace; `None` without connection tracking.
+#[must_use]
+pub fn count() -> Option<u64> {
+    sysctl("nf_conntrack_count")
+}
+
+/// Most entries that a table may have; `None` without connection tracking.
+#[must_use]
+pub fn most() -> Option<u64> {
+    sysctl("nf_conntrack_max")
+}
+
+fn sysctl(name: &str) -> Option<u64> {
+    std::fs::read_to_string(Path::new("/proc/sys/net/netfilter").join(name)).ok()?.trim().parse().ok()
 }
 
 /// Inserts so many entries in the calling thread's namespace, of UDP flows from 172.30.0.0/16 to 172.31.0.1 that were answered: none of them makes

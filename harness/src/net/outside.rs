@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 
 use super::rtnl::VethEnd;
-use super::topology::{LINK_PREFIX, Topology, configure_edge, prepare};
+use super::topology::{LINK_PREFIX, Topology, configure_edge, prepare, wait_until_operational};
 use super::{NetError, NetNs, Rtnl};
 
 const NODE: VethEnd<'static> = VethEnd { name: "uplink0", mac: [0x02, 0, 0, 0, 0, 0x05] };
@@ -27,7 +27,7 @@ pub struct Outside {
 }
 
 impl Outside {
-    /// Creates the namespace, links it with the topology's node and makes it the node's default route.
+    /// Creates the namespace, links it with the topology's node, makes it the node's default route and waits until packets pass.
     ///
     /// # Errors
     /// [`NetError`].
@@ -39,13 +39,19 @@ impl Outside {
             Rtnl::open()?.add_veth(NODE, OUTSIDE, &namespace)?;
         }
         configure_edge(&namespace, OUTSIDE, LINK_OUTSIDE, Ipv4Net::from(LOAD_BALANCER), LINK_NODE, NODE.mac)?;
-        let _inside = topology.node.enter()?;
-        let mut rtnl = Rtnl::open()?;
-        let link = rtnl.link(NODE.name)?;
-        rtnl.set_up(link.index)?;
-        rtnl.add_address(link.index, LINK_NODE, LINK_PREFIX)?;
-        rtnl.add_neighbour(link.index, LINK_OUTSIDE, OUTSIDE.mac)?;
-        rtnl.add_route(Ipv4Net::default(), LINK_OUTSIDE, link.index)?;
+        configure_node(&topology.node)?;
+        wait_until_operational(&topology.node, &[NODE.name])?;
+        wait_until_operational(&namespace, &[OUTSIDE.name])?;
         Ok(Self { namespace })
     }
+}
+
+fn configure_node(node: &NetNs) -> Result<(), NetError> {
+    let _inside = node.enter()?;
+    let mut rtnl = Rtnl::open()?;
+    let link = rtnl.link(NODE.name)?;
+    rtnl.set_up(link.index)?;
+    rtnl.add_address(link.index, LINK_NODE, LINK_PREFIX)?;
+    rtnl.add_neighbour(link.index, LINK_OUTSIDE, OUTSIDE.mac)?;
+    rtnl.add_route(Ipv4Net::default(), LINK_OUTSIDE, link.index)
 }

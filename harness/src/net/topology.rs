@@ -106,7 +106,7 @@ fn neighbour_of(node: Ipv4Addr) -> Ipv4Addr {
     Ipv4Addr::from(u32::from(node) ^ 3)
 }
 
-fn wait_until_operational(namespace: &NetNs, names: &[&str]) -> Result<(), NetError> {
+pub(super) fn wait_until_operational(namespace: &NetNs, names: &[&str]) -> Result<(), NetError> {
     let _inside = namespace.enter()?;
     let mut rtnl = Rtnl::open()?;
     names.iter().try_for_each(|name| rtnl.wait_until_operational(name))

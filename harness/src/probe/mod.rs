@@ -20,6 +20,7 @@ pub(crate) use filter::{Filter, classifier};
 pub(crate) use instrument::DECISIONS;
 pub(crate) use instrument::xdp;
 pub use instrument::{Instrument, OBJECT};
+pub(crate) use record::histogram;
 pub use record::{Sample, Tally};
 
 use crate::net::NetError;

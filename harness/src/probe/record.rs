@@ -109,14 +109,22 @@ impl Tally {
     /// # Errors
     /// As [`Tally::sample`].
     pub fn histogram(&self) -> Result<Histogram<u64>, ProbeError> {
-        let mut histogram = Histogram::new_with_bounds(1, MAX_VALUE, SIGNIFICANT_DIGITS)
-            .map_err(|_| ProbeError::Histogram { lowest: MAX_VALUE })?;
-        for (index, &count) in self.buckets.iter().enumerate().filter(|(_, count)| **count > 0) {
-            let lowest = bucket_lowest(index);
-            histogram.record_n(lowest, count).map_err(|_| ProbeError::Histogram { lowest })?;
-        }
-        Ok(histogram)
+        histogram(self.buckets.iter().copied().enumerate())
     }
+}
+
+/// The kernel's buckets, by index, as a histogram; of none an empty one.
+///
+/// # Errors
+/// [`ProbeError::Histogram`]: a bucket lies beyond the histogram's range.
+pub(crate) fn histogram(buckets: impl IntoIterator<Item = (usize, u64)>) -> Result<Histogram<u64>, ProbeError> {
+    let mut histogram = Histogram::new_with_bounds(1, MAX_VALUE, SIGNIFICANT_DIGITS)
+        .map_err(|_| ProbeError::Histogram { lowest: MAX_VALUE })?;
+    for (index, count) in buckets.into_iter().filter(|(_, count)| *count > 0) {
+        let lowest = bucket_lowest(index);
+        histogram.record_n(lowest, count).map_err(|_| ProbeError::Histogram { lowest })?;
+    }
+    Ok(histogram)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use ipnet::Ipv4Net;
 use super::arrivals::Counters;
 use super::exchange::{Exchanged, Listeners, ingress_port};
 use super::{ReachError, TRIES, ping};
+use crate::connections::address;
 use crate::net::{NetNs, Outside, Topology, write_sysctl};
 use crate::result::{Arrivals, Attempt, Destination, Origin, Question};
 use crate::workload::{AddressPlan, Service};
@@ -18,18 +19,25 @@ pub struct Stand<'a> {
     outside: Outside,
     listeners: Listeners,
     addresses: AddressPlan,
-    /// The service whose ClusterIP and endpoints are asked.
+    /// The service whose ClusterIP is asked.
     service: &'a Service,
+    /// The endpoint that is asked as the control.
+    pod: Ipv4Addr,
     /// Identifier of the next echo requests.
     id: u16,
 }
 
 impl<'a> Stand<'a> {
-    /// Puts the network outside beside a topology and starts the servers. `service` has an endpoint.
+    /// Puts the network outside beside a topology and starts the servers; `pod` is an endpoint of `service`.
     ///
     /// # Errors
     /// [`ReachError`].
-    pub fn new(topology: &'a Topology, addresses: AddressPlan, service: &'a Service) -> Result<Self, ReachError> {
+    pub fn new(
+        topology: &'a Topology,
+        addresses: AddressPlan,
+        service: &'a Service,
+        pod: Ipv4Addr,
+    ) -> Result<Self, ReachError> {
         let outside = Outside::beside(topology)?;
         {
             let _inside = topology.node.enter()?;
@@ -37,7 +45,7 @@ impl<'a> Stand<'a> {
             write_sysctl("net.ipv4.icmp_ratelimit", "0")?;
         }
         let listeners = Listeners::start(topology, &outside.namespace, service)?;
-        Ok(Self { topology, outside, listeners, addresses, service, id: 1 })
+        Ok(Self { topology, outside, listeners, addresses, service, pod, id: 1 })
     }
 
     /// Makes an attempt.
@@ -47,14 +55,13 @@ impl<'a> Stand<'a> {
     pub fn attempt(&mut self, asked: Question) -> Result<Attempt, ReachError> {
         let before = self.counters()?;
         let mut attempt = match asked.to {
-            Destination::Pod => {
-                self.ping(asked, self.service.endpoints.first().map_or(self.service.vip, |pod| pod.addr))
-            }
+            Destination::Pod => self.ping(asked, self.pod),
             Destination::ClusterIp => self.ping(asked, self.service.vip),
             Destination::Ingress => self.connect(asked, ingress_port(self.service)),
             Destination::Service => self.connect(asked, self.service.port),
         }?;
-        let [node, pods, outside] = self.counters()?.map_with(before);
+        let after = self.counters()?;
+        let [node, pods, outside] = std::array::from_fn(|index| after[index].since(before[index]));
         if matches!(asked.to, Destination::Pod | Destination::ClusterIp) {
             attempt.arrived = Arrivals { node: node.echoes, pods: pods.echoes, outside: outside.echoes };
         }
@@ -73,7 +80,7 @@ impl<'a> Stand<'a> {
     fn ping(&mut self, asked: Question, to: Ipv4Addr) -> Result<Attempt, ReachError> {
         self.id = self.id.wrapping_add(1);
         let (namespace, range) = self.origin(asked.from);
-        let found = ping(namespace, first_of(range), to, self.id, TRIES)?;
+        let found = ping(namespace, address(range, 0), to, self.id, TRIES)?;
         Ok(Attempt {
             asked,
             sent: found.sent,
@@ -92,36 +99,18 @@ impl<'a> Stand<'a> {
         Ok(Attempt { asked, sent, answered, icmp: Vec::new(), failures, arrived, left: 0 })
     }
 
-    /// The namespace, and its addresses; of a range the first behind the network's own is used.
+    /// The namespace, and its addresses; of a range the first is used.
     fn origin(&self, from: Origin) -> (&'a NetNs, Ipv4Net) {
         let topology = self.topology;
         match from {
             Origin::Client => (&topology.client, self.addresses.client_range),
-            Origin::Node => (&topology.node, only(self.addresses.node_addr)),
+            Origin::Node => (&topology.node, Ipv4Net::from(self.addresses.node_addr)),
         }
     }
 
-    fn counters(&self) -> Result<AllCounters, ReachError> {
+    /// Of node, pods and outside.
+    fn counters(&self) -> Result<[Counters; 3], ReachError> {
         let of = Counters::of;
-        Ok(AllCounters([of(&self.topology.node)?, of(&self.topology.backend)?, of(&self.outside.namespace)?]))
+        Ok([of(&self.topology.node)?, of(&self.topology.backend)?, of(&self.outside.namespace)?])
     }
-}
-
-/// Of node, pods and outside.
-struct AllCounters([Counters; 3]);
-
-impl AllCounters {
-    fn map_with(self, before: Self) -> [Counters; 3] {
-        let mut earlier = before.0.into_iter();
-        self.0.map(|after| earlier.next().map_or(after, |before| after.since(before)))
-    }
-}
-
-/// A range whose one address, as clients choose it, is `address`: the one behind the range's first.
-fn only(address: Ipv4Addr) -> Ipv4Net {
-    Ipv4Net::from(Ipv4Addr::from(u32::from(address).wrapping_sub(1)))
-}
-
-fn first_of(range: Ipv4Net) -> Ipv4Addr {
-    Ipv4Addr::from(u32::from(range.network()).wrapping_add(1))
 }

@@ -11,7 +11,7 @@ use super::TrafficError;
 use crate::net::{Link, NetNs};
 use crate::sys::namespace::unshare_mount;
 use crate::sys::schedule::real_time;
-use crate::usage::{CpuTicks, Thread, ksoftirqd, sum_ns};
+use crate::usage::{CpuTicks, Thread, kernel_threads, ksoftirqd, sum_ns};
 
 /// Whether other processes may have the CPUs of sender and node meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,10 +36,11 @@ impl ThreadedNapi {
     fn enable(namespace: &NetNs, device: &Link, cpu: usize) -> Result<Self, TrafficError> {
         mount_own_sysfs(namespace)?;
         let prefix = format!("napi/{}-", device.name);
-        let before = threads(&prefix)?;
+        let threads = || kernel_threads(|name| name.starts_with(&prefix));
+        let before = threads()?;
         let switch = Switch { path: format!("/sys/class/net/{}/threaded", device.name) };
         fs::write(&switch.path, "1").map_err(failed("switch threaded NAPI on"))?;
-        let after = threads(&prefix)?;
+        let after = threads()?;
         let new: Vec<Pid> = after.into_iter().filter(|thread| !before.contains(thread)).collect();
         let [thread] = new[..] else { return Err(TrafficError::NapiThread { prefix, found: new.len() }) };
         pin(Some(thread), cpu)?;
@@ -79,8 +80,8 @@ pub(super) struct NodeTime {
 }
 
 impl NodeThreads {
-    fn of(receive: Pid, cpu: usize) -> Self {
-        Self { receive: Thread::of_process(receive), ksoftirqd: ksoftirqd(Some(cpu)), cpu }
+    fn of(receive: Pid, cpu: usize) -> Result<Self, TrafficError> {
+        Ok(Self { receive: Thread::of_process(receive), ksoftirqd: ksoftirqd(Some(cpu))?, cpu })
     }
 
     /// Exact once the node has nothing left to do.
@@ -111,7 +112,7 @@ pub(super) fn on_two_cpus<T: Send>(
         if urgency == Urgency::First {
             [None, Some(napi.thread)].into_iter().for_each(hurry);
         }
-        work(NodeThreads::of(napi.thread, node))
+        work(NodeThreads::of(napi.thread, node)?)
     };
     std::thread::scope(|scope| scope.spawn(bound).join()).unwrap_or(Err(TrafficError::Thread))
 }
@@ -146,17 +147,6 @@ fn mount_own_sysfs(namespace: &NetNs) -> Result<(), TrafficError> {
     let _inside = namespace.enter()?;
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     mount("sysfs", "/sys", "sysfs", flags, None).map_err(|errno| failed("mount sysfs")(errno.into()))
-}
-
-/// Kernel threads whose name begins with `prefix`.
-fn threads(prefix: &str) -> Result<Vec<Pid>, TrafficError> {
-    let entries = fs::read_dir("/proc").map_err(failed("list /proc"))?;
-    let matching = |pid: i32| {
-        // A process that ended meanwhile has no name; it is not a device's thread.
-        let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-        name.starts_with(prefix).then(|| Pid::from_raw(pid)).flatten()
-    };
-    Ok(entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter_map(matching).collect())
 }
 
 fn failed(action: &'static str) -> impl Fn(io::Error) -> TrafficError {

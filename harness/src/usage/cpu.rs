@@ -111,18 +111,28 @@ impl CpuTicks {
 }
 
 /// The `ksoftirqd` of one CPU or of all: soft interrupts that took too long go on there. None where they are not seen, as in a container.
-#[must_use]
-pub fn ksoftirqd(cpu: Option<usize>) -> Vec<Thread> {
-    let is_wanted = |name: &str| match (name.trim_end().strip_prefix("ksoftirqd/"), cpu) {
+///
+/// # Errors
+/// As [`kernel_threads`].
+pub fn ksoftirqd(cpu: Option<usize>) -> Result<Vec<Thread>, UsageError> {
+    let is_wanted = |name: &str| match (name.strip_prefix("ksoftirqd/"), cpu) {
         (None, _) => false,
         (Some(_), None) => true,
         (Some(number), Some(cpu)) => number.parse() == Ok(cpu),
     };
-    let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };
-    let numbers = processes.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    let wanted =
-        numbers.filter(|pid| std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| is_wanted(&name)));
-    wanted.filter_map(Pid::from_raw).map(Thread::of_process).collect()
+    Ok(kernel_threads(is_wanted)?.into_iter().map(Thread::of_process).collect())
+}
+
+/// Processes whose name is wanted: kernel threads, where no program has such a name.
+///
+/// # Errors
+/// [`UsageError::Read`]: `/proc` cannot be listed.
+pub fn kernel_threads(is_wanted: impl Fn(&str) -> bool) -> Result<Vec<Pid>, UsageError> {
+    let entries = std::fs::read_dir("/proc").map_err(|source| UsageError::Read { path: "/proc".into(), source })?;
+    // A process that ended meanwhile has no name.
+    let name = |pid: i32| std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    let numbers = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    Ok(numbers.filter(|&pid| is_wanted(name(pid).trim_end())).filter_map(Pid::from_raw).collect())
 }
 
 /// CPU time of some threads together, ns.
@@ -134,8 +144,7 @@ pub fn sum_ns(threads: &[Thread]) -> Result<u64, UsageError> {
 }
 
 /// Nanoseconds of a tick of `/proc`.
-#[must_use]
-pub fn tick_ns() -> u64 {
+fn tick_ns() -> u64 {
     1_000_000_000 / clock_ticks_per_second().max(1)
 }
 

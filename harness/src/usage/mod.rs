@@ -6,7 +6,7 @@ mod memory;
 use std::io;
 use std::path::PathBuf;
 
-pub use cpu::{CpuTicks, Thread, ThreadTime, ksoftirqd, sum_ns, tick_ns};
+pub use cpu::{CpuTicks, Thread, ThreadTime, kernel_threads, ksoftirqd, sum_ns};
 pub use memory::{KernelMemory, settled};
 
 /// A text of `/proc` could not be read, or not understood.

@@ -15,7 +15,6 @@ pub use layout::LayoutError;
 pub use loaded::OBJECT;
 pub use test_run::Ran;
 
-use std::net::Ipv4Addr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use self::loaded::Loaded;
@@ -118,13 +117,8 @@ impl Backend for Balancer {
     }
 
     /// The address is one more that the service is asked under.
-    fn expose(&self, service: &Service, address: Ipv4Addr, _: &Workload) -> Result<bool, BackendError> {
-        let exposed = Service { vip: address, ..service.clone() };
-        self.with(|loaded| loaded.program(std::slice::from_ref(&exposed))).map(|_| true)
-    }
-
-    fn remove_filter(&self) -> Result<bool, BackendError> {
-        Ok(false)
+    fn expose(&self, exposed: &Service, _: &Workload) -> Result<bool, BackendError> {
+        self.with(|loaded| loaded.program(std::slice::from_ref(exposed))).map(|_| true)
     }
 
     fn clear(&self) -> Result<(), BackendError> {

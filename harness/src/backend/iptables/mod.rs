@@ -11,7 +11,6 @@ mod services;
 pub use ruleset::{Chain, Ruleset, RulesetError, Table};
 pub use services::services;
 
-use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Backend, BackendError, Document, ProgrammingCost, Rendered, Unready, exec};
@@ -175,8 +174,8 @@ impl Backend for Iptables {
         BackendError::unless_equal(self.kind(), expected.differences(&live))
     }
 
-    fn expose(&self, service: &Service, address: Ipv4Addr, _: &Workload) -> Result<bool, BackendError> {
-        self.flavour.restore(&render::exposed(service, address))?;
+    fn expose(&self, exposed: &Service, _: &Workload) -> Result<bool, BackendError> {
+        self.flavour.restore(&render::exposed(exposed))?;
         Ok(true)
     }
 

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::fmt::Write;
-use std::net::Ipv4Addr;
 
 use super::ballast::Ballast;
 use super::ruleset::Ruleset;
@@ -255,9 +254,9 @@ impl Writer {
 
 /// Restore input that gives a service a load balancer's address: a portal of its own, and the chain of what comes from outside (pkg/proxy/iptables/proxier.go,
 /// "Capture load-balancer ingress", `externalTrafficChain`). The portal comes first, for the last rule of its chain must stay the last.
-pub(super) fn exposed(service: &Service, address: Ipv4Addr) -> String {
+pub(super) fn exposed(service: &Service) -> String {
     let (name, external, chain) = (service_port_name(service), external_chain(service), service_chain(service));
-    let destination = destination(&Service { vip: address, ..service.clone() });
+    let destination = destination(service);
     format!(
         "*nat\n:{external} - [0:0]\n\
          -A {external} -m comment --comment \"masquerade traffic for {name} external destinations\" -j KUBE-MARK-MASQ\n\
@@ -279,6 +278,8 @@ fn probability(shares: &[u32]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
     use crate::backend::golden;
 
@@ -304,7 +305,7 @@ mod tests {
 
     #[test]
     fn an_exposed_service_has_a_portal_in_front_and_its_external_chain() {
-        let text = exposed(&golden::service(), Ipv4Addr::new(203, 0, 113, 80));
+        let text = exposed(&Service { vip: Ipv4Addr::new(203, 0, 113, 80), ..golden::service() });
         let lines: Vec<_> = text.lines().collect();
         let [table, chain, masquerade, on, portal, commit] = lines[..] else { panic!("{text}") };
         assert_eq!((table, commit), ("*nat", "COMMIT"));

@@ -94,10 +94,9 @@ impl Backend for Ipvs {
     }
 
     /// The whole address goes to the dummy device, whatever port of it is the service's.
-    fn expose(&self, service: &Service, address: Ipv4Addr, workload: &Workload) -> Result<bool, BackendError> {
-        let exposed = Service { vip: address, ..service.clone() };
-        program(std::slice::from_ref(&exposed), workload.scheduling)?;
-        restore_sets(|| sets::load_balancer(&exposed))?;
+    fn expose(&self, exposed: &Service, workload: &Workload) -> Result<bool, BackendError> {
+        program(std::slice::from_ref(exposed), workload.scheduling)?;
+        restore_sets(|| sets::load_balancer(exposed))?;
         FLAVOUR.restore(rules::LOAD_BALANCER)?;
         Ok(true)
     }

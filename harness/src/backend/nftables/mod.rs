@@ -8,8 +8,6 @@ mod services;
 pub use listing::{Object, RulesetListing, TableListing};
 pub use services::{ClusterFacts, cluster_facts, services, transaction_services};
 
-use std::net::Ipv4Addr;
-
 use super::direct_conntrack::nft_unready;
 use super::{Backend, BackendError, Document, ProgrammingCost, Rendered, Unready, exec};
 use crate::result::BackendKind;
@@ -51,8 +49,8 @@ impl Backend for Nftables {
         BackendError::unless_equal(self.kind(), expected::differences(&workload.repeated(), &live)?)
     }
 
-    fn expose(&self, service: &Service, address: Ipv4Addr, _: &Workload) -> Result<bool, BackendError> {
-        run(|| render::exposed(service, address)).map(|_| true)
+    fn expose(&self, exposed: &Service, _: &Workload) -> Result<bool, BackendError> {
+        run(|| render::exposed(exposed)).map(|_| true)
     }
 
     fn remove_filter(&self) -> Result<bool, BackendError> {

@@ -1,7 +1,6 @@
 //! The transactions of a full and of a partial sync: kube-proxy's lines in kube-proxy's order.
 
 use std::fmt::Write;
-use std::net::Ipv4Addr;
 
 use crate::backend::names::{nftables_chain, nftables_external_chain, protocol, service_port_name, sorted_endpoints};
 use crate::workload::{AddressPlan, EndpointChoice, Scheduling, Service, VipLayout, Workload, WorkloadSpec};
@@ -102,9 +101,9 @@ pub(crate) fn changed(before: &Service, after: &Service) -> String {
 
 /// The transaction that gives a service a load balancer's address (pkg/proxy/nftables/proxier.go, "Capture load-balancer ingress",
 /// `externalTrafficChain`). The address is none of `cluster-ips`.
-pub(crate) fn exposed(service: &Service, address: Ipv4Addr) -> String {
+pub(crate) fn exposed(service: &Service) -> String {
     let (external, chain) = (nftables_external_chain(service), nftables_chain(service));
-    let key = key(&Service { vip: address, ..service.clone() });
+    let key = key(service);
     let mut text = String::new();
     line(&mut text, "add chain", &external);
     line(&mut text, "add rule", &format!("{external} mark set mark or 0x00004000"));
@@ -218,13 +217,15 @@ fn key(service: &Service) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
     use crate::backend::golden;
     use crate::workload::Endpoint;
 
     #[test]
     fn an_exposed_service_is_an_element_that_goes_through_its_external_chain() {
-        let text = exposed(&golden::service(), Ipv4Addr::new(203, 0, 113, 80));
+        let text = exposed(&Service { vip: Ipv4Addr::new(203, 0, 113, 80), ..golden::service() });
         let external = nftables_external_chain(&golden::service());
         assert!(external.starts_with("external-"), "{external}");
         assert!(text.contains(&format!("{external} goto {}\n", nftables_chain(&golden::service()))), "{text}");

@@ -31,9 +31,7 @@ pub(super) fn visit(
         let MeasureKind::Fairness { spreading, change } = measure.kind else {
             return Err(MeasureError::NamespacesOfItsOwn);
         };
-        if let Some(case) = Case::new(place, scenario, visit.setup, measure, (spreading, change))? {
-            emit(case.record(cancel)?)?;
-        }
+        emit(Case::new(place, scenario, visit.setup, measure, (spreading, change))?.record(cancel)?)?;
     }
     Ok(())
 }
@@ -53,20 +51,22 @@ struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
-    /// `None` where no service has an endpoint, or there is no address for another.
+    /// What is planned has services with endpoints and room for one more.
     fn new(
         place: &'a Place,
         scenario: &'a Scenario,
         setup: Setup,
         measure: &'a Measure,
         (spreading, change): (Spreading, EndpointChange),
-    ) -> Result<Option<Self>, MeasureError> {
+    ) -> Result<Self, MeasureError> {
         let before = spreading.over(setup.services(scenario)?, measure.packets);
         let asked = before.services.iter().position(|service| !service.endpoints.is_empty());
-        let (Some(asked), Some((_, spare))) = (asked, setup.spare(scenario)?) else { return Ok(None) };
+        let (Some(asked), Some((_, spare))) = (asked, setup.spare(scenario)?) else {
+            return Err(MeasureError::NoEndpoint);
+        };
         let mut after = before.clone();
         change_endpoints(&mut after.services[asked], change, spare);
-        Ok(Some(Self { place, scenario, setup, measure, spreading, change, before, after, asked }))
+        Ok(Self { place, scenario, setup, measure, spreading, change, before, after, asked })
     }
 
     fn record(&self, cancel: &AtomicBool) -> Result<Record, MeasureError> {

@@ -70,8 +70,10 @@ pub enum MeasureError {
     /// Nothing could be sent to a ClusterIP or a load balancer's address.
     #[error(transparent)]
     Reach(#[from] ReachError),
-    /// No service with an endpoint.
-    #[error("reachability needs a service with an endpoint, and the workload has none of its protocol")]
+    /// No service with an endpoint, or for fairness no address of another.
+    #[error(
+        "the workload has no service that this can be measured on: it needs an endpoint, and for fairness room for another"
+    )]
     NoEndpoint,
     /// A visit that was planned for both: the probe's exit would drop the packets of connections and pings.
     #[error("a visit that times packets can carry nothing else: plan them apart")]

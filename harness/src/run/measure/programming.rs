@@ -81,7 +81,7 @@ impl Site<'_> {
         };
         let _inside = self.topology.node.enter()?;
         let setup = self.setup;
-        let named = |source| MeasureError::Backend { backend: setup.backend, services: setup.services, source };
+        let named = |source| named(&setup, source);
 
         self.workload.services.push(added.clone());
         let add = self.datapath.add_service(&self.workload, &added).map_err(named)?;

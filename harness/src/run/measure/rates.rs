@@ -4,12 +4,11 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use curve_stats::search::{GoalResult, MaximumReceiveRate, Pace, SearchGoal};
-use datapath_common::histogram::{MAX_VALUE, SIGNIFICANT_DIGITS};
 use hdrhistogram::Histogram;
 
 use super::MeasureError;
 use super::site::Site;
-use crate::probe::{Instrument, ProbeError};
+use crate::probe::{Instrument, ProbeError, histogram};
 use crate::result::{
     Flow, GoalRecord, LagRecord, LatencyRecord, LoadedRecord, NodeCpu, PacketSize, PassageRecord, Position, RateMethod,
     RateRecord, ReceivedRate, encode_histogram,
@@ -180,7 +179,7 @@ fn passage(passage: &Passage) -> PassageRecord {
 
 fn lag<'a>(lags: impl Iterator<Item = &'a Histogram<u64>>) -> Result<LagRecord, MeasureError> {
     let unfit = |lowest| MeasureError::Probe(ProbeError::Histogram { lowest });
-    let mut all = Histogram::new_with_bounds(1, MAX_VALUE, SIGNIFICANT_DIGITS).map_err(|_| unfit(MAX_VALUE))?;
+    let mut all = histogram([])?;
     for lag in lags {
         all.add(lag).map_err(|_| unfit(lag.max()))?;
     }

@@ -1,7 +1,8 @@
 //! Reachability on a programmed topology.
 
 use super::MeasureError;
-use super::site::{Site, targets};
+use super::programming::named;
+use super::site::{Site, answered, at};
 use crate::net::LOAD_BALANCER;
 use crate::reach::Stand;
 use crate::result::{Destination, FilterRules, Flow, Origin, Position, Question, ReachabilityRecord};
@@ -17,7 +18,8 @@ impl Site<'_> {
     pub(super) fn reach(&self, measure: &Measure, position: Position) -> Result<Record, MeasureError> {
         use Destination::{ClusterIp, Ingress, Pod, Service};
         let service = self.asked(position).ok_or(MeasureError::NoEndpoint)?;
-        let mut stand = Stand::new(&self.topology, self.workload.addresses, service)?;
+        let pod = service.endpoints.first().ok_or(MeasureError::NoEndpoint)?.addr;
+        let mut stand = Stand::new(&self.topology, self.workload.addresses, service, pod)?;
         let mut attempts = Vec::new();
         let mut ask = |rules: FilterRules, exposed: bool, destinations: &[Destination]| -> Result<(), MeasureError> {
             for from in ORIGINS {
@@ -39,33 +41,20 @@ impl Site<'_> {
         Ok(Record::Reachability(ReachabilityRecord { cell, trial: measure.trial, attempts }))
     }
 
-    /// The service of a position, or where there is none the first that has an endpoint.
+    /// The service of a position; for the control, which asks for none, the first.
     fn asked(&self, position: Position) -> Option<&Service> {
-        let protocol = self.setup.protocol;
-        let target = targets(&self.workload, protocol, position, self.scenario.seed).first().copied();
-        let mut answered = self
-            .workload
-            .services
-            .iter()
-            .filter(|service| service.protocol == protocol && !service.endpoints.is_empty());
-        let first = answered.clone().next();
-        answered
-            .find(|service| target.is_some_and(|target| (service.vip, service.port) == (*target.ip(), target.port())))
-            .or(first)
+        let services = answered(&self.workload, self.setup.protocol);
+        at(position, &services).or_else(|| services.first().copied())
     }
 
     fn expose(&self, service: &Service) -> Result<bool, MeasureError> {
         let _inside = self.topology.node.enter()?;
-        let exposed = self.datapath.expose(service, LOAD_BALANCER, &self.workload);
-        exposed.map_err(|source| self.failed(source))
+        let exposed = Service { vip: LOAD_BALANCER, ..service.clone() };
+        self.datapath.expose(&exposed, &self.workload).map_err(|source| named(&self.setup, source))
     }
 
     fn remove_filter(&self) -> Result<bool, MeasureError> {
         let _inside = self.topology.node.enter()?;
-        self.datapath.remove_filter().map_err(|source| self.failed(source))
-    }
-
-    fn failed(&self, source: crate::backend::BackendError) -> MeasureError {
-        MeasureError::Backend { backend: self.setup.backend, services: self.setup.services, source }
+        self.datapath.remove_filter().map_err(|source| named(&self.setup, source))
     }
 }

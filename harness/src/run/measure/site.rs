@@ -7,7 +7,7 @@ use std::time::Duration;
 use aya::programs::ProgramFd;
 use datapath_common::traffic::MAX_TARGETS;
 
-use super::programming::{FromNothing, program};
+use super::programming::{FromNothing, named, program};
 use super::rates::Sought;
 use super::{Emit, MeasureError, Place};
 use crate::backend::{Backend, backend};
@@ -136,9 +136,7 @@ impl Site<'_> {
     /// The backend's program of the hook at which the XDP bracket begins, for the entry to go on with.
     fn hand_over_xdp(&self) -> Result<Option<ProgramFd>, MeasureError> {
         let _inside = self.topology.node.enter()?;
-        let Setup { backend, services, .. } = self.setup;
-        let programs = self.datapath.take_over_xdp();
-        let programs = programs.map_err(|source| MeasureError::Backend { backend, services, source })?;
+        let programs = self.datapath.take_over_xdp().map_err(|source| named(&self.setup, source))?;
         Ok(programs.map(|programs| programs.client_side))
     }
 
@@ -147,8 +145,7 @@ impl Site<'_> {
     /// next visit's buckets, and make its read-back skip entries.
     pub(super) fn clear(&self) -> Result<(), MeasureError> {
         let _inside = self.topology.node.enter()?;
-        let Setup { backend, services, .. } = self.setup;
-        self.datapath.clear().map_err(|source| MeasureError::Backend { backend, services, source })
+        self.datapath.clear().map_err(|source| named(&self.setup, source))
     }
 
     pub(super) fn order(&self, measure: &Measure, flow: Flow, position: Position) -> TrafficOrder {
@@ -185,22 +182,35 @@ pub(in crate::run) const SATURATION: Duration = Duration::from_millis(400);
 /// The addresses that a position's packets ask for, among the services of their protocol that have endpoints: packets to the others
 /// do not leave the node, so there is nothing to time. A packet draws one of them uniformly: by popularity some are there more than once.
 pub(crate) fn targets(workload: &Workload, protocol: Protocol, position: Position, seed: u64) -> Vec<SocketAddrV4> {
-    let is_answered = |service: &&Service| service.protocol == protocol && !service.endpoints.is_empty();
-    let services: Vec<_> = workload.services.iter().filter(is_answered).collect();
-    let address = |service: &Service| SocketAddrV4::new(service.vip, service.port);
-    let chosen = match position {
-        Position::First => services.get(..services.len().min(1)),
-        Position::Middle => services.get(services.len() / 2..).and_then(|rest| rest.get(..1)),
-        Position::Last => services.get(services.len().saturating_sub(1)..),
-        Position::Random => Some(&services[..]),
+    let services = answered(workload, protocol);
+    let address = |service: &&Service| SocketAddrV4::new(service.vip, service.port);
+    match position {
+        Position::First | Position::Middle | Position::Last => at(position, &services).iter().map(address).collect(),
+        Position::Random => services.iter().map(address).collect(),
         Position::Zipf(exponent) => {
             let drawn = popularity::zipf(services.len(), exponent.value(), seed, MAX_TARGETS as usize);
-            return drawn.into_iter().map(|index| address(services[index])).collect();
+            drawn.into_iter().map(|index| address(&services[index])).collect()
         }
         Position::Missing => {
             let pods = services.iter().flat_map(|service| &service.endpoints).take(1);
-            return pods.map(|pod| SocketAddrV4::new(pod.addr, pod.port)).collect();
+            pods.map(|pod| SocketAddrV4::new(pod.addr, pod.port)).collect()
         }
-    };
-    chosen.unwrap_or_default().iter().map(|service| address(service)).collect()
+    }
+}
+
+/// Services of a protocol that have endpoints, in order of programming.
+pub(super) fn answered(workload: &Workload, protocol: Protocol) -> Vec<&Service> {
+    let is_answered = |service: &&Service| service.protocol == protocol && !service.endpoints.is_empty();
+    workload.services.iter().filter(is_answered).collect()
+}
+
+/// The service at a position that means a single one.
+pub(super) fn at<'a>(position: Position, services: &[&'a Service]) -> Option<&'a Service> {
+    match position {
+        Position::First => services.first(),
+        Position::Middle => services.get(services.len() / 2),
+        Position::Last => services.last(),
+        Position::Random | Position::Zipf(_) | Position::Missing => None,
+    }
+    .copied()
 }

@@ -4,15 +4,27 @@ use datapath_common::flow::PORTS_PER_CLIENT;
 
 use super::{FLOWS_A_TRIAL, Planner};
 use crate::result::{BackendKind, CLIENTS, EndpointChange, Spreading, VenueKind};
-use crate::run::plan::{MeasureKind, Setup, VenueOffer};
+use crate::run::plan::{MeasureKind, Setup, VenueOffer, Visit};
 
 /// Flow numbers set aside for flows of many client addresses: all ports of each, and what lies before the first.
 const FLOWS_OF_CLIENTS: u64 = (CLIENTS as u64 + 1) * PORTS_PER_CLIENT;
 
 impl Planner<'_> {
+    /// Behind the rounds or boots of everything else: on the host a batch a measure, so that a killed run loses one of them; in the vm one boot
+    /// a backend.
+    pub(super) fn add_fairness(&mut self, offer: &VenueOffer, setups: &[Setup]) {
+        for (setup, kinds) in self.fairness(offer, setups) {
+            let a_visit = if offer.venue == VenueKind::Host { 1 } else { kinds.len() };
+            for kinds in kinds.chunks(a_visit) {
+                let measures = kinds.iter().map(|&kind| self.measure(kind, 0, 0)).collect();
+                self.push(offer, vec![Visit { setup, measures }]);
+            }
+        }
+    }
+
     /// What is asked of which setup. Endpoints are chosen within a service, so one N says it all: the smallest; and in one layout. A single
     /// endpoint leaves no choice.
-    pub(super) fn fairness(&mut self, offer: &VenueOffer, setups: &[Setup]) -> Vec<(Setup, Vec<MeasureKind>)> {
+    fn fairness(&self, offer: &VenueOffer, setups: &[Setup]) -> Vec<(Setup, Vec<MeasureKind>)> {
         if self.scenario.fairness.is_none() || offer.venue == VenueKind::Sim {
             return Vec::new();
         }
@@ -55,7 +67,7 @@ impl Planner<'_> {
             }
         }
         let lacking: Vec<_> = offer.lacking.iter().map(|way| format!("ip_vs_{way}")).collect();
-        if !lacking.is_empty() && offer.venue != VenueKind::Sim && offer.backends.contains(&BackendKind::Ipvs) {
+        if !lacking.is_empty() && offer.backends.contains(&BackendKind::Ipvs) {
             let reason = format!("fairness: this kernel has no {}", lacking.join(", "));
             self.skip(offer, BackendKind::Ipvs, None, reason);
         }
@@ -69,7 +81,7 @@ mod tests {
 
     use super::super::tests::offer;
     use super::*;
-    use crate::run::plan::{Batch, Plan, Visit};
+    use crate::run::plan::{Batch, Plan};
     use crate::run::scenario::Wishes;
 
     fn plan(flows: u32, endpoints: &[u32], lacking: &[Spreading]) -> Plan {

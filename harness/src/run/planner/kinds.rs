@@ -1,6 +1,6 @@
 //! What is measured on a setup, and in which order.
 
-use crate::result::{BackendKind, ConnectionLoad, Flow, PacketSize, Position, RateMethod, VenueKind};
+use crate::result::{BackendKind, Flow, PacketSize, Position, RateMethod, VenueKind};
 use crate::run::plan::{MeasureKind, Setup, VenueOffer};
 use crate::run::scenario::{Preset, Scenario};
 use crate::workload::{Protocol, VipLayout};
@@ -18,28 +18,8 @@ pub(super) fn axes(scenario: &Scenario, backend: BackendKind) -> Vec<(VipLayout,
     axes
 }
 
-/// Loads of real connections that a setup carries: once a backend, for no packet is timed. A cluster's clients ask for all its service ports.
-pub(super) fn connections(scenario: &Scenario, setup: &Setup) -> Vec<MeasureKind> {
-    if setup.bracket != setup.backend.bracket() {
-        return Vec::new();
-    }
-    let fits = |load: &&ConnectionLoad| {
-        (load.filled().is_none() || setup.backend != BackendKind::Direct)
-            && !(load.is_stream() && setup.protocol == Protocol::Udp)
-    };
-    let loads: Vec<_> = scenario.connections.iter().copied().filter(|load| fits(&load)).collect();
-    let at = |position| loads.iter().map(move |&load| MeasureKind::Connections { load, position });
-    connected_to(scenario, setup.backend).into_iter().flat_map(at).collect()
-}
-
-/// Which services connections ask for: over all services of a cluster, else as rates.
-fn connected_to(scenario: &Scenario, backend: BackendKind) -> Vec<Position> {
-    let is_over_all = scenario.cluster.is_some() && backend.balances() && !scenario.all_positions;
-    if is_over_all { vec![Position::Random] } else { asked_for(scenario, backend) }
-}
-
 /// Where rates are measured: at the backend's worst position, or at all that were asked for.
-fn asked_for(scenario: &Scenario, backend: BackendKind) -> Vec<Position> {
+pub(super) fn asked_for(scenario: &Scenario, backend: BackendKind) -> Vec<Position> {
     if scenario.all_positions && backend.balances() {
         scenario.positions.clone()
     } else {

@@ -1,5 +1,6 @@
 //! Expands a scenario into batches: pure, and the same every time.
 
+mod connections;
 mod effort;
 mod fairness;
 mod kinds;
@@ -13,11 +14,11 @@ use rand_chacha::ChaCha12Rng;
 use super::guard;
 use super::plan::{Batch, Measure, MeasureKind, Setup, Skipped, VenueOffer, Visit};
 use super::scenario::Scenario;
-use crate::result::{BackendKind, ConnectionLoad, Flow, VenueKind};
+use crate::result::{BackendKind, Flow, VenueKind};
 use crate::traffic::ESTABLISHED_FLOWS;
-use crate::workload::Protocol;
+use connections::{FLOWS_OF_CONNECTIONS, most_exchanges};
 use effort::{Effort, effort, repetitions};
-use kinds::{axes, connections, kinds, place, reachability};
+use kinds::{axes, kinds, place, reachability};
 
 /// Largest N whose visits share a boot; larger ones have their own, so that an interrupted boot loses little.
 const SHARED_BOOT_SERVICES: u32 = 1_000;
@@ -30,12 +31,6 @@ const FLOWS_A_SATURATION: u64 = 1 << 23;
 pub(super) const FLOWS_A_SEARCH: u64 = 1 << 23;
 /// Forwarded packets that end a saturation trial: safely below the 262,144 entries of a conntrack table.
 const SATURATION_PACKETS: u32 = 200_000;
-/// Most connections of a trial: their conntrack entries, which outlive them, leave room for those of other loads in the visit.
-const MOST_CONNECTIONS: u32 = 20_000;
-/// Numbers set aside for a trial's exchanges, by which datagrams get addresses and ports: those before it that do not count included.
-const FLOWS_OF_CONNECTIONS: u64 = 1 << 17;
-/// Most requests of a trial on connections that are kept.
-const MOST_REQUESTS: u32 = 100_000;
 
 /// Every batch over the venues that are offered, and what is left out.
 pub(super) fn expand(scenario: &Scenario, offers: &[VenueOffer]) -> (Vec<Batch>, Vec<Skipped>) {
@@ -69,12 +64,12 @@ impl Planner<'_> {
         self.leave_out_connections(offer);
         self.leave_out_rates(offer);
         self.leave_out_fairness(offer);
-        self.leave_out_reachability(offer);
         match offer.venue {
             VenueKind::Host => self.add_rounds(offer, &setups),
             VenueKind::Vm => self.add_boots(offer, &setups),
             VenueKind::Sim => self.add_models(offer, &setups),
         }
+        self.add_fairness(offer, &setups);
         self.add_reachability(offer, &setups);
     }
 
@@ -117,35 +112,9 @@ impl Planner<'_> {
         self.skipped.push(Skipped { venue: offer.venue, kernel: offer.kernel.clone(), backend, services, reason });
     }
 
-    /// Rates of real connections are measured where time is real and the kernel is this one.
-    fn leave_out_connections(&mut self, offer: &VenueOffer) {
-        let reason = match offer.venue {
-            _ if self.scenario.connections.is_empty() => return,
-            VenueKind::Host => return self.leave_out_loads(offer),
-            VenueKind::Sim => "real connections: a model has no sockets; --venue host measures them",
-            VenueKind::Vm if offer.deterministic => {
-                "real connections: where instructions are counted, connections a second mean nothing; --venue host measures them"
-            }
-            VenueKind::Vm => "real connections: not measured in the vm; --venue host measures them",
-        };
+    fn skip_all(&mut self, offer: &VenueOffer, reason: &str) {
         for backend in &offer.backends {
             self.skip(offer, *backend, None, reason.to_owned());
-        }
-    }
-
-    /// Loads that say nothing of a backend or a protocol.
-    fn leave_out_loads(&mut self, offer: &VenueOffer) {
-        let loads = &self.scenario.connections;
-        let untracked = offer.backends.contains(&BackendKind::Direct);
-        if untracked && loads.iter().any(|load| load.filled().is_some()) {
-            let reason = "connections with connection tracking filled: plain routing does not look into it";
-            self.skip(offer, BackendKind::Direct, None, reason.to_owned());
-        }
-        if self.scenario.protocols.contains(&Protocol::Udp) && loads.iter().any(|load| load.is_stream()) {
-            let reason = "streams over UDP: nothing slows a sender down, so what arrives is the loss of a full queue; --rates measures datagrams";
-            for backend in &offer.backends {
-                self.skip(offer, *backend, None, reason.to_owned());
-            }
         }
     }
 
@@ -169,26 +138,17 @@ impl Planner<'_> {
             }
             VenueKind::Sim => "rates: a model counts steps and has no time; --venue host measures them",
         };
-        for backend in &offer.backends {
-            self.skip(offer, *backend, None, reason.to_owned());
-        }
-    }
-
-    /// Models have no ICMP.
-    fn leave_out_reachability(&mut self, offer: &VenueOffer) {
-        if !self.scenario.reachability || offer.venue != VenueKind::Sim {
-            return;
-        }
-        let reason = "reachability: a model has no ICMP and no addresses of its own; --venue host and vm have";
-        for backend in &offer.backends {
-            self.skip(offer, *backend, None, reason.to_owned());
-        }
+        self.skip_all(offer, reason);
     }
 
     /// A visit a backend, behind everything else: in the vm one boot, for they are short.
     fn add_reachability(&mut self, offer: &VenueOffer, setups: &[Setup]) {
-        if !self.scenario.reachability || offer.venue == VenueKind::Sim {
+        if !self.scenario.reachability {
             return;
+        }
+        if offer.venue == VenueKind::Sim {
+            let reason = "reachability: a model has no ICMP and no addresses of its own; --venue host and vm have";
+            return self.skip_all(offer, reason);
         }
         let found = offer.backends.iter().filter_map(|backend| reachability(setups, *backend)).collect::<Vec<_>>();
         let visits: Vec<_> =
@@ -211,24 +171,6 @@ impl Planner<'_> {
             }
             self.add_connections(offer, setups, round);
         }
-        for (setup, kinds) in self.fairness(offer, setups) {
-            for kind in kinds {
-                let measures = vec![self.measure(kind, 0, 0)];
-                self.push(offer, vec![Visit { setup, measures }]);
-            }
-        }
-    }
-
-    /// A visit for the real connections of each setup: the exit of the probe would drop them.
-    fn add_connections(&mut self, offer: &VenueOffer, setups: &[Setup], round: u32) {
-        let mut order: Vec<_> = setups.iter().map(|setup| (*setup, connections(self.scenario, setup))).collect();
-        order.retain(|(_, kinds)| !kinds.is_empty());
-        order.shuffle(&mut self.rng(&[4, u64::from(round)]));
-        for (setup, mut kinds) in order {
-            kinds.shuffle(&mut self.rng(&[5, u64::from(round), setup_salt(&setup)]));
-            let measures = kinds.into_iter().map(|kind| self.measure(kind, round, 0)).collect();
-            self.push(offer, vec![Visit { setup, measures }]);
-        }
     }
 
     /// Vm: one boot a backend and layout, N in a seeded random order.
@@ -240,10 +182,6 @@ impl Planner<'_> {
             order.shuffle(&mut self.rng(&[2, salt]));
             let visits = order.into_iter().map(|setup| self.visit(offer, setup, &effort, 0)).collect();
             self.push(offer, visits);
-        }
-        for (setup, kinds) in self.fairness(offer, setups) {
-            let measures = kinds.into_iter().map(|kind| self.measure(kind, 0, 0)).collect();
-            self.push(offer, vec![Visit { setup, measures }]);
         }
     }
 
@@ -310,17 +248,6 @@ impl Planner<'_> {
 
 fn takes_long(kind: &MeasureKind) -> bool {
     matches!(kind, MeasureKind::Saturation { .. } | MeasureKind::Rates { .. })
-}
-
-fn most_exchanges(load: ConnectionLoad) -> u32 {
-    match load {
-        ConnectionLoad::Closed(_)
-        | ConnectionLoad::Open(_)
-        | ConnectionLoad::Reuse(_)
-        | ConnectionLoad::Filled { .. } => MOST_CONNECTIONS,
-        ConnectionLoad::KeepAlive(_) => MOST_REQUESTS,
-        ConnectionLoad::Stream(connections) => connections.get(),
-    }
 }
 
 /// Setups grouped into boots: by everything but N, and a boot of its own for each large N.

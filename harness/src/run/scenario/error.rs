@@ -45,17 +45,11 @@ pub enum ScenarioError {
     },
     /// More flows than a trial can open without filling the node's conntrack table.
     #[error(
-        "decisions must be at most {MOST_PACKETS} flows a cell, not {asked}: more would fill the node's conntrack table"
+        "{wish} must be at most {MOST_PACKETS} flows a cell, not {asked}: more would fill the node's conntrack table"
     )]
-    TooManyDecisions {
-        /// Asked for.
-        asked: u32,
-    },
-    /// More flows than a trial can open without filling the node's conntrack table.
-    #[error(
-        "fairness must be at most {MOST_PACKETS} flows a cell, not {asked}: more would fill the node's conntrack table"
-    )]
-    TooManyFairnessFlows {
+    TooManyFlows {
+        /// What they were asked for: `decisions`, `fairness`.
+        wish: &'static str,
         /// Asked for.
         asked: u32,
     },

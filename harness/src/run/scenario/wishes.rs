@@ -146,9 +146,7 @@ impl Wishes {
     /// Fills the gaps from the preset and checks the result. `cluster` is what the file of [`Wishes::cluster`] holds.
     ///
     /// # Errors
-    /// [`ScenarioError::Empty`], [`ScenarioError::Zero`], [`ScenarioError::TooManyPackets`], [`ScenarioError::TooManyTrials`],
-    /// [`ScenarioError::TooManyDecisions`], [`ScenarioError::TooManyFairnessFlows`], [`ScenarioError::SizesWithoutRates`], [`ScenarioError::TooManyMaglevEndpoints`], [`ScenarioError::Kernels`], [`ScenarioError::KernelOnHost`], [`ScenarioError::KernelInSim`],
-    /// [`ScenarioError::DeterministicInSim`], and those of a cluster that contradicts other wishes.
+    /// [`ScenarioError`]: a wish is empty, too large, or contradicts another.
     pub fn resolve_with(mut self, cluster: Option<Cluster>) -> Result<Scenario, ScenarioError> {
         let all_positions = self.positions.is_some() && (self.rates.is_some() || self.connections.is_some());
         if self.packet_sizes.is_some() && self.rates.is_none() {
@@ -159,30 +157,11 @@ impl Wishes {
         } else {
             import::check_none(&self)?;
         }
+        self.check_limits()?;
         let preset = self.preset.unwrap_or_default();
         let kernels = pair_kernels(&self.kernel.unwrap_or_default(), &self.modules.unwrap_or_default())?;
         let venue = self.venue.unwrap_or_default();
-        if venue == VenueChoice::Host && !kernels.is_empty() {
-            return Err(ScenarioError::KernelOnHost);
-        }
-        if venue == VenueChoice::Sim && !kernels.is_empty() {
-            return Err(ScenarioError::KernelInSim);
-        }
-        if venue == VenueChoice::Sim && self.deterministic == Some(false) {
-            return Err(ScenarioError::DeterministicInSim);
-        }
-        if let Some(asked) = self.packets.filter(|asked| *asked > MOST_PACKETS) {
-            return Err(ScenarioError::TooManyPackets { asked });
-        }
-        if let Some(asked) = self.decisions.filter(|asked| asked.get() > MOST_PACKETS) {
-            return Err(ScenarioError::TooManyDecisions { asked: asked.get() });
-        }
-        if let Some(asked) = self.fairness.filter(|asked| asked.get() > MOST_PACKETS) {
-            return Err(ScenarioError::TooManyFairnessFlows { asked: asked.get() });
-        }
-        if let Some(asked) = self.trials.filter(|asked| *asked > MOST_TRIALS) {
-            return Err(ScenarioError::TooManyTrials { asked });
-        }
+        check_venue(venue, !kernels.is_empty(), self.deterministic)?;
         let mut addresses = AddressPlan::default();
         if let Some(cidr) = self.service_cidr {
             addresses.service_cidr = cidr;
@@ -227,6 +206,32 @@ impl Wishes {
             self_test_ballast: self.self_test_ballast,
             self_test_bias: self.self_test_bias,
         })
+    }
+
+    /// Numbers that a plan has no room for.
+    fn check_limits(&self) -> Result<(), ScenarioError> {
+        if let Some(asked) = self.packets.filter(|asked| *asked > MOST_PACKETS) {
+            return Err(ScenarioError::TooManyPackets { asked });
+        }
+        for (wish, flows) in [("decisions", self.decisions), ("fairness", self.fairness)] {
+            if let Some(asked) = flows.map(NonZeroU32::get).filter(|asked| *asked > MOST_PACKETS) {
+                return Err(ScenarioError::TooManyFlows { wish, asked });
+            }
+        }
+        match self.trials.filter(|asked| *asked > MOST_TRIALS) {
+            Some(asked) => Err(ScenarioError::TooManyTrials { asked }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Wishes that a venue cannot fulfil.
+fn check_venue(venue: VenueChoice, has_kernels: bool, deterministic: Option<bool>) -> Result<(), ScenarioError> {
+    match venue {
+        VenueChoice::Host if has_kernels => Err(ScenarioError::KernelOnHost),
+        VenueChoice::Sim if has_kernels => Err(ScenarioError::KernelInSim),
+        VenueChoice::Sim if deterministic == Some(false) => Err(ScenarioError::DeterministicInSim),
+        _ => Ok(()),
     }
 }
 
@@ -317,7 +322,7 @@ mod tests {
         assert_eq!(scenario.fairness.map(NonZeroU32::get), Some(500));
         assert_eq!(scenario.common().bias.map(NonZeroU32::get), Some(2));
         let many = Wishes { fairness: NonZeroU32::new(MOST_PACKETS + 1), ..Wishes::default() };
-        assert!(matches!(many.resolve(), Err(ScenarioError::TooManyFairnessFlows { .. })));
+        assert!(matches!(many.resolve(), Err(ScenarioError::TooManyFlows { wish: "fairness", .. })));
     }
 
     #[test]

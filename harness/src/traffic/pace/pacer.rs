@@ -6,7 +6,7 @@ use std::time::Duration;
 use aya::maps::{Array, Map, MapData, MapError};
 use aya::programs::Xdp;
 use aya::{Ebpf, EbpfLoader, Pod};
-use datapath_common::histogram::{BUCKETS, MAX_VALUE, SIGNIFICANT_DIGITS, bucket_lowest};
+use datapath_common::histogram::BUCKETS;
 use datapath_common::pace::{FRACTION_BITS, Lengths, MOST_LENGTHS, Progress, Schedule};
 use datapath_common::traffic::GeneratorConfig;
 use hdrhistogram::Histogram;
@@ -15,7 +15,7 @@ use super::super::TrafficError;
 use super::super::live::Frames;
 use super::super::order::{TrafficOrder, aya_xdp};
 use crate::net::{Link, NetNs};
-use crate::probe::{ProbeError, xdp};
+use crate::probe::{ProbeError, histogram, xdp};
 use crate::result::PacketSize;
 use crate::sys::bpf_batch::{Shape, read_all, update};
 
@@ -141,14 +141,8 @@ impl Pacer {
     }
 
     fn lag(&self) -> Result<Histogram<u64>, ProbeError> {
-        let mut histogram = Histogram::new_with_bounds(1, MAX_VALUE, SIGNIFICANT_DIGITS)
-            .map_err(|_| ProbeError::Histogram { lowest: MAX_VALUE })?;
         let buckets: Vec<(u32, u64)> = read_all(self.lags()?.fd().as_fd(), LAG_SHAPE).map_err(of_lags)?;
-        for (index, packets) in buckets.into_iter().filter(|(_, packets)| *packets > 0) {
-            let lowest = bucket_lowest(index as usize);
-            histogram.record_n(lowest, packets).map_err(|_| ProbeError::Histogram { lowest })?;
-        }
-        Ok(histogram)
+        histogram(buckets.into_iter().map(|(index, packets)| (index as usize, packets)))
     }
 
     fn lags(&self) -> Result<&MapData, ProbeError> {
