@@ -13,7 +13,7 @@ use lbcurve::compare::{Side, Verdict, compare};
 use lbcurve::report;
 use lbcurve::result::{
     BackendKind, CpuAccounts, Flow, GoalRecord, LagRecord, LatencyRecord, LoadedRecord, NodeCpu, PacketSize,
-    PassageRecord, ProgrammingOp, RateCurve, RateKind, RateMethod, RatePoint, RateRecord, ReceivedRate, Recorded,
+    PassageRecord, Position, ProgrammingOp, RateCurve, RateKind, RateMethod, RatePoint, RateRecord, ReceivedRate, Recorded,
     RunFile, assemble_records, encode_histogram, parse_run_file, read_run_file, run_file_text,
 };
 
@@ -227,6 +227,19 @@ fn rates_become_curves_that_every_reader_shows() {
         assert!(text.contains("no loss (NDR)") && text.contains("never overloaded"), "{text}");
         assert!(text.contains("CPU time of the node") && text.contains("a fixed load"), "{text}");
     }
+}
+
+#[test]
+fn cpu_time_is_drawn_apart_by_packet_size_and_labelled_by_position() {
+    let small = search(BackendKind::IptablesLegacy, 1, 0, 3e5);
+    let imix = RateRecord { packet_size: PacketSize::Imix, ..small.clone() };
+    let mut middle = small.clone();
+    middle.cell.position = Position::Middle;
+    let page = report::html(&assembled(&[small, middle, imix])).unwrap();
+    let figures: Vec<_> = page.lines().filter(|line| line.contains("CPU time a packet, ns over")).collect();
+    assert_eq!(figures.len(), 2, "{figures:?}");
+    assert_eq!(figures.iter().filter(|figure| figure.contains(", IMIX")).count(), 1, "{figures:?}");
+    assert!(page.contains("iptables-legacy sequential, middle"));
 }
 
 /// A load behind a search, of `packets` packets that took `latency` ns each.

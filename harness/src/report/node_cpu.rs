@@ -10,10 +10,10 @@ pub(super) const INTRO: &str = "CPU time of the node's receive thread and of kso
     The last column is the kernel time of that CPU by /proc/stat over that of the two threads: more than 1 where other work shared it.";
 
 /// Columns that hold words; the others hold numbers.
-pub(super) const WORDS: usize = 8;
+pub(super) const WORDS: usize = 10;
 
 /// Headings.
-pub(super) fn columns() -> [&'static str; 15] {
+pub(super) fn columns() -> [&'static str; 17] {
     [
         "venue",
         "kernel",
@@ -23,6 +23,8 @@ pub(super) fn columns() -> [&'static str; 15] {
         "flow",
         "position",
         "at",
+        "goals",
+        "bytes",
         "M",
         "N",
         "searches",
@@ -60,6 +62,8 @@ fn row(key: &RateKey, point: &RatePoint, at: &str, cpu: &CpuPoint, medium: Mediu
         name(&key.axes.flow),
         name(&key.axes.position),
         at.to_owned(),
+        name(&key.method),
+        key.packet_size.to_string(),
         count(key.axes.endpoints),
         count(point.services),
         count(point.trials),
@@ -83,8 +87,10 @@ fn estimate(estimate: &Estimate, unit: &str, medium: Medium) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
-    use crate::result::{rate_curves, rate_record};
+    use crate::result::{PacketSize, RateRecord, rate_curves, rate_record};
 
     #[test]
     fn a_row_has_a_cell_for_every_column_and_the_fixed_load_comes_once() {
@@ -92,7 +98,7 @@ mod tests {
         let rows: Vec<_> =
             curves.iter().flat_map(|curve| rows_of(&curve.key, &curve.points[0], Medium::Terminal)).collect();
         assert!(rows.iter().all(|row| row.len() == columns().len()));
-        let shown: Vec<_> = rows.iter().map(|row| [&row[7], &row[11], &row[12], &row[13], &row[14]]).collect();
+        let shown: Vec<_> = rows.iter().map(|row| [&row[7], &row[13], &row[14], &row[15], &row[16]]).collect();
         assert_eq!(
             shown,
             [
@@ -101,5 +107,16 @@ mod tests {
                 ["a fixed load", "20,000", "2,000 ns [2,000, 2,000]", "0.04 [0.04, 0.04]", "1.25"],
             ]
         );
+    }
+
+    #[test]
+    fn searches_with_packets_of_two_sizes_have_rows_in_different_words() {
+        let imix = RateRecord { packet_size: PacketSize::Imix, ..rate_record(10, 0, 100_000.0) };
+        let curves = rate_curves(&[rate_record(10, 0, 200_000.0), imix]);
+        let rows: Vec<_> =
+            curves.iter().flat_map(|curve| rows_of(&curve.key, &curve.points[0], Medium::Terminal)).collect();
+        let words: BTreeSet<_> = rows.iter().map(|row| &row[..WORDS]).collect();
+        assert_eq!((rows.len(), words.len()), (6, 6), "{rows:?}");
+        assert!(rows.iter().all(|row| row[8] == "quick" && ["64", "imix"].contains(&&*row[9])), "{rows:?}");
     }
 }

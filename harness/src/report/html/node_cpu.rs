@@ -3,35 +3,49 @@
 use std::collections::BTreeMap;
 
 use super::figure::{Figure, style};
+use super::rates::bytes;
 use super::table::{Cell, Table};
 use crate::report::node_cpu::{WORDS, columns, rows_of};
 use crate::report::number::Medium;
 use crate::report::plot::{Across, Chart, Mark, Series, render};
 use crate::report::rates::subject;
 use crate::report::select::flow_title;
-use crate::result::{Flow, RateCurve, RateKind, RatePoint, RunFile, VenueKind, name};
+use crate::result::{Flow, PacketSize, RateCurve, RateKind, RateMethod, RatePoint, RunFile, VenueKind, name};
 use crate::workload::Protocol;
 
 /// What curves must share to be drawn in one plot.
-type Panel<'a> = (VenueKind, &'a str, Protocol, u32, Flow);
+type Panel<'a> = (VenueKind, &'a str, Protocol, u32, Flow, RateMethod, PacketSize);
 
-/// One figure a venue, kernel, protocol, M and flow: at the fixed load, with the table of everything.
+/// One figure a venue, kernel, protocol, M, flow, method and packet size: at the fixed load, with the table of everything.
 pub(super) fn figures(run: &RunFile) -> Vec<Figure> {
     let mut panels = BTreeMap::<Panel<'_>, Vec<&RateCurve>>::new();
     for curve in &run.rates {
-        let axes = &curve.key.axes;
-        let panel = (axes.venue, axes.kernel.as_str(), axes.protocol, axes.endpoints, axes.flow);
+        let key = &curve.key;
+        let panel = (
+            key.axes.venue,
+            &*key.axes.kernel,
+            key.axes.protocol,
+            key.axes.endpoints,
+            key.axes.flow,
+            key.method,
+            key.packet_size,
+        );
         panels.entry(panel).or_default().push(curve);
     }
     panels.into_iter().filter_map(|(panel, curves)| figure(panel, &curves)).collect()
 }
 
-fn figure((venue, kernel, protocol, endpoints, flow): Panel<'_>, curves: &[&RateCurve]) -> Option<Figure> {
+fn figure(
+    (venue, kernel, protocol, endpoints, flow, method, size): Panel<'_>,
+    curves: &[&RateCurve],
+) -> Option<Figure> {
     let protocol = name(&protocol).to_uppercase();
     let title = format!(
-        "{} flows, a fixed load, {}, kernel {kernel}, {protocol}, M\u{a0}=\u{a0}{endpoints}",
+        "{} flows, a fixed load, {} goals, {}, kernel {kernel}, {protocol}, M\u{a0}=\u{a0}{endpoints}{}",
         flow_title(flow),
-        name(&venue)
+        name(&method),
+        name(&venue),
+        bytes(size)
     );
     let axis = "CPU time a packet, ns".to_owned();
     let description = format!("{axis} over the number of services: {title}. The table below holds the values.");
@@ -40,7 +54,8 @@ fn figure((venue, kernel, protocol, endpoints, flow): Panel<'_>, curves: &[&Rate
     let several = |backend| drawn.iter().filter(|curve| curve.key.axes.backend == backend).count() > 1;
     let line = |curve: &&&RateCurve| Series {
         label: if several(curve.key.axes.backend) {
-            format!("{} {} {}", subject(&curve.key), name(&curve.key.axes.layout), name(&curve.key.method))
+            let (layout, position) = (name(&curve.key.axes.layout), name(&curve.key.axes.position));
+            format!("{} {layout}, {position}", subject(&curve.key))
         } else {
             subject(&curve.key)
         },
