@@ -1,7 +1,6 @@
 //! CPU time of the node in searches for rates, in words for every medium.
 
 use super::number::{self, Medium};
-use super::rates::subject;
 use crate::result::{CpuPoint, Estimate, RateKey, RateKind, RatePoint, RunFile, name};
 
 /// What the figures are, for every medium.
@@ -56,7 +55,7 @@ fn row(key: &RateKey, point: &RatePoint, at: &str, cpu: &CpuPoint, medium: Mediu
     vec![
         name(&key.axes.venue),
         key.axes.kernel.clone(),
-        subject(key),
+        key.axes.subject(),
         name(&key.axes.layout),
         name(&key.axes.protocol),
         name(&key.axes.flow),

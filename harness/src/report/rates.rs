@@ -42,7 +42,7 @@ pub(super) fn row(key: &RateKey, point: &RatePoint, medium: Medium) -> Vec<Strin
     let mut row = vec![
         name(&key.axes.venue),
         key.axes.kernel.clone(),
-        subject(key),
+        key.axes.subject(),
         name(&key.axes.layout),
         name(&key.axes.protocol),
         name(&key.axes.flow),
@@ -63,16 +63,11 @@ pub(super) fn row(key: &RateKey, point: &RatePoint, medium: Medium) -> Vec<Strin
     row
 }
 
-/// The backend, with its bracket where that is not its own.
-pub(super) fn subject(key: &RateKey) -> String {
-    crate::result::subject(key.axes.backend, key.axes.bracket)
-}
-
 /// What is irregular, one note a point.
 pub(super) fn notes(key: &RateKey, point: &RatePoint, medium: Medium) -> Option<String> {
     let at = format!(
         "{} ({}, {}) at N = {}",
-        subject(key),
+        key.axes.subject(),
         key.rate,
         name(&key.axes.flow),
         number::count(point.services.into(), medium)

@@ -8,7 +8,6 @@ use super::table::{Cell, Table};
 use crate::report::node_cpu::{WORDS, columns, rows_of};
 use crate::report::number::Medium;
 use crate::report::plot::{Across, Chart, Mark, Series, render};
-use crate::report::rates::subject;
 use crate::report::select::flow_title;
 use crate::result::{Flow, PacketSize, RateCurve, RateKind, RateMethod, RatePoint, RunFile, VenueKind, name};
 use crate::workload::Protocol;
@@ -55,9 +54,9 @@ fn figure(
     let line = |curve: &&&RateCurve| Series {
         label: if several(curve.key.axes.backend) {
             let (layout, position) = (name(&curve.key.axes.layout), name(&curve.key.axes.position));
-            format!("{} {layout}, {position}", subject(&curve.key))
+            format!("{} {layout}, {position}", curve.key.axes.subject())
         } else {
-            subject(&curve.key)
+            curve.key.axes.subject()
         },
         style: style(curve.key.axes.backend),
         marks: curve.points.iter().filter_map(mark).collect(),

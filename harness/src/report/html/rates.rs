@@ -6,7 +6,7 @@ use super::figure::{Figure, style};
 use super::table::{Cell, Table};
 use crate::report::number::{self, Medium};
 use crate::report::plot::{Across, Chart, Mark, Series, render};
-use crate::report::rates::{WORDS, columns, notes, row, subject};
+use crate::report::rates::{WORDS, columns, notes, row};
 use crate::report::select::flow_title;
 use crate::result::{Flow, PacketSize, RateCurve, RateKind, RateMethod, RatePoint, RunFile, VenueKind, name};
 use crate::workload::Protocol;
@@ -52,9 +52,9 @@ fn figure(
     let line = |curve: &&RateCurve| Series {
         label: if several(curve.key.axes.backend) {
             let (layout, position) = (name(&curve.key.axes.layout), name(&curve.key.axes.position));
-            format!("{} {layout}, {position}", subject(&curve.key))
+            format!("{} {layout}, {position}", curve.key.axes.subject())
         } else {
-            subject(&curve.key)
+            curve.key.axes.subject()
         },
         style: style(curve.key.axes.backend),
         marks: curve.points.iter().filter_map(mark).collect(),
