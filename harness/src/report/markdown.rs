@@ -77,21 +77,13 @@ fn expected(text: &mut String, run: &RunFile) {
     // Writing to a String cannot fail.
     let _ = writeln!(text, "\n**Expected cost of a first packet, {}**: {}\n", plain(&origin.file), cluster::EXPECTED);
     let columns = cluster::columns();
-    let _ = writeln!(text, "| {} |\n|{}", columns.join(" | "), "---|".repeat(columns.len()));
-    for cost in &run.expected {
-        let cells: Vec<_> = cluster::row(cost, MEDIUM).iter().map(|cell| plain(cell)).collect();
-        let _ = writeln!(text, "| {} |", cells.join(" | "));
-    }
+    rows_under(text, &columns, columns.len(), run.expected.iter().map(|cost| cluster::row(cost, MEDIUM)));
     if run.connections.is_empty() {
         return;
     }
     let _ = writeln!(text, "\n**Connections, {}**: {}\n", plain(&origin.file), cluster::CONNECTED);
     let columns = cluster::connection_columns();
-    let _ = writeln!(text, "| {} |\n|{}", columns.join(" | "), "---|".repeat(columns.len()));
-    for row in cluster::connection_rows(run, MEDIUM) {
-        let cells: Vec<_> = row.iter().map(|cell| plain(cell)).collect();
-        let _ = writeln!(text, "| {} |", cells.join(" | "));
-    }
+    rows_under(text, &columns, columns.len(), cluster::connection_rows(run, MEDIUM));
 }
 
 /// Searched rates, and what is to be said of them.
@@ -100,14 +92,9 @@ fn rate_table(text: &mut String, run: &RunFile) {
         return;
     }
     let _ = writeln!(text, "\n**Rates that are carried**, packets a second: medians over searches.\n");
-    let columns = rates::columns().map(plain);
-    let (words, numbers) = ("---|".repeat(rates::WORDS), "--:|".repeat(columns.len() - rates::WORDS));
-    let _ = writeln!(text, "| {} |\n|{words}{numbers}", columns.join(" | "));
     let points = || run.rates.iter().flat_map(|curve| curve.points.iter().map(|point| (&curve.key, point)));
-    for (key, point) in points() {
-        let row: Vec<_> = rates::row(key, point, MEDIUM).iter().map(|cell| plain(cell)).collect();
-        let _ = writeln!(text, "| {} |", row.join(" | "));
-    }
+    let rows = points().map(|(key, point)| rates::row(key, point, MEDIUM));
+    rows_under(text, &rates::columns(), rates::WORDS, rows);
     for note in points().filter_map(|(key, point)| rates::notes(key, point, MEDIUM)) {
         let _ = writeln!(text, "\n{}", plain(&note));
     }
@@ -120,7 +107,7 @@ fn cpu_table(text: &mut String, run: &RunFile) {
         return;
     }
     let _ = writeln!(text, "\n**CPU time of the node**: {}\n", plain(node_cpu::INTRO));
-    rows_under(text, &node_cpu::columns(), node_cpu::WORDS, &rows);
+    rows_under(text, &node_cpu::columns(), node_cpu::WORDS, rows);
 }
 
 /// Kernel memory of what was programmed, a table a venue and kernel.
@@ -129,13 +116,18 @@ fn memory_tables(text: &mut String, run: &RunFile) {
         let place = format!("{}, kernel {kernel}", name(&venue));
         let _ = writeln!(text, "\n**Kernel memory, {}**: {}\n", plain(&place), plain(memory::INTRO));
         let sizes = memory::sizes(&lines);
-        let rows: Vec<_> = lines.iter().map(|line| line.row(&sizes, MEDIUM)).collect();
-        rows_under(text, &memory::columns(&sizes, MEDIUM), memory::WORDS, &rows);
+        let rows = lines.iter().map(|line| line.row(&sizes, MEDIUM));
+        rows_under(text, &memory::columns(&sizes, MEDIUM), memory::WORDS, rows);
     }
 }
 
 /// A table whose first `words` columns hold words.
-fn rows_under<T: AsRef<str>>(text: &mut String, columns: &[T], words: usize, rows: &[Vec<String>]) {
+fn rows_under<T: AsRef<str>>(
+    text: &mut String,
+    columns: &[T],
+    words: usize,
+    rows: impl IntoIterator<Item = Vec<String>>,
+) {
     let head: Vec<_> = columns.iter().map(|column| plain(column.as_ref())).collect();
     let rule = "---|".repeat(words) + &"--:|".repeat(columns.len() - words);
     let _ = writeln!(text, "| {} |\n|{rule}", head.join(" | "));
@@ -150,13 +142,8 @@ fn loaded_table(text: &mut String, run: &RunFile) {
         return;
     }
     let _ = writeln!(text, "\n**Latency under load**, {}.\n", loaded::WHAT);
-    let columns = loaded::columns().map(plain);
-    let (words, numbers) = ("---|".repeat(loaded::WORDS), "--:|".repeat(columns.len() - loaded::WORDS));
-    let _ = writeln!(text, "| {} |\n|{words}{numbers}", columns.join(" | "));
-    for entry in &run.loaded {
-        let row: Vec<_> = loaded::row(entry, MEDIUM).iter().map(|cell| plain(cell)).collect();
-        let _ = writeln!(text, "| {} |", row.join(" | "));
-    }
+    let rows = run.loaded.iter().map(|entry| loaded::row(entry, MEDIUM));
+    rows_under(text, &loaded::columns(), loaded::WORDS, rows);
     for note in run.loaded.iter().filter_map(|entry| loaded::notes(entry, MEDIUM)) {
         let _ = writeln!(text, "\n{}", plain(&note));
     }
@@ -170,17 +157,9 @@ fn connection_tables(text: &mut String, run: &RunFile) {
         let Some(first) = alike.first() else { continue };
         let _ =
             writeln!(text, "\n**Real connections, {}**: medians over trials.\n", plain(&connections::load(&first.key)));
-        let columns = connections::columns().map(plain);
-        let _ = writeln!(text, "| {} |", columns.join(" | "));
-        let (words, numbers) = ("---|".repeat(connections::WORDS), "--:|".repeat(columns.len() - connections::WORDS));
-        let _ = writeln!(text, "|{words}{numbers}");
-        for curve in alike {
-            for point in &curve.points {
-                let row =
-                    connections::row(&curve.key, point, MEDIUM).iter().map(|cell| plain(cell)).collect::<Vec<_>>();
-                let _ = writeln!(text, "| {} |", row.join(" | "));
-            }
-        }
+        let points = alike.iter().flat_map(|curve| curve.points.iter().map(|point| (&curve.key, point)));
+        let rows = points.map(|(key, point)| connections::row(key, point, MEDIUM));
+        rows_under(text, &connections::columns(), connections::WORDS, rows);
         for note in alike.iter().flat_map(|curve| connections::notes(&curve.key, &curve.points)) {
             let _ = writeln!(text, "\n{}", plain(&note));
         }
@@ -193,13 +172,8 @@ fn fairness_table(text: &mut String, run: &RunFile) {
         return;
     }
     let _ = writeln!(text, "\n**Fairness**: how flows were spread, and what a change of endpoints did to them.\n");
-    let columns = fairness::columns().map(plain);
-    let (words, numbers) = ("---|".repeat(fairness::WORDS), "--:|".repeat(columns.len() - fairness::WORDS));
-    let _ = writeln!(text, "| {} |\n|{words}{numbers}", columns.join(" | "));
-    for summary in &run.fairness {
-        let row: Vec<_> = fairness::row(summary, MEDIUM).iter().map(|cell| plain(cell)).collect();
-        let _ = writeln!(text, "| {} |", row.join(" | "));
-    }
+    let rows = run.fairness.iter().map(|summary| fairness::row(summary, MEDIUM));
+    rows_under(text, &fairness::columns(), fairness::WORDS, rows);
 }
 
 /// What came back from ClusterIPs and a load balancer's address.
@@ -208,13 +182,8 @@ fn reachability_table(text: &mut String, run: &RunFile) {
         return;
     }
     let _ = writeln!(text, "\n**Reachability**: {}\n", plain(reachability::INTRO));
-    let columns = reachability::columns().map(plain);
-    let (words, numbers) = ("---|".repeat(reachability::WORDS), "--:|".repeat(columns.len() - reachability::WORDS));
-    let _ = writeln!(text, "| {} |\n|{words}{numbers}", columns.join(" | "));
-    for row in reachability::rows(&run.reachability, MEDIUM) {
-        let row: Vec<_> = row.iter().map(|cell| plain(cell)).collect();
-        let _ = writeln!(text, "| {} |", row.join(" | "));
-    }
+    let rows = reachability::rows(&run.reachability, MEDIUM);
+    rows_under(text, &reachability::columns(), reachability::WORDS, rows);
 }
 
 /// What a step costs, where the run has cells that tell it.

@@ -51,7 +51,7 @@ pub fn table(run: &RunFile) -> String {
     }
     let rows = node_cpu::rows(run, MEDIUM);
     if !rows.is_empty() {
-        section(&mut text, "CPU time of the node, a packet that it carried, and cores in use", &cpu_table(rows));
+        section(&mut text, "CPU time of the node, a packet that it carried, and cores in use", &filled(&node_cpu::columns(), node_cpu::WORDS, rows));
     }
     if !run.loaded.is_empty() {
         section(&mut text, &format!("Latency under load, {}", loaded::WHAT), &loaded_table(run));
@@ -133,6 +133,13 @@ pub(super) fn new_table(head: Vec<String>, numeric_from: usize) -> Table {
     table
 }
 
+/// A table whose first `words` columns hold words.
+fn filled<T: ToString>(columns: &[T], words: usize, rows: impl IntoIterator<Item = Vec<String>>) -> Table {
+    let mut table = new_table(columns.iter().map(ToString::to_string).collect(), words);
+    table.add_rows(rows);
+    table
+}
+
 /// Axes that differ between the rows, beside metric, backend, flow and position, which are always shown.
 fn extra_axes(curves: &[&Curve]) -> [bool; 3] {
     let differ = |key: &dyn Fn(&Curve) -> String| curves.windows(2).any(|pair| key(pair[0]) != key(pair[1]));
@@ -204,51 +211,29 @@ fn programming_table(records: &[&ProgrammingRecord]) -> Table {
 }
 
 fn expected_table(run: &RunFile) -> Table {
-    let mut table = new_table(cluster::columns().map(str::to_owned).into(), cluster::WORDS);
-    for cost in &run.expected {
-        table.add_row(cluster::row(cost, MEDIUM));
-    }
-    table
+    let rows = run.expected.iter().map(|cost| cluster::row(cost, MEDIUM));
+    filled(&cluster::columns(), cluster::WORDS, rows)
 }
 
 fn cluster_connections(run: &RunFile) -> Table {
-    let columns = cluster::connection_columns().map(str::to_owned);
-    let mut table = new_table(columns.into(), cluster::CONNECTION_WORDS);
-    table.add_rows(cluster::connection_rows(run, MEDIUM));
-    table
+    filled(&cluster::connection_columns(), cluster::CONNECTION_WORDS, cluster::connection_rows(run, MEDIUM))
 }
 
 fn rate_table(run: &RunFile) -> Table {
-    let mut table = new_table(rates::columns().map(str::to_owned).into(), rates::WORDS);
-    for curve in &run.rates {
-        for point in &curve.points {
-            table.add_row(rates::row(&curve.key, point, MEDIUM));
-        }
-    }
-    table
-}
-
-fn cpu_table(rows: Vec<Vec<String>>) -> Table {
-    let mut table = new_table(node_cpu::columns().map(str::to_owned).into(), node_cpu::WORDS);
-    table.add_rows(rows);
-    table
+    let points = run.rates.iter().flat_map(|curve| curve.points.iter().map(|point| (&curve.key, point)));
+    let rows = points.map(|(key, point)| rates::row(key, point, MEDIUM));
+    filled(&rates::columns(), rates::WORDS, rows)
 }
 
 fn memory_table(lines: &[memory::MemoryLine<'_>]) -> Table {
     let sizes = memory::sizes(lines);
-    let mut table = new_table(memory::columns(&sizes, MEDIUM), memory::WORDS);
-    for line in lines {
-        table.add_row(line.row(&sizes, MEDIUM));
-    }
-    table
+    let rows = lines.iter().map(|line| line.row(&sizes, MEDIUM));
+    filled(&memory::columns(&sizes, MEDIUM), memory::WORDS, rows)
 }
 
 fn loaded_table(run: &RunFile) -> Table {
-    let mut table = new_table(loaded::columns().map(str::to_owned).into(), loaded::WORDS);
-    for entry in &run.loaded {
-        table.add_row(loaded::row(entry, MEDIUM));
-    }
-    table
+    let rows = run.loaded.iter().map(|entry| loaded::row(entry, MEDIUM));
+    filled(&loaded::columns(), loaded::WORDS, rows)
 }
 
 /// What is irregular, and tops at which too little was offered.
@@ -260,37 +245,24 @@ fn rate_notes(run: &RunFile) -> Vec<String> {
 }
 
 fn connection_table(run: &RunFile) -> Table {
-    let mut table = new_table(connections::columns().map(str::to_owned).into(), connections::WORDS);
-    for curve in &run.connections {
-        for point in &curve.points {
-            table.add_row(connections::row(&curve.key, point, MEDIUM));
-        }
-    }
-    table
+    let points = run.connections.iter().flat_map(|curve| curve.points.iter().map(|point| (&curve.key, point)));
+    let rows = points.map(|(key, point)| connections::row(key, point, MEDIUM));
+    filled(&connections::columns(), connections::WORDS, rows)
 }
 
 fn reachability_table(run: &RunFile) -> Table {
-    let mut table = new_table(reachability::columns().map(str::to_owned).into(), reachability::WORDS);
-    for row in reachability::rows(&run.reachability, MEDIUM) {
-        table.add_row(row);
-    }
-    table
+    let rows = reachability::rows(&run.reachability, MEDIUM);
+    filled(&reachability::columns(), reachability::WORDS, rows)
 }
 
 fn decision_table(run: &RunFile) -> Table {
-    let mut table = new_table(decisions::columns().map(str::to_owned).into(), decisions::WORDS);
-    for summary in &run.decisions {
-        table.add_row(decisions::row(summary, MEDIUM));
-    }
-    table
+    let rows = run.decisions.iter().map(|summary| decisions::row(summary, MEDIUM));
+    filled(&decisions::columns(), decisions::WORDS, rows)
 }
 
 fn fairness_table(run: &RunFile) -> Table {
-    let mut table = new_table(fairness::columns().map(str::to_owned).into(), fairness::WORDS);
-    for summary in &run.fairness {
-        table.add_row(fairness::row(summary, MEDIUM));
-    }
-    table
+    let rows = run.fairness.iter().map(|summary| fairness::row(summary, MEDIUM));
+    filled(&fairness::columns(), fairness::WORDS, rows)
 }
 
 /// Median total and the kernel's share of it: `294 ms 50%`.

@@ -1,6 +1,6 @@
 //! The section of an imported cluster.
 
-use super::table::{Cell, Table};
+use super::table::{Table, cells};
 use crate::report::cluster::{CONNECTION_WORDS, WORDS, columns, connection_columns, connection_rows, row, sentences};
 use crate::report::number::Medium;
 use crate::result::RunFile;
@@ -22,10 +22,4 @@ pub(super) fn view(run: &RunFile) -> Option<ClusterView> {
         expected: Table::new(&columns(), costs.collect()),
         connections: Table::new(&connection_columns(), rates.collect()),
     })
-}
-
-/// Cells of a row whose first ones hold words.
-fn cells(row: Vec<String>, words: usize) -> Vec<Cell> {
-    let cell = |(index, text)| if index < words { Cell::text(text) } else { Cell::number(text) };
-    row.into_iter().enumerate().map(cell).collect()
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::figure::{Figure, style};
-use super::table::{Cell, Table};
+use super::table::{Cell, Table, cells};
 use crate::report::connections::{GIGA, WORDS, columns, load, notes, row};
 use crate::report::number::Medium;
 use crate::report::plot::{Across, Chart, Drawing, Mark, Series, render};
@@ -41,8 +41,7 @@ fn rates(curves: &[&ConnectionCurve]) -> Option<Figure> {
         let interval = Some([rate.spread.low() / of, rate.spread.high() / of]);
         Some(mark_of(point, rate.value / of, None, interval))
     };
-    let rows = curves.iter().flat_map(|curve| curve.points.iter().map(|point| cells(curve, point)));
-    let mut table = Table::new(&columns(), rows.collect())?;
+    let mut table = Table::new(&columns(), rows(curves))?;
     table.notes = curves.iter().flat_map(|curve| notes(&curve.key, &curve.points)).collect();
     Some(Figure { title: title(curves)?, drawing: drawing(curves, what, mark)?, table })
 }
@@ -61,11 +60,10 @@ fn times(curves: &[&ConnectionCurve]) -> Option<Figure> {
         let interval = Some([p50.spread.low(), p50.spread.high()]);
         Some(mark_of(point, p50.value, Some([p50.value, p99.value]), interval))
     };
-    let rows = curves.iter().flat_map(|curve| curve.points.iter().map(|point| cells(curve, point)));
     Some(Figure {
         title: title(curves)?,
         drawing: drawing(curves, what, mark)?,
-        table: Table::new(&columns(), rows.collect())?,
+        table: Table::new(&columns(), rows(curves))?,
     })
 }
 
@@ -106,7 +104,8 @@ fn drawing(
     Some(render(&Chart { description, across: Across::Services, axis: axis.to_owned(), series }))
 }
 
-fn cells(curve: &ConnectionCurve, point: &ConnectionPoint) -> Vec<Cell> {
-    let cell = |(index, text)| if index < WORDS { Cell::text(text) } else { Cell::number(text) };
-    row(&curve.key, point, Medium::Html).into_iter().enumerate().map(cell).collect()
+/// One row a point, of every curve.
+fn rows(curves: &[&ConnectionCurve]) -> Vec<Vec<Cell>> {
+    let points = curves.iter().flat_map(|curve| curve.points.iter().map(|point| (&curve.key, point)));
+    points.map(|(key, point)| cells(row(key, point, Medium::Html), WORDS)).collect()
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::figure::Figure;
 use super::percentiles::{Spectrum, spectrum};
 use super::rates::bytes;
-use super::table::{Cell, Table};
+use super::table::{Table, cells};
 use crate::report::loaded::{WORDS, columns, notes, row};
 use crate::report::number::{self, Medium};
 use crate::report::plot::{Across, Chart, Series, render};
@@ -53,8 +53,7 @@ fn figure(
     let timed = entries.iter().filter(|entry| !entry.quantiles.is_empty());
     let series = timed.map(|entry| line(entry, entries)).collect();
     let drawing = render(&Chart { description, across: Across::Percentile, axis, series });
-    let cell = |(index, text)| if index < WORDS { Cell::text(text) } else { Cell::number(text) };
-    let rows = entries.iter().map(|entry| row(entry, Medium::Html).into_iter().enumerate().map(cell).collect());
+    let rows = entries.iter().map(|entry| cells(row(entry, Medium::Html), WORDS));
     let mut table = Table::new(&columns(), rows.collect())?;
     table.notes = entries.iter().filter_map(|entry| notes(entry, Medium::Html)).collect();
     Some(Figure { title, drawing, table })

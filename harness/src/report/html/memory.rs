@@ -1,7 +1,7 @@
 //! Figures of the kernel's memory.
 
 use super::figure::{Figure, style};
-use super::table::{Cell, Table};
+use super::table::{Table, cells};
 use crate::report::memory::{MemoryLine, WORDS, by_place, columns, sizes};
 use crate::report::number::Medium;
 use crate::report::plot::{Across, Chart, Mark, Series, render};
@@ -20,8 +20,7 @@ fn figure(venue: VenueKind, kernel: &str, lines: &[MemoryLine<'_>]) -> Option<Fi
     let series = lines.iter().map(|line| series(line, several(line))).collect();
     let drawing = render(&Chart { description, across: Across::Services, axis, series });
     let sizes = sizes(lines);
-    let cell = |(index, text)| if index < WORDS { Cell::text(text) } else { Cell::number(text) };
-    let row = |line: &MemoryLine<'_>| line.row(&sizes, Medium::Html).into_iter().enumerate().map(cell).collect();
+    let row = |line: &MemoryLine<'_>| cells(line.row(&sizes, Medium::Html), WORDS);
     let mut table = Table::new(&columns(&sizes, Medium::Html), lines.iter().map(row).collect())?;
     table.notes = lines.iter().filter_map(|line| line.note(Medium::Html)).collect();
     Some(Figure { title, drawing, table })

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::figure::{Figure, style};
 use super::rates::bytes;
-use super::table::{Cell, Table};
+use super::table::{Table, cells};
 use crate::report::node_cpu::{WORDS, columns, rows_of};
 use crate::report::number::Medium;
 use crate::report::plot::{Across, Chart, Mark, Series, render};
@@ -64,10 +64,9 @@ fn figure(
         fitted: Vec::new(),
     };
     let series = drawn.iter().map(line).collect();
-    let cell = |(index, text)| if index < WORDS { Cell::text(text) } else { Cell::number(text) };
     let rows = curves.iter().flat_map(|curve| curve.points.iter().map(|point| (&curve.key, point)));
     let rows = rows.flat_map(|(key, point)| rows_of(key, point, Medium::Html));
-    let table = Table::new(&columns(), rows.map(|row| row.into_iter().enumerate().map(cell).collect()).collect())?;
+    let table = Table::new(&columns(), rows.map(|row| cells(row, WORDS)).collect())?;
     Some(Figure { title, drawing: render(&Chart { description, across: Across::Services, axis, series }), table })
 }
 

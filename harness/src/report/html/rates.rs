@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::figure::{Figure, style};
-use super::table::{Cell, Table};
+use super::table::{Table, cells};
 use crate::report::number::{self, Medium};
 use crate::report::plot::{Across, Chart, Mark, Series, render};
 use crate::report::rates::{WORDS, columns, notes, row};
@@ -63,7 +63,8 @@ fn figure(
     };
     let drawing =
         render(&Chart { description, across: Across::Services, axis, series: curves.iter().map(line).collect() });
-    let rows = curves.iter().flat_map(|curve| curve.points.iter().map(|point| cells(curve, point)));
+    let points = curves.iter().flat_map(|curve| curve.points.iter().map(|point| (&curve.key, point)));
+    let rows = points.map(|(key, point)| cells(row(key, point, Medium::Html), WORDS));
     let mut table = Table::new(&columns(), rows.collect())?;
     let of_curve = |curve: &&RateCurve| {
         curve.points.iter().filter_map(|point| notes(&curve.key, point, Medium::Html)).collect::<Vec<_>>()
@@ -86,9 +87,4 @@ fn mark(point: &RatePoint) -> Option<Mark> {
     let band = point.lower.zip(point.upper).filter(|(low, high)| low <= high).map(|(low, high)| [low, high]);
     let suspect = point.irregular > 0;
     Some(Mark { at: f64::from(point.services), value: point.value?, band, interval, suspect })
-}
-
-fn cells(curve: &RateCurve, point: &RatePoint) -> Vec<Cell> {
-    let cell = |(index, text)| if index < WORDS { Cell::text(text) } else { Cell::number(text) };
-    row(&curve.key, point, Medium::Html).into_iter().enumerate().map(cell).collect()
 }

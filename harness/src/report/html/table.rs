@@ -74,3 +74,9 @@ impl Table {
         Some(Self { head: head.iter().enumerate().map(align).collect(), rows, notes: Vec::new() })
     }
 }
+
+/// Cells of a row whose first ones hold words, the others numbers.
+pub(super) fn cells(row: Vec<String>, words: usize) -> Vec<Cell> {
+    let cell = |(index, text)| if index < words { Cell::text(text) } else { Cell::number(text) };
+    row.into_iter().enumerate().map(cell).collect()
+}
