@@ -1,6 +1,6 @@
 //! Curves as CSV: one row a point, for a spreadsheet, R or pandas.
 
-use curve_stats::{Spread, spread};
+use curve_stats::{Spread, median, spread};
 use serde::Serialize;
 
 use super::fit;
@@ -16,9 +16,9 @@ pub struct CsvError(#[from] csv::Error);
 
 /// The columns. Every value is a number as JSON has it, or empty.
 #[derive(Default, Serialize)]
-struct Row<'a> {
+struct Row {
     venue: String,
-    kernel: &'a str,
+    kernel: String,
     backend: String,
     bracket: String,
     layout: String,
@@ -59,58 +59,45 @@ struct Row<'a> {
 }
 
 /// Every point of every curve, a row each, in the order of `run.json`, below a row of names. Of rates and real connections what a trial has one value of stands in
-/// `p50`: the median over trials.
+/// `p50`: the median over trials. Of latencies under load that is the median of the searches' own medians; their other percentiles are of the packets of all searches.
 ///
 /// # Errors
 /// The library refuses a row, which no content of a run can bring about.
 pub fn csv(run: &RunFile) -> Result<String, CsvError> {
+    let traversals = run.curves.iter().flat_map(|curve| curve.points.iter().map(move |point| row(curve, point)));
+    let rates = run.rates.iter().flat_map(rates);
+    let connections = run.connections.iter().flat_map(connections);
+    written(traversals.chain(rates).chain(connections).chain(run.loaded.iter().map(loaded)))
+}
+
+/// Rows below one of their names.
+pub(super) fn written<T: Serialize>(rows: impl Iterator<Item = T>) -> Result<String, CsvError> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    for curve in &run.curves {
-        for point in &curve.points {
-            writer.serialize(row(curve, point))?;
-        }
-    }
-    for row in run.rates.iter().flat_map(rates).chain(run.connections.iter().flat_map(connections)) {
+    for row in rows {
         writer.serialize(row)?;
-    }
-    for entry in &run.loaded {
-        writer.serialize(loaded(entry))?;
     }
     let bytes = writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn row<'a>(curve: &'a Curve, point: &'a Point) -> Row<'a> {
+fn row(curve: &Curve, point: &Point) -> Row {
     let key = &curve.key;
-    Row {
-        venue: name(&key.axes.venue),
-        kernel: &key.axes.kernel,
-        backend: name(&key.axes.backend),
-        bracket: name(&key.axes.bracket),
-        layout: name(&key.axes.layout),
-        protocol: name(&key.axes.protocol),
-        flow: name(&key.axes.flow),
-        position: name(&key.axes.position),
+    let row = Row {
         metric: key.metric.to_string(),
         unit: key.unit.to_string(),
-        services: point.services,
-        endpoints: point.endpoints,
         trials: point.trials,
         packets: point.packets,
         min: finite(point.min),
         p10: finite(point.p10),
-        p50: finite(point.p50),
         p90: finite(point.p90),
         p99: finite(point.p99),
         p999: finite(point.p999),
-        p50_low: finite(point.spread.low()),
-        p50_high: finite(point.spread.high()),
-        p50_level: point.spread.level().and_then(finite),
         class: fit::label(&curve.fit),
         slope_per_service: curve.fit.slope_per_service.and_then(finite),
         suspect: point.suspect.clone().unwrap_or_default(),
-        ..Row::default()
-    }
+        ..of_cell(key.axes.cell(point.services))
+    };
+    row.with(Some(point.p50), Some(&point.spread))
 }
 
 fn finite(value: f64) -> Option<f64> {
@@ -118,10 +105,10 @@ fn finite(value: f64) -> Option<f64> {
 }
 
 /// The columns of a cell.
-fn of_cell(kernel: &str, cell: Cell) -> Row<'_> {
+fn of_cell(cell: Cell) -> Row {
     Row {
         venue: name(&cell.venue),
-        kernel,
+        kernel: cell.kernel,
         backend: name(&cell.backend),
         bracket: name(&cell.bracket),
         layout: name(&cell.layout),
@@ -134,11 +121,11 @@ fn of_cell(kernel: &str, cell: Cell) -> Row<'_> {
     }
 }
 
-impl Row<'_> {
+impl Row {
     /// With the median over trials and its bounds.
-    fn with(self, value: f64, spread: Option<&Spread>) -> Self {
+    fn with(self, value: Option<f64>, spread: Option<&Spread>) -> Self {
         Self {
-            p50: finite(value),
+            p50: value.and_then(finite),
             p50_low: spread.and_then(|spread| finite(spread.low())),
             p50_high: spread.and_then(|spread| finite(spread.high())),
             p50_level: spread.and_then(|spread| spread.level()).and_then(finite),
@@ -148,7 +135,7 @@ impl Row<'_> {
 }
 
 /// A row for each N at which a search found the rate.
-fn rates(curve: &RateCurve) -> Vec<Row<'_>> {
+fn rates(curve: &RateCurve) -> Vec<Row> {
     let key = &curve.key;
     let found = curve.points.iter().filter_map(|point| Some((point, point.value?)));
     let row = |(point, value): (&crate::result::RatePoint, f64)| {
@@ -159,18 +146,17 @@ fn rates(curve: &RateCurve) -> Vec<Row<'_>> {
             suspect: point.reasons.join("; "),
             method: name(&key.method),
             packet_bytes: key.packet_size.to_string(),
-            ..of_cell(&key.axes.kernel, key.axes.cell(point.services))
+            ..of_cell(key.axes.cell(point.services))
         };
-        row.with(value, point.spread.as_ref())
+        row.with(Some(value), point.spread.as_ref())
     };
     found.map(row).collect()
 }
 
 /// A row of one load: `load` is the share of the loss-free rate.
-fn loaded(entry: &LoadedLatency) -> Row<'_> {
+fn loaded(entry: &LoadedLatency) -> Row {
     let at = |quantile| entry.at(quantile).map(|value| value as f64);
     let medians: Vec<f64> = entry.p50s.iter().map(|value| *value as f64).collect();
-    let spread = spread(&medians).ok();
     let row = Row {
         metric: "latency-under-load".to_owned(),
         unit: Unit::Ns.to_string(),
@@ -188,13 +174,13 @@ fn loaded(entry: &LoadedLatency) -> Row<'_> {
         p9999: at(0.9999),
         max: (entry.carried > 0).then_some(entry.max as f64),
         load_pps: Some(entry.load_pps),
-        ..of_cell(&entry.cell.kernel, entry.cell.clone())
+        ..of_cell(entry.cell.clone())
     };
-    row.with(at(0.5).unwrap_or(f64::NAN), spread.as_ref())
+    row.with(median(&medians).ok(), spread(&medians).ok().as_ref())
 }
 
 /// A row for each metric of each N.
-fn connections(curve: &ConnectionCurve) -> Vec<Row<'_>> {
+fn connections(curve: &ConnectionCurve) -> Vec<Row> {
     let of_point = |point| connection_metrics(point).into_iter().map(move |metric| connection(curve, point, metric));
     curve.points.iter().flat_map(of_point).collect()
 }
@@ -214,11 +200,11 @@ fn connection_metrics(point: &ConnectionPoint) -> Vec<ConnectionMetric<'_>> {
     values.chain(times).collect()
 }
 
-fn connection<'a>(
-    curve: &'a ConnectionCurve,
+fn connection(
+    curve: &ConnectionCurve,
     point: &ConnectionPoint,
     (metric, unit, estimate, times): ConnectionMetric<'_>,
-) -> Row<'a> {
+) -> Row {
     let row = Row {
         metric: metric.to_owned(),
         unit: unit.to_owned(),
@@ -229,7 +215,7 @@ fn connection<'a>(
         suspect: point.trouble().unwrap_or_default(),
         load: curve.key.load.to_string(),
         failed: Some(point.failed()),
-        ..of_cell(&curve.key.axes.kernel, curve.key.axes.cell(point.services))
+        ..of_cell(curve.key.axes.cell(point.services))
     };
-    row.with(estimate.value, Some(&estimate.spread))
+    row.with(Some(estimate.value), Some(&estimate.spread))
 }

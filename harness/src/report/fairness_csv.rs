@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::CsvError;
+use super::csv::{CsvError, written};
 use crate::result::{FairnessSummary, Promise, RunFile, name};
 
 /// The columns. Every value is a number as JSON has it, or empty; lists are joined by spaces.
@@ -47,12 +47,7 @@ struct Row<'a> {
 /// # Errors
 /// The library refuses a row, which no content of a run can bring about.
 pub fn fairness_csv(run: &RunFile) -> Result<String, CsvError> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    for summary in &run.fairness {
-        writer.serialize(row(summary))?;
-    }
-    let bytes = writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    written(run.fairness.iter().map(row))
 }
 
 fn row(summary: &FairnessSummary) -> Row<'_> {
