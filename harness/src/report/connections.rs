@@ -100,17 +100,21 @@ pub(super) fn load(key: &ConnectionKey) -> String {
 
 /// Exchanges a second, of streams Gbit/s: the median over trials, with its interval or range.
 pub(super) fn rate(point: &ConnectionPoint, medium: Medium) -> String {
-    let text = |estimate: &Estimate, of: f64, unit: &str| {
+    let text = |(Estimate { value, spread, .. }, of, unit): (&Estimate, f64, &str)| {
         let show = |value: f64| number::significant(value / of, 4, medium);
-        format!("{}{unit} [{}, {}]", show(estimate.value), show(estimate.spread.low()), show(estimate.spread.high()))
+        format!("{}{unit} [{}, {}]", show(*value), show(spread.low()), show(spread.high()))
     };
-    let exchanges = point.per_second.as_ref().map(|estimate| text(estimate, 1.0, ""));
-    let bits = point.bits_per_second.as_ref().map(|estimate| text(estimate, GIGA, " Gbit/s"));
-    exchanges.or(bits).unwrap_or_else(none)
+    carried(point).map_or_else(none, text)
+}
+
+/// What a point carried a second: exchanges, of streams bits. With it what it is divided by to be shown, and the unit behind the quotient.
+pub(super) fn carried(point: &ConnectionPoint) -> Option<(&Estimate, f64, &'static str)> {
+    let exchanges = point.per_second.as_ref().map(|estimate| (estimate, 1.0, ""));
+    exchanges.or(point.bits_per_second.as_ref().map(|estimate| (estimate, GIGA, " Gbit/s")))
 }
 
 /// Bits of a Gbit.
-pub(super) const GIGA: f64 = 1e9;
+const GIGA: f64 = 1e9;
 
 pub(super) fn duration(estimate: Option<&Estimate>, medium: Medium) -> String {
     estimate.map_or_else(none, |estimate| number::duration(estimate.value, Unit::Ns, medium))

@@ -39,6 +39,7 @@ fn memory_lines<'a>(records: &[&'a ProgrammingRecord]) -> Vec<MemoryLine<'a>> {
     let line = |(key, by_services): (LineKey, BTreeMap<u32, Vec<&'a ProgrammingRecord>>)| {
         let each =
             by_services.iter().flat_map(|(services, repeats)| repeats.iter().map(move |record| (*services, *record)));
+        // The unit says how the venue repeats itself: where programming counts instructions, memory is as alike in every repetition as they are.
         let floor = each.clone().next().map(|(_, record)| noise_floor(record.unit));
         let bytes = |(services, record): (u32, &ProgrammingRecord)| {
             record.memory.as_ref().map(|memory| Observation::new(services, memory.bytes() as f64))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::figure::{Figure, style};
 use super::table::{Cell, Table, cells};
-use crate::report::connections::{GIGA, WORDS, columns, load, notes, row};
+use crate::report::connections::{WORDS, carried, columns, load, notes, row};
 use crate::report::number::Medium;
 use crate::report::plot::{Across, Chart, Drawing, Mark, Series, render};
 use crate::result::{ConnectionCurve, ConnectionLoad, ConnectionPoint, Flow, RunFile, VenueKind, name};
@@ -36,8 +36,7 @@ fn rates(curves: &[&ConnectionCurve]) -> Option<Figure> {
         | ConnectionLoad::Filled { .. } => "connections, a second",
     };
     let mark = |point: &ConnectionPoint| {
-        let bits = point.bits_per_second.as_ref().map(|bits| (bits, GIGA));
-        let (rate, of) = point.per_second.as_ref().map(|rate| (rate, 1.0)).or(bits)?;
+        let (rate, of, _) = carried(point)?;
         let interval = Some([rate.spread.low() / of, rate.spread.high() / of]);
         Some(mark_of(point, rate.value / of, None, interval))
     };
