@@ -6,9 +6,10 @@ mod synthetic;
 
 use lbcurve::claims::{CLAIMS, Judgement, Verdict, json, judge, markdown, table};
 use lbcurve::result::{
-    Arrivals, Attempt, BackendKind, ConnectionRecord, Destination, Flow, GoalRecord, LagRecord, PacketSize, Position,
-    ProgrammingOp, ProgrammingRecord, RateMethod, RateRecord, ReachabilityRecord, Recorded, RunFile, ThroughputRecord,
-    TrialKind, TrialRecord, Unit, assemble, assemble_records, rate_curves,
+    Arrivals, Attempt, BackendKind, ConnectionRecord, Destination, EndpointChange, FairnessRecord, Flow, GoalRecord,
+    LagRecord, PacketSize, Position, ProgrammingOp, ProgrammingRecord, RateMethod, RateRecord, ReachabilityRecord,
+    Reached, Recorded, RunFile, Spreading, ThroughputRecord, TrialKind, TrialRecord, Unit, assemble, assemble_records,
+    encode_reached, rate_curves,
 };
 use lbcurve::workload::VipLayout;
 use rand::{RngExt, SeedableRng};
@@ -386,6 +387,27 @@ fn claims_without_an_experiment_say_so() {
         expect(&run, claim, "not measured", &["--reachability"]);
     }
     expect(&run, "C6", "not measured", &["--fairness"]);
+}
+
+#[test]
+fn c6_is_judged_where_nothing_but_fairness_was_measured() {
+    let reached = encode_reached(&[Reached::Endpoint(0), Reached::Endpoint(1)]).expect("few flows are encoded");
+    let record = FairnessRecord {
+        cell: synthetic::cell(BackendKind::IptablesLegacy, 1, Flow::New, Position::First),
+        spreading: Spreading::Random,
+        change: EndpointChange::Removed,
+        trial: 0,
+        flows: 2,
+        clients: 1,
+        weights: vec![1, 1],
+        before: reached.clone(),
+        after: reached.clone(),
+        anew: reached,
+    };
+    let recorded = Recorded { fairness: &[record], ..Recorded::default() };
+    let run = assemble_records(synthetic::manifest(&[]), recorded, &[]).expect("the flows are whole");
+    let words = ["iptables draws each endpoint at random", "does not hold IPVS to its promises here"];
+    assert!(expect(&run, "C6", "not measured", &words).scope.is_some());
 }
 
 /// A run of these experiments alone.

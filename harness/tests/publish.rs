@@ -7,11 +7,12 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use lbcurve::publication::readme;
+use lbcurve::publication::{TrialsError, check_trials, readme};
 use lbcurve::report::number::{self, Medium};
 use lbcurve::result::{
-    BackendKind, Curve, Flow, JsonlWriter, Metric, Position, RunFile, TrialRecord, assemble, name, read_run_file,
-    write_run_file,
+    BackendKind, Curve, EndpointChange, FairnessRecord, Flow, JsonlWriter, Metric, Position, Reached, Recorded,
+    RunFile, Spreading, TrialRecord, assemble, assemble_records, encode_reached, name, parse_run_file, read_run_file,
+    run_file_text, write_run_file,
 };
 use lbcurve::run::record::Record;
 
@@ -201,4 +202,55 @@ fn a_backend_without_its_worst_position_is_read_as_the_report_reads_it() {
     );
     assert!(text.contains(&sentence), "{text}");
     assert!(lbcurve::report::markdown(&run).contains(&number::slope(&curve.fit, Medium::Terminal)));
+}
+
+/// Four flows over two endpoints, one after the other.
+fn fairness() -> FairnessRecord {
+    let reached = encode_reached(&[0, 1, 0, 1].map(Reached::Endpoint)).unwrap();
+    FairnessRecord {
+        cell: synthetic::cell(BackendKind::Ipvs, 1, Flow::New, Position::First),
+        spreading: Spreading::Rr,
+        change: EndpointChange::Removed,
+        trial: 0,
+        flows: 4,
+        clients: 1,
+        weights: vec![1, 1],
+        before: reached.clone(),
+        after: reached.clone(),
+        anew: reached,
+    }
+}
+
+#[test]
+fn fairness_that_is_damaged_or_another_runs_is_refused_by_name() {
+    let record = fairness();
+    let recorded = Recorded { fairness: std::slice::from_ref(&record), ..Recorded::default() };
+    let run = assemble_records(synthetic::manifest(&[]), recorded, &[]).unwrap();
+    let check = |record: FairnessRecord| check_trials(&run, [Ok(Record::Fairness(Box::new(record)))].into_iter());
+    check(record.clone()).unwrap();
+    let error = check(FairnessRecord { spreading: Spreading::Sed, ..record.clone() }).unwrap_err();
+    let words =
+        format!("the trials are not this run's: run.json has another fairness of {} than the file", record.cell);
+    assert_eq!(error.to_string(), words);
+    let error = check(FairnessRecord { after: "!".to_owned(), ..record.clone() }).unwrap_err();
+    assert!(matches!(error, TrialsError::Fairness { .. }), "{error:?}");
+    assert_eq!(error.to_string(), format!("the fairness of {} is damaged", record.cell));
+}
+
+#[test]
+fn of_a_reachability_that_was_recorded_twice_the_last_counts() {
+    let last = synthetic::reachability(BackendKind::Ipvs);
+    let mut first = last.clone();
+    // Its control failed, which the run has no warning of.
+    first.attempts[0].answered = 0;
+    let twice = [first.clone(), last.clone()];
+    let recorded = Recorded { reachability: &twice, ..Recorded::default() };
+    let run = assemble_records(synthetic::manifest(&[]), recorded, &[]).unwrap();
+    assert_eq!((&run.reachability[..], run.warnings.len()), (&[last.clone()][..], 0));
+    assert_eq!(parse_run_file(run_file_text(&run).unwrap().as_bytes()).unwrap(), run);
+    let check =
+        |records: [_; 2]| check_trials(&run, records.map(|record| Ok(Record::Reachability(record))).into_iter());
+    check(twice).unwrap();
+    let error = check([last, first]).unwrap_err();
+    assert!(error.to_string().contains("another reachability of "), "{error}");
 }

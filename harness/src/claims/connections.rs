@@ -4,8 +4,7 @@ use curve_stats::{LEAST_GROWTH, holm, mann_whitney, ratio, smallest_mann_whitney
 
 use super::catalogue::Claim;
 use super::judgement::{Figure, Judgement, Scope, Verdict};
-use super::view::{IPTABLES, Leg, combine, sizes};
-use crate::report::number::{Medium, significant};
+use super::view::{ALPHA, IPTABLES, Leg, combine, interval, sizes};
 use crate::result::{BackendKind, ConnectionCurve, ConnectionLoad, ConnectionPoint, RunFile, name};
 
 pub(super) fn judge(run: &RunFile, claim: &'static Claim, scope: &Scope) -> Option<Judgement> {
@@ -57,6 +56,8 @@ struct Found {
     services: u32,
     figure: Figure,
     p: f64,
+    /// So few trials lie apart by chance: they decide nothing.
+    is_few: bool,
     rate: Rate,
 }
 
@@ -101,8 +102,9 @@ fn beside_another(curve: &ConnectionCurve, other: &ConnectionCurve, decides: boo
 fn held_to(curve: &ConnectionCurve, point: &ConnectionPoint, to: &ConnectionPoint, what: &str) -> Option<Found> {
     let (own, other) = (&point.per_second.as_ref()?.values, &to.per_second.as_ref()?.values);
     let estimate = ratio(other, own).ok()?;
+    let is_few = smallest_mann_whitney(own.len(), other.len()) > ALPHA;
     let mut notes = Vec::new();
-    notes.extend((smallest_mann_whitney(own.len(), other.len()) > 0.05).then(|| TOO_FEW.to_owned()));
+    notes.extend(is_few.then(|| "too few trials to tell".to_owned()));
     notes.extend((point.failed() > 0).then(|| format!("{} of {} failed", point.failed(), point.attempted)));
     let figure = Figure {
         what: format!("{what} at N = {}", sizes(point.services)),
@@ -113,21 +115,18 @@ fn held_to(curve: &ConnectionCurve, point: &ConnectionPoint, to: &ConnectionPoin
         cells: format!("{}, {} and {} trials", curve.key, own.len(), other.len()),
     };
     let p = mann_whitney(own, other).ok()?;
-    Some(Found { services: point.services, figure, p, rate: Rate::Either })
+    Some(Found { services: point.services, figure, p, is_few, rate: Rate::Either })
 }
-
-const TOO_FEW: &str = "too few trials to tell";
 
 /// Kept by the interval: that every N keeps it is claimed. Less by the p of all N together too (Holm), since one N is enough for it.
 fn judged(mut found: Vec<Found>) -> Vec<Found> {
     let p: Vec<_> = found.iter().map(|found| found.p).collect();
     let adjusted = holm(&p).unwrap_or_default();
     for (found, p) in found.iter_mut().zip(adjusted) {
-        let is_few = found.figure.note.as_ref().is_some_and(|note| note.contains(TOO_FEW));
         found.rate = match found.figure.interval {
-            _ if is_few => Rate::Either,
+            _ if found.is_few => Rate::Either,
             Some([low, _]) if low >= 1.0 - LEAST_GROWTH => Rate::Kept,
-            Some([_, high]) if high < 1.0 - LEAST_GROWTH && p <= 0.05 => Rate::Less,
+            Some([_, high]) if high < 1.0 - LEAST_GROWTH && p <= ALPHA => Rate::Less,
             _ => Rate::Either,
         };
     }
@@ -140,22 +139,17 @@ fn concluded(found: Vec<Found>, claimed: &str, from: Option<u32>) -> (Option<Leg
     let kept = found.iter().take_while(|found| found.rate == Rate::Kept).last().map(|found| found.services).or(from);
     let leg = match (at(Rate::Less), at(Rate::Either)) {
         (Some(less), _) => {
-            let how = format!("{claimed}: {} times at N = {}", interval(&less.figure), sizes(less.services));
+            let how = format!("{claimed}: {} times at N = {}", interval(&less.figure, 3), sizes(less.services));
             let verdict = kept.map_or(Verdict::DoesNotHold, |services| Verdict::HoldsUpTo { services });
             Some(Leg { verdict, reason: how })
         }
         (None, Some(open)) => {
             let how =
-                format!("{claimed}: undetermined, {} times at N = {}", interval(&open.figure), sizes(open.services));
+                format!("{claimed}: undetermined, {} times at N = {}", interval(&open.figure, 3), sizes(open.services));
             Some(Leg { verdict: Verdict::cannot_tell(&how), reason: how })
         }
         (None, None) if found.is_empty() => None,
         (None, None) => Some(Leg { verdict: Verdict::Holds, reason: format!("{claimed} at every N") }),
     };
     (leg, found.into_iter().map(|found| found.figure).collect())
-}
-
-fn interval(figure: &Figure) -> String {
-    let show = |value: f64| significant(value, 3, Medium::Terminal);
-    figure.interval.map_or_else(|| "unknown".to_owned(), |[low, high]| format!("[{}, {}]", show(low), show(high)))
 }

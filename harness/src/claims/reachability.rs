@@ -6,8 +6,6 @@ use crate::result::{
     Attempt, BackendKind, Destination, FilterRules, Origin, Question, ReachabilityRecord, RunFile, name,
 };
 
-pub(super) const ORIGINS: [Origin; 2] = [Origin::Client, Origin::Node];
-
 /// Experiments of one venue and kernel.
 pub(super) fn records<'a>(run: &'a RunFile, scope: &Scope) -> Vec<&'a ReachabilityRecord> {
     let here = |record: &&ReachabilityRecord| (record.cell.venue, &record.cell.kernel) == (scope.venue, &scope.kernel);
@@ -41,7 +39,7 @@ pub(super) fn attempts(
             Leg { verdict: Verdict::NotMeasured { reason }, reason: String::new() }
         })
     };
-    ORIGINS.into_iter().map(one).collect()
+    Origin::ALL.into_iter().map(one).collect()
 }
 
 /// E.g. `ipvs, rules as 1.36: from client 0 of 5, from node 0 of 5`.

@@ -54,7 +54,8 @@ fn leg(who: &str, does: &str, found: &[&FairnessSummary], level: f64, remedy: &s
         let reason = format!("the run does not hold {who} to its promises here: {remedy}");
         return Leg { verdict: Verdict::NotMeasured { reason }, reason: String::new() };
     }
-    let broken: Vec<_> = found.iter().filter(|summary| is_broken(summary, level)).collect();
+    let is_kept = |summary: &FairnessSummary| summary.spread.is_kept_at(summary.spreading, level);
+    let broken: Vec<_> = found.iter().filter(|summary| !is_kept(summary)).collect();
     let mut ways: Vec<_> = found.iter().map(|summary| summary.spreading.name()).collect();
     ways.dedup();
     if broken.is_empty() {
@@ -65,12 +66,6 @@ fn leg(who: &str, does: &str, found: &[&FairnessSummary], level: f64, remedy: &s
     };
     let names = broken.iter().map(named).collect::<Vec<_>>().join(", ");
     Leg { verdict: Verdict::DoesNotHold, reason: format!("{who} does not keep the promise of {names}") }
-}
-
-fn is_broken(summary: &FairnessSummary, level: f64) -> bool {
-    let spread = &summary.spread;
-    let nowhere = spread.nowhere > 0 && summary.spreading != Spreading::Ovf;
-    nowhere || spread.violations > 0 || spread.least_p().is_some_and(|p| p < level)
 }
 
 fn figure(summary: &FairnessSummary) -> Figure {

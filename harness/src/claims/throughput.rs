@@ -5,8 +5,7 @@ use curve_stats::{holm, mann_whitney, ratio, smallest_mann_whitney};
 use super::catalogue::Claim;
 use super::judgement::{Figure, Judgement, Scope, Verdict};
 use super::rates::Source;
-use super::view::{IPTABLES, Leg, combine, sizes};
-use crate::report::number::{Medium, significant};
+use super::view::{ALPHA, IPTABLES, Leg, combine, interval, sizes};
 use crate::result::{BackendKind, Position, RunFile, name};
 
 pub(super) fn judge(run: &RunFile, claim: &'static Claim, scope: &Scope) -> Option<Judgement> {
@@ -47,7 +46,7 @@ fn judged_by(source: &Source<'_>) -> (Vec<Leg>, Vec<Figure>) {
 fn figure(source: &Source<'_>, backend: BackendKind, services: u32, own: &[f64], ipvs: &[f64]) -> Option<(Found, f64)> {
     let estimate = ratio(own, ipvs).ok()?;
     // So few trials lie apart by chance: their range is shown, and decides nothing.
-    let too_few = smallest_mann_whitney(own.len(), ipvs.len()) > 0.05;
+    let too_few = smallest_mann_whitney(own.len(), ipvs.len()) > ALPHA;
     let figure = Figure {
         what: format!("IPVS's rate over that of {} at N = {}", name(&backend), sizes(services)),
         value: Some(estimate.ratio),
@@ -90,7 +89,7 @@ fn judged(found: Vec<(Found, f64)>) -> Vec<Found> {
         found.rate = match found.figure.interval {
             _ if found.figure.note.is_some() => Rate::Either,
             Some([low, _]) if low > 1.0 => Rate::Higher,
-            Some([_, high]) if high < 1.0 && p <= 0.05 => Rate::Lower,
+            Some([_, high]) if high < 1.0 && p <= ALPHA => Rate::Lower,
             _ => Rate::Either,
         };
     }
@@ -111,7 +110,7 @@ fn leg(backend: BackendKind, found: &[Found]) -> Leg {
             (Verdict::DoesNotHold, format!("less at N = {}", sizes(lower.services)) + &higher_from(found))
         }
         (None, Some(Found { services, figure, .. }), _) => {
-            let why = format!("{} at N = {}", interval(figure), sizes(*services));
+            let why = format!("{} at N = {}", interval(figure, 4), sizes(*services));
             let rates = format!("IPVS's rate over that of {backend} is {why}");
             (Verdict::cannot_tell(&rates), format!("undetermined, {why}") + &higher_from(found))
         }
@@ -128,9 +127,4 @@ fn leg(backend: BackendKind, found: &[Found]) -> Leg {
 fn higher_from(found: &[Found]) -> String {
     let from = found.iter().rev().take_while(|found| found.rate == Rate::Higher).last();
     from.map_or_else(String::new, |found| format!("; more from N = {} on", sizes(found.services)))
-}
-
-fn interval(figure: &Figure) -> String {
-    let show = |value: f64| significant(value, 4, Medium::Terminal);
-    figure.interval.map_or_else(|| "unknown".to_owned(), |[low, high]| format!("[{}, {}]", show(low), show(high)))
 }

@@ -5,12 +5,15 @@ use std::collections::BTreeSet;
 use curve_stats::Observation;
 
 use super::judgement::{Figure, Scope, Verdict};
-use crate::report::number::{Medium, count};
+use crate::report::number::{Medium, count, significant};
 use crate::result::{BackendKind, Curve, CurveKey, Flow, Metric, Position, RunFile, name};
 use crate::workload::{Protocol, VipLayout};
 
 /// kube-proxy's two iptables modes.
 pub(super) const IPTABLES: [BackendKind; 2] = [BackendKind::IptablesLegacy, BackendKind::IptablesNft];
+
+/// Chance of a difference that is none, of all tests of a verdict together.
+pub(super) const ALPHA: f64 = 0.05;
 
 /// Every venue and kernel of what the run measured.
 pub(super) fn scopes(run: &RunFile) -> Vec<Scope> {
@@ -25,6 +28,7 @@ pub(super) fn scopes(run: &RunFile) -> Vec<Scope> {
         |venue, kernel: &String| Some(Scope { venue, kernel: kernel.clone(), unit: unit(venue, kernel)? });
     let cells = run.reachability.iter().map(|record| (record.cell.venue, &record.cell.kernel));
     let cells = cells.chain(run.connections.iter().map(|curve| (curve.key.axes.venue, &curve.key.axes.kernel)));
+    let cells = cells.chain(run.fairness.iter().map(|summary| (summary.cell.venue, &summary.cell.kernel)));
     let others = cells.filter_map(|(venue, kernel)| without_unit(venue, kernel));
     let scopes = run.curves.iter().map(|curve| scope(&curve.key)).chain(of_programming).chain(others);
     let scopes: BTreeSet<_> = scopes.collect();
@@ -114,6 +118,12 @@ pub(super) fn slope(curve: &Curve) -> Figure {
         note: Some(curve.fit.label() + &flag),
         cells: cells(curve),
     }
+}
+
+/// The interval of a figure in words.
+pub(super) fn interval(figure: &Figure, digits: usize) -> String {
+    let show = |value: f64| significant(value, digits, Medium::Terminal);
+    figure.interval.map_or_else(|| "unknown".to_owned(), |[low, high]| format!("[{}, {}]", show(low), show(high)))
 }
 
 /// The largest measured N up to which a curve has not grown by a tenth over its first point; none where it has at once.

@@ -195,14 +195,14 @@ fn summary(rows: &[Row]) -> Summary {
 }
 
 fn means(rows: &[Row]) -> Vec<Mean> {
-    let mut groups = BTreeMap::<_, (Quantity, Vec<f64>)>::new();
+    let mut groups = BTreeMap::<_, Vec<f64>>::new();
     for row in rows {
         if let Some(estimate) = &row.ratio {
             let group = (row.place.clone(), headline(row.metric), row.bracket, row.backend);
-            groups.entry(group).or_insert_with(|| (row.metric, Vec::new())).1.push(estimate.ratio);
+            groups.entry(group).or_default().push(estimate.ratio);
         }
     }
-    let mean = |((place, _, bracket, backend), (metric, ratios)): (_, (_, Vec<f64>))| {
+    let mean = |((place, (_, metric), bracket, backend), ratios): (_, Vec<f64>)| {
         // Ratios of estimates are finite and positive, so there is a mean.
         let ratio = geometric_mean(&ratios).ok()?;
         Some(Mean { place, metric, backend, bracket, cells: ratios.len(), ratio })

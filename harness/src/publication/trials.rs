@@ -5,10 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use curve_stats::StatsError;
 
 use crate::result::{
-    Cell, ConnectionCurve, ConnectionKey, ConnectionRecord, Curve, DecisionRecord, DecisionSummary, FairnessRecord,
-    JsonlError, LoadedLatency, MergeError, MergedHistogram, Metric, ProgrammingRecord, RateCurve, RateRecord,
-    ReachabilityRecord, ReachedError, RunFile, ThroughputRecord, TrialKind, TrialRecord, Unit, connection_curves,
-    loaded_latencies, rate_curves, summarise, summarise_fairness,
+    Cell, ConnectionKey, ConnectionRecord, Curve, DecisionRecord, JsonlError, MergeError, MergedHistogram, Metric,
+    ProgrammingRecord, RateCurve, ReachedError, Recorded, RunFile, ThroughputRecord, TrialKind, TrialRecord, Unit,
+    connection_curves, last_of_each, loaded_latencies, rate_curves, summarise, summarise_fairness,
 };
 use crate::run::record::{Record, Slot};
 
@@ -32,6 +31,15 @@ pub enum TrialsError {
     /// A trial's decisions cannot be read.
     #[error("the decisions of {cell} are damaged")]
     Decisions {
+        /// The cell.
+        cell: Box<Cell>,
+        /// Why.
+        #[source]
+        source: ReachedError,
+    },
+    /// What flows of a trial of fairness reached cannot be read.
+    #[error("the fairness of {cell} is damaged")]
+    Fairness {
         /// The cell.
         cell: Box<Cell>,
         /// Why.
@@ -82,9 +90,8 @@ pub fn check_trials(
     let mut others = Others::of(run);
     let mut found = BTreeMap::<Key, Trials>::new();
     let mut histogram = MergedHistogram::new();
-    let (mut decisions, mut connections, mut rates) = (Vec::new(), Vec::new(), Vec::new());
-    let mut fairness = Vec::new();
-    let mut reachability = Vec::new();
+    let (mut decisions, mut fairness, mut connections) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut rates, mut reachability) = (Vec::new(), Vec::new());
     for record in records {
         match record? {
             Record::Trial(trial) => {
@@ -102,12 +109,15 @@ pub fn check_trials(
         }
     }
     points(run, found)?;
-    same_decisions(run, &decisions)?;
-    same_fairness(run, &fairness)?;
-    same_connections(run, &connections)?;
-    same_rates(run, &rates)?;
-    same_reachability(run, reachability)?;
-    same_loaded(run, &rates)?;
+    let records = Recorded {
+        decisions: &decisions,
+        fairness: &fairness,
+        connections: &connections,
+        rates: &rates,
+        reachability: &reachability,
+        ..Recorded::default()
+    };
+    summaries(run, &records)?;
     others.none_left()
 }
 
@@ -146,70 +156,32 @@ fn points(run: &RunFile, mut found: BTreeMap<Key, Trials>) -> Result<(), TrialsE
     }
 }
 
-/// The run's decisions are those of the trials.
-fn same_decisions(run: &RunFile, decisions: &[DecisionRecord]) -> Result<(), TrialsError> {
-    let found = summarise(decisions).map_err(|(cell, source)| TrialsError::Decisions { cell, source })?;
-    if found == run.decisions {
-        return Ok(());
-    }
-    let differs = |summary: &&DecisionSummary| !run.decisions.contains(summary);
-    let first = found.iter().find(differs).or_else(|| run.decisions.iter().find(|summary| !found.contains(summary)));
-    let of = first.map_or_else(String::new, |summary| format!(" of {}", summary.cell));
-    Err(foreign(format!("run.json has other decisions{of} than the file")))
+/// What the run sums up is what the trials sum up to.
+fn summaries(run: &RunFile, records: &Recorded<'_>) -> Result<(), TrialsError> {
+    let decisions = summarise(records.decisions).map_err(|(cell, source)| TrialsError::Decisions { cell, source })?;
+    same("other decisions", &decisions, &run.decisions, |summary| summary.cell.to_string())?;
+    let fairness =
+        summarise_fairness(records.fairness).map_err(|(cell, source)| TrialsError::Fairness { cell, source })?;
+    same("another fairness", &fairness, &run.fairness, |summary| summary.cell.to_string())?;
+    let connections =
+        connection_curves(records.connections).map_err(|(curve, source)| TrialsError::Connections { curve, source })?;
+    same("other connections", &connections, &run.connections, |curve| curve.key.to_string())?;
+    let of_rates = |curve: &RateCurve| format!("{} ({})", curve.key.axes.cell(0), curve.key.rate);
+    same("other rates", &rate_curves(records.rates), &run.rates, of_rates)?;
+    let reachability = last_of_each(records.reachability);
+    same("another reachability", &reachability, &run.reachability, |record| record.cell.to_string())?;
+    let loaded = loaded_latencies(records.rates).map_err(|(cell, source)| TrialsError::Loaded { cell, source })?;
+    same("other latencies under load", &loaded, &run.loaded, |entry| entry.cell.to_string())
 }
 
-/// The run's fairness is that of the trials.
-fn same_fairness(run: &RunFile, records: &[FairnessRecord]) -> Result<(), TrialsError> {
-    let found = summarise_fairness(records).map_err(|(cell, source)| TrialsError::Decisions { cell, source })?;
-    if found == run.fairness { Ok(()) } else { Err(foreign("run.json has another fairness than the file".to_owned())) }
-}
-
-/// The run's experiments of reachability are those of the trials.
-fn same_reachability(run: &RunFile, mut found: Vec<ReachabilityRecord>) -> Result<(), TrialsError> {
-    found.sort_by_key(|record| (record.cell.clone(), record.trial));
-    if found == run.reachability {
+/// The trials make what the run has; else the first that only one of them has is named.
+fn same<T: PartialEq>(what: &str, found: &[T], has: &[T], of: impl Fn(&T) -> String) -> Result<(), TrialsError> {
+    if found == has {
         return Ok(());
     }
-    let first = found.iter().find(|record| !run.reachability.contains(record));
-    let first = first.or_else(|| run.reachability.iter().find(|record| !found.contains(record)));
-    let of = first.map_or_else(String::new, |record| format!(" of {}", record.cell));
-    Err(foreign(format!("run.json has another reachability{of} than the file")))
-}
-
-/// The run's connections are those of the trials.
-fn same_connections(run: &RunFile, connections: &[ConnectionRecord]) -> Result<(), TrialsError> {
-    let found = connection_curves(connections).map_err(|(curve, source)| TrialsError::Connections { curve, source })?;
-    if found == run.connections {
-        return Ok(());
-    }
-    let differs = |curve: &&ConnectionCurve| !run.connections.contains(curve);
-    let first = found.iter().find(differs).or_else(|| run.connections.iter().find(|curve| !found.contains(curve)));
-    let of = first.map_or_else(String::new, |curve| format!(" of {}", curve.key));
-    Err(foreign(format!("run.json has other connections{of} than the file")))
-}
-
-/// The run's rates are those of the searches.
-fn same_rates(run: &RunFile, searches: &[RateRecord]) -> Result<(), TrialsError> {
-    let found = rate_curves(searches);
-    if found == run.rates {
-        return Ok(());
-    }
-    let differs = |curve: &&RateCurve| !run.rates.contains(curve);
-    let first = found.iter().find(differs).or_else(|| run.rates.iter().find(|curve| !found.contains(curve)));
-    let of = first.map_or_else(String::new, |curve| format!(" of {} ({})", curve.key.axes.cell(0), curve.key.rate));
-    Err(foreign(format!("run.json has other rates{of} than the file")))
-}
-
-/// The run's latencies under load are those of the searches.
-fn same_loaded(run: &RunFile, searches: &[RateRecord]) -> Result<(), TrialsError> {
-    let found = loaded_latencies(searches).map_err(|(cell, source)| TrialsError::Loaded { cell, source })?;
-    if found == run.loaded {
-        return Ok(());
-    }
-    let differs = |entry: &&LoadedLatency| !run.loaded.contains(entry);
-    let first = found.iter().find(differs).or_else(|| run.loaded.iter().find(|entry| !found.contains(entry)));
-    let of = first.map_or_else(String::new, |entry| format!(" of {}", entry.cell));
-    Err(foreign(format!("run.json has other latencies under load{of} than the file")))
+    let first = found.iter().find(|one| !has.contains(one)).or_else(|| has.iter().find(|one| !found.contains(one)));
+    let of = first.map_or_else(String::new, |one| format!(" of {}", of(one)));
+    Err(foreign(format!("run.json has {what}{of} than the file")))
 }
 
 /// What the trials of a curve time; `added` has none of its own.

@@ -64,7 +64,7 @@ pub(super) fn row(entry: &LoadedLatency, medium: Medium) -> Vec<String> {
         } else {
             format!("{} of {}", count(trials), count(trials + u64::from(entry.invalid)))
         },
-        if entry.lost() == 0 {
+        if entry.carried == entry.offered {
             count(entry.carried)
         } else {
             format!("{} of {}", count(entry.carried), count(entry.offered))
@@ -109,6 +109,13 @@ pub(super) fn notes(entry: &LoadedLatency, medium: Medium) -> Option<String> {
             number::count(entry.offered, medium)
         ));
     }
+    if entry.misdirected > 0 {
+        reasons.push(format!(
+            "{} of {} packets arrived elsewhere",
+            number::count(entry.misdirected, medium),
+            number::count(entry.offered, medium)
+        ));
+    }
     (!reasons.is_empty()).then(|| format!("{at}: {}.", reasons.join("; ")))
 }
 
@@ -136,6 +143,21 @@ mod tests {
             note.ends_with("under 90% of its loss-free rate: 4 of 2,004 packets were lost, which have no latency."),
             "{note}"
         );
+    }
+
+    #[test]
+    fn packets_that_arrived_elsewhere_are_told_from_lost_ones() {
+        let note = |misdirected| {
+            let load = LoadedRecord { misdirected, offered: 1_005, ..loaded_record(50, 1_000, 2_000) };
+            let entries = loaded_latencies(&[loaded_search(0, vec![load])]).unwrap();
+            assert_eq!(row(&entries[0], Medium::Terminal)[14], "1,000 of 1,005");
+            notes(&entries[0], Medium::Terminal).unwrap()
+        };
+        let both = note(3);
+        let words = "rate: 2 of 1,005 packets were lost, which have no latency; 3 of 1,005 packets arrived elsewhere.";
+        assert!(both.ends_with(words), "{both}");
+        let none_lost = note(5);
+        assert!(none_lost.ends_with("rate: 5 of 1,005 packets arrived elsewhere."), "{none_lost}");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::expected::expected;
 use super::fairness::summarise_fairness;
 use super::loaded::loaded_latencies;
 use super::rate_curve::rate_curves;
+use super::reachability::last_of_each;
 use super::sample::{Sample, point, suspect};
 use super::screen::screened;
 use super::seal::seal;
@@ -165,6 +166,7 @@ pub fn assemble_records(
     let loaded = loaded_latencies(rates).map_err(|(cell, source)| AssembleError::Loaded { cell, source })?;
     let rates = rate_curves(rates);
     warnings.extend(rates.iter().flat_map(irregular));
+    let reachability = last_of_each(reachability);
     warnings.extend(reachability.iter().flat_map(uncontrolled));
     let (added, missing) = added(&trials);
     samples.extend(added);
@@ -185,7 +187,7 @@ pub fn assemble_records(
         fairness,
         connections,
         rates,
-        reachability: sorted(reachability, |r| (r.cell.clone(), r.trial)),
+        reachability,
         loaded,
         expected: expected.unwrap_or_default(),
         curves,
@@ -295,7 +297,7 @@ fn irregular(curve: &RateCurve) -> Vec<Warning> {
 fn uncontrolled(record: &ReachabilityRecord) -> Vec<Warning> {
     let from =
         |from: Origin| Some(Warning::Reachability { cell: record.cell.clone(), from, reason: record.invalid(from)? });
-    [Origin::Client, Origin::Node].into_iter().filter_map(from).collect()
+    Origin::ALL.into_iter().filter_map(from).collect()
 }
 
 /// What a trial and its `direct-conntrack` partner must share.

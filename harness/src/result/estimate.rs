@@ -18,8 +18,7 @@ pub struct Estimate {
 impl Estimate {
     /// Whether it is the median of its values, and within its spread.
     pub(super) fn is_sound(&self) -> bool {
-        let is_median = median(&self.values).is_ok_and(|middle| (middle - self.value).abs() <= 1e-9 * self.value.abs());
-        is_median && self.spread.low() <= self.value && self.value <= self.spread.high()
+        is_median(&self.values, self.value) && holds(&self.spread, self.value)
     }
 
     /// Of the values of trials, in their order; `None` without one.
@@ -33,4 +32,15 @@ impl Estimate {
         }
         Ok(Some(Self { value: median(&values)?, spread: spread(&values)?, values }))
     }
+}
+
+/// Whether a value is the median of the values, but for rounding.
+pub(super) fn is_median(values: &[f64], value: f64) -> bool {
+    median(values).is_ok_and(|middle| (middle - value).abs() <= 1e-9 * value.abs())
+}
+
+/// Whether a spread holds its median and has a level. A NaN is in no range.
+pub(super) fn holds(spread: &Spread, middle: f64) -> bool {
+    let is_level = |level: f64| (0.0..=1.0).contains(&level);
+    spread.low() <= middle && middle <= spread.high() && spread.level().is_none_or(is_level)
 }

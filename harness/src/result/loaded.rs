@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::distribution::spectrum;
-use super::{Cell, LagRecord, MergeError, MergedHistogram, PacketSize, QuantileValue, RateMethod, RateRecord};
+use super::{Cell, LagRecord, MergeError, MergedHistogram, PacketSize, QuantileValue, RateMethod, RateRecord, is_zero};
 
 /// One load of one search, and what became of its packets in the trials in which the sender kept its pace.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -79,6 +79,9 @@ pub struct LoadedLatency {
     pub offered: u64,
     /// Packets that arrived and were timed.
     pub carried: u64,
+    /// Packets that arrived for another destination; absent where none did.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub misdirected: u64,
     /// Median latency of every search whose packets were timed, ns.
     pub p50s: Vec<u64>,
     /// 99th percentile of the same searches, ns.
@@ -113,10 +116,10 @@ impl LoadedLatency {
         (beyond >= 1.0).then_some(point.value)
     }
 
-    /// Packets that were sent and did not arrive where they should.
+    /// Packets that were sent and arrived neither where they should nor elsewhere.
     #[must_use]
     pub fn lost(&self) -> u64 {
-        self.offered.saturating_sub(self.carried)
+        self.offered.saturating_sub(self.carried).saturating_sub(self.misdirected)
     }
 }
 
@@ -170,6 +173,7 @@ fn entry(
         invalid: trials(|load| load.invalid),
         offered: sum(|load| load.offered),
         carried: sum(|load| load.carried),
+        misdirected: sum(|load| load.misdirected),
         p50s: timed.iter().map(|(_, latency)| latency.p50).collect(),
         p99s: timed.iter().map(|(_, latency)| latency.p99).collect(),
         max,
@@ -253,6 +257,19 @@ pub(crate) mod tests {
         let entries = loaded_latencies(&[search(0, vec![loaded_record(50, 1_000, 2_000)])]).unwrap();
         assert!(entries[0].at(0.999).is_some());
         assert_eq!(entries[0].at(0.9999), None);
+    }
+
+    #[test]
+    fn packets_that_arrived_elsewhere_are_not_lost() {
+        let load = |packets| LoadedRecord { misdirected: 2, offered: packets + 5, ..loaded_record(90, packets, 1_000) };
+        let entries = loaded_latencies(&[search(0, vec![load(100)]), search(1, vec![load(200)])]).unwrap();
+        assert_eq!((entries[0].carried, entries[0].misdirected, entries[0].lost()), (300, 4, 6));
+        // A run that was written before they were summed up has none.
+        let mut written = serde_json::to_value(&entries[0]).unwrap();
+        assert!(written.as_object_mut().unwrap().remove("misdirected").is_some());
+        let read: LoadedLatency = serde_json::from_value(written).unwrap();
+        assert_eq!(read, LoadedLatency { misdirected: 0, ..entries[0].clone() });
+        assert!(serde_json::to_value(&read).unwrap().get("misdirected").is_none());
     }
 
     #[test]

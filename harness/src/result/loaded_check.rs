@@ -40,7 +40,8 @@ fn check(entry: &LoadedLatency) -> Result<(), LoadedFault> {
         return Err(LoadedFault::Load);
     }
     let (searches, timed) = (entry.searches as usize, entry.p50s.len());
-    if entry.carried > entry.offered || timed > searches || timed != entry.p99s.len() || searches == 0 {
+    let arrived = u128::from(entry.carried) + u128::from(entry.misdirected);
+    if arrived > u128::from(entry.offered) || timed > searches || timed != entry.p99s.len() || searches == 0 {
         return Err(LoadedFault::Sum);
     }
     // A value of the spectrum is the highest of its bucket, less than one part in 1000 above the exact maximum.
@@ -69,6 +70,8 @@ mod tests {
         assert_eq!(fault(|entries| entries[0].share_percent = 100), Some(LoadedFault::Load));
         assert_eq!(fault(|entries| entries[0].load_pps = f64::NAN), Some(LoadedFault::Load));
         assert_eq!(fault(|entries| entries[0].offered = 9), Some(LoadedFault::Sum));
+        assert_eq!(fault(|entries| entries[0].misdirected = 2), None);
+        assert_eq!(fault(|entries| entries[0].misdirected = 3), Some(LoadedFault::Sum));
         assert_eq!(fault(|entries| entries[0].p99s.clear()), Some(LoadedFault::Sum));
         assert_eq!(fault(|entries| entries[0].max = 9), Some(LoadedFault::Quantiles));
         assert_eq!(fault(|entries| entries[0].quantiles.clear()), Some(LoadedFault::Quantiles));

@@ -73,6 +73,7 @@ pub use rate_check::RateFault;
 #[cfg(test)]
 pub(crate) use rate_curve::tests::record as rate_record;
 pub use rate_curve::{RateCurve, RateKey, RateKind, RatePoint, rate_curves};
+pub(crate) use reachability::last_of_each;
 pub use reachability::{
     Arrivals, Attempt, Destination, FilterRules, IcmpError, Origin, Question, ReachabilityFault, ReachabilityRecord,
 };
@@ -80,3 +81,8 @@ pub use read::{RunFault, RunFileError, parse_run_file, read_run_file, run_file_t
 pub use run_file::{RUN_SCHEMA_VERSION, RunFile, Warning};
 pub use state_memory::{CacheGrowth, MapMemory, StateMemory};
 pub use trial::{ProgrammingOp, ProgrammingRecord, Quantiles, ThroughputRecord, TrialKind, TrialRecord};
+
+/// Whether a count is left out of a file.
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}

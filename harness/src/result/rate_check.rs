@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use curve_stats::median;
-
+use super::estimate::{holds, is_median};
 use super::{Estimate, RateCurve, RateKey, RatePoint};
 
 /// What is wrong with a point of rates.
@@ -59,10 +58,7 @@ fn check_point(point: &RatePoint) -> Result<(), RateFault> {
     }
     let is_right = match (point.value, &point.spread) {
         (None, None) => point.values.is_empty(),
-        (Some(value), Some(spread)) => {
-            let is_median = median(&point.values).is_ok_and(|middle| (middle - value).abs() <= 1e-9 * value.abs());
-            is_median && spread.low() <= value && value <= spread.high()
-        }
+        (Some(value), Some(spread)) => is_median(&point.values, value) && holds(spread, value),
         _ => false,
     };
     if !is_right {

@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use curve_stats::{Spread, StatsError, median};
-
 use super::connections::{self, ConnectionCurve, ConnectionFault};
 use super::contradiction::{Contradiction, DecisionFault, DistributionFault, ExpectedFault, PointFault};
+use super::estimate::{holds, is_median};
 use super::fairness::check_fairness;
 use super::loaded_check::check_loaded;
 use super::rate_check::check_rates;
@@ -93,17 +92,10 @@ fn check_expected(run: &RunFile) -> Result<(), Contradiction> {
 }
 
 fn check_cost(cost: &ExpectedCost) -> Result<(), ExpectedFault> {
-    let is_median = median(&cost.values).is_ok_and(|middle| (middle - cost.added).abs() <= 1e-9 * cost.added.abs());
-    if !is_median || !cost.traversal.is_finite() {
+    if !is_median(&cost.values, cost.added) || !cost.traversal.is_finite() {
         return Err(ExpectedFault::Median);
     }
     if holds(&cost.spread, cost.added) { Ok(()) } else { Err(ExpectedFault::Spread) }
-}
-
-/// Whether a spread holds its median and has a level. A NaN is in no range.
-fn holds(spread: &Spread, middle: f64) -> bool {
-    let is_level = |level: f64| (0.0..=1.0).contains(&level);
-    spread.low() <= middle && middle <= spread.high() && spread.level().is_none_or(is_level)
 }
 
 fn check_curve(curve: &Curve) -> Result<(), Contradiction> {
@@ -134,13 +126,11 @@ fn check_point(curve: &Curve, point: &Point) -> Result<(), PointFault> {
         return Err(PointFault::Values);
     }
     let quantiles = [point.min, point.p10, point.p50, point.p90, point.p99, point.p999];
-    if quantiles.iter().any(|quantile| !quantile.is_finite()) {
+    if quantiles.iter().chain(&point.values).any(|value| !value.is_finite()) {
         return Err(PointFault::NotFinite);
     }
-    match median(&point.values) {
-        Err(StatsError::NotFinite { .. }) => return Err(PointFault::NotFinite),
-        Ok(middle) if (middle - point.p50).abs() <= 1e-9 * point.p50.abs() => {}
-        _ => return Err(PointFault::Median),
+    if !is_median(&point.values, point.p50) {
+        return Err(PointFault::Median);
     }
     if !holds(&point.spread, point.p50) {
         return Err(PointFault::Spread);

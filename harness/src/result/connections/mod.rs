@@ -18,11 +18,7 @@ pub use curve::{ConnectionCurve, ConnectionKey, connection_curves};
 pub use failure::FailureKind;
 pub use point::{ConnectionPoint, Percentiles};
 
-use super::{Cell, ConnectionLoad, HistogramError, encode_histogram};
-
-fn is_none(count: &u64) -> bool {
-    *count == 0
-}
+use super::{Cell, ConnectionLoad, HistogramError, encode_histogram, is_zero};
 
 /// Share of the asked rate that the generator must have kept.
 pub const KEPT_RATE: f64 = 0.99;
@@ -61,7 +57,7 @@ pub struct ConnectionRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag: Option<Times>,
     /// Connections of `connect` that took a second or longer by themselves: their first packet (SYN) was lost or dropped, and repeated.
-    #[serde(default, skip_serializing_if = "is_none")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub repeated: u64,
     /// Successes by the endpoint that answered, by its index in the service; empty where several services were asked.
     pub reached: Vec<u64>,

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ConnectionRecord, ExchangeCpu, FailureKind, Times};
-use crate::result::{Estimate, name};
+use crate::result::{Estimate, is_zero, name};
 
 /// One N of a curve of connections.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -37,7 +37,7 @@ pub struct ConnectionPoint {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag_p99: Option<Estimate>,
     /// Connections that took a second or longer by themselves, over all trials.
-    #[serde(default, skip_serializing_if = "super::is_none")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub repeated: u64,
     /// Successes by the index of the endpoint that answered, over all trials; empty where several services were asked.
     pub reached: Vec<u64>,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::judge::{index_of_fairness, test};
+use super::judge::{index_of_fairness, least_to_move, test};
 use super::{EndpointChange, FairnessSummary};
 use crate::result::Cell;
 
@@ -21,6 +21,9 @@ pub enum FairnessFault {
     /// A test or index is not that of the counts.
     #[error("a test is not that of the counts")]
     Test,
+    /// The least share of new flows that choose otherwise is not that of the weights.
+    #[error("the least share that can choose otherwise is not that of the weights")]
+    LeastShare,
     /// The verdict is not that of the tests.
     #[error("the verdict is not that of the tests")]
     Verdict,
@@ -55,13 +58,42 @@ fn check(summary: &FairnessSummary) -> Result<(), FairnessFault> {
     {
         return Err(FairnessFault::Sum);
     }
-    let weights: Vec<u64> = weights.iter().take(endpoints).copied().map(u64::from).collect();
-    let is_test = test(&spread.tested, &weights) == spread.shares
-        && index_of_fairness(&spread.reached, &weights) == spread.jain
-        && sum(&spread.tested) <= reached
-        && new.least_share.is_finite();
+    let before: Vec<u64> = weights.iter().take(endpoints).copied().map(u64::from).collect();
+    let is_test = test(&spread.tested, &before) == spread.shares
+        && index_of_fairness(&spread.reached, &before) == spread.jain
+        && sum(&spread.tested) <= reached;
     if !is_test {
         return Err(FairnessFault::Test);
     }
+    if new.least_share != least_to_move(weights, cell.endpoints, summary.change) {
+        return Err(FairnessFault::LeastShare);
+    }
     if spread.is_kept(summary.spreading) == spread.kept { Ok(()) } else { Err(FairnessFault::Verdict) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::judge::tests::record;
+    use super::super::{Spreading, summarise_fairness};
+    use super::*;
+    use crate::result::Reached::Endpoint;
+
+    fn fault(change: impl Fn(&mut FairnessSummary)) -> Option<FairnessFault> {
+        let record = record(Spreading::Rr, 2, &[0, 1, 0, 1].map(Endpoint));
+        let mut all = summarise_fairness(&[record]).unwrap();
+        change(&mut all[0]);
+        check_fairness(&all).err().map(|(_, what)| what)
+    }
+
+    #[test]
+    fn what_was_summed_up_agrees_with_itself_and_what_was_changed_does_not() {
+        assert_eq!(fault(|_| ()), None);
+        assert_eq!(fault(|summary| summary.weights.push(1)), Some(FairnessFault::Endpoints));
+        assert_eq!(fault(|summary| summary.flows = 5), Some(FairnessFault::Sum));
+        assert_eq!(fault(|summary| summary.spread.jain = Some(0.5)), Some(FairnessFault::Test));
+        assert_eq!(fault(|summary| summary.new.least_share = 0.34), Some(FairnessFault::LeastShare));
+        // Of endpoints that weigh otherwise another share can choose otherwise.
+        assert_eq!(fault(|summary| summary.weights[2] = 2), Some(FairnessFault::LeastShare));
+        assert_eq!(fault(|summary| summary.spread.kept = false), Some(FairnessFault::Verdict));
+    }
 }

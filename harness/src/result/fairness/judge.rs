@@ -69,7 +69,12 @@ impl Spread {
 
     /// Whether the tests let the promise stand. Two tests of one promise are held to half the level each.
     pub(super) fn is_kept(&self, spreading: Spreading) -> bool {
-        let level = LEVEL_OF_TESTS / self.tests().max(1) as f64;
+        self.is_kept_at(spreading, LEVEL_OF_TESTS / self.tests().max(1) as f64)
+    }
+
+    /// Whether no flow went against the promise, and no test says otherwise at `level`.
+    #[must_use]
+    pub fn is_kept_at(&self, spreading: Spreading, level: f64) -> bool {
         // Overflow promises nobody to those who come when all are full; its violations say whether that was so.
         let reached_all = self.nowhere == 0 || spreading == Spreading::Ovf;
         reached_all && self.violations == 0 && self.least_p().is_none_or(|p| p >= level)
@@ -101,13 +106,11 @@ pub(super) fn index_of_fairness(reached: &[u64], weights: &[u64]) -> Option<f64>
 }
 
 /// The least share of new flows that a change can make choose otherwise, where shares follow the weights before and after.
-pub(super) fn least_to_move(record: &FairnessRecord) -> f64 {
-    let before = record.cell.endpoints as usize;
-    let (first, last) = match record.change {
-        EndpointChange::Added => (&record.weights[..], record.weights.get(before)),
-        EndpointChange::Removed => {
-            (&record.weights[..before.min(record.weights.len())], record.weights.get(before.wrapping_sub(1)))
-        }
+pub(super) fn least_to_move(weights: &[u32], endpoints: u32, change: EndpointChange) -> f64 {
+    let before = endpoints as usize;
+    let (first, last) = match change {
+        EndpointChange::Added => (weights, weights.get(before)),
+        EndpointChange::Removed => (&weights[..before.min(weights.len())], weights.get(before.wrapping_sub(1))),
     };
     let all: u64 = first.iter().copied().map(u64::from).sum();
     last.map_or(0.0, |last| f64::from(*last) / all.max(1) as f64)

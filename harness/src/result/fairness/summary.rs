@@ -97,7 +97,7 @@ impl NewFlows {
         Self {
             compared: compared().count() as u64,
             other: compared().filter(|(before, anew)| before != anew).count() as u64,
-            least_share: least_to_move(record),
+            least_share: least_to_move(&record.weights, record.cell.endpoints, record.change),
         }
     }
 }

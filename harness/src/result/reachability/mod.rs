@@ -121,6 +121,17 @@ pub struct Arrivals {
     pub outside: u64,
 }
 
+/// Every trial once, in order of cell and index. Of one that was recorded twice the last counts.
+pub(crate) fn last_of_each(records: &[ReachabilityRecord]) -> Vec<ReachabilityRecord> {
+    let by_identity: BTreeMap<_, _> = records.iter().map(|record| ((&record.cell, record.trial), record)).collect();
+    by_identity.into_values().cloned().collect()
+}
+
+impl Origin {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Client, Self::Node];
+}
+
 impl ReachabilityRecord {
     /// The attempt that asked so.
     #[must_use]

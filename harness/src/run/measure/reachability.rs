@@ -10,8 +10,6 @@ use crate::run::plan::Measure;
 use crate::run::record::Record;
 use crate::workload::Service;
 
-const ORIGINS: [Origin; 2] = [Origin::Client, Origin::Node];
-
 impl Site<'_> {
     /// The whole experiment: the controls and the pings, the same service with a load balancer's address, and both without the filter
     /// rules where the backend has some.
@@ -22,7 +20,7 @@ impl Site<'_> {
         let mut stand = Stand::new(&self.topology, self.workload.addresses, service, pod)?;
         let mut attempts = Vec::new();
         let mut ask = |rules: FilterRules, exposed: bool, destinations: &[Destination]| -> Result<(), MeasureError> {
-            for from in ORIGINS {
+            for from in Origin::ALL {
                 for &to in destinations {
                     attempts.push(stand.attempt(Question { to, from, rules, exposed })?);
                 }
