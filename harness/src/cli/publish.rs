@@ -32,7 +32,7 @@ pub enum PublicationError {
     #[error("{} is not a complete run: repeat its command to finish it", .0.display())]
     Incomplete(PathBuf),
     /// Its rules held what no kube-proxy programs.
-    #[error("{} is a self-test with ballast in its rules: it measures no kernel as it is", .0.display())]
+    #[error("{} is a self-test with ballast or bias in its rules: it measures no kernel as it is", .0.display())]
     SelfTest(PathBuf),
     /// The trials beside it are damaged, cut, or another run's.
     #[error("{}", path.display())]
