@@ -1,6 +1,7 @@
 //! Real connections from the command to the report, and from trials to it. The former needs root.
 #![expect(clippy::unwrap_used, reason = "what a test sets up must work")]
 
+mod command;
 mod synthetic;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,18 +12,13 @@ use clap::ValueEnum;
 use lbcurve::compare::{Side, Verdict, compare};
 use lbcurve::report;
 use lbcurve::result::{
-    BackendKind, ConnectionCpu, ConnectionLoad, ConnectionPoint, ConnectionRecord, ConntrackUse, FailureKind, Flow,
-    Position, Recorded, RunFile, ThreadCpu, Times, assemble_records, name, parse_run_file, read_run_file,
-    run_file_text,
+    BackendKind, ConnectionCpu, ConnectionLoad, ConnectionPoint, ConnectionRecord, ConntrackUse, FailureKind, Recorded,
+    RunFile, ThreadCpu, assemble_records, name, parse_run_file, read_run_file, run_file_text,
 };
 
-const LOADS: &str = "4,200/s,keep-alive:2";
+use command::lbcurve;
 
-fn lbcurve(arguments: &[&str]) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_lbcurve")).args(arguments).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
+const LOADS: &str = "4,200/s,keep-alive:2";
 
 fn run(out: &Path) -> String {
     let words = "run --venue host --backends iptables-legacy,nftables,ebpf-tc --services 1,100 --trials 1 --packets 20";
@@ -139,32 +135,19 @@ fn where_rates_mean_nothing_connections_are_left_out_with_a_reason() {
 
 /// A trial of connections at N = `services`, of which `failed` of 1,000 were refused.
 fn connection(services: u32, trial: u32, per_second: f64, failed: u64) -> ConnectionRecord {
-    let cell = synthetic::cell(BackendKind::IptablesLegacy, services, Flow::New, Position::Last);
-    let mut histogram = hdrhistogram::Histogram::new(3).unwrap();
-    histogram.record_n(80_000, 1_000 - failed).unwrap();
-    let times = Times::of(&histogram).unwrap();
+    let cpu = ConnectionCpu {
+        client: ThreadCpu { total_ns: 30_000_000, kernel_ns: 25_000_000 },
+        servers: ThreadCpu { total_ns: 20_000_000, kernel_ns: 15_000_000 },
+        ksoftirqd_ns: 5_000_000,
+        machine_softirq_ns: 20_000_000,
+    };
     ConnectionRecord {
-        cell,
-        load: "16".parse().unwrap(),
-        trial,
-        attempted: 1_000,
         succeeded: 1_000 - failed,
         failures: (failed > 0).then_some((FailureKind::Refused, failed)).into_iter().collect(),
         per_second,
-        bits_per_second: None,
-        started_per_second: None,
-        connect: times.clone(),
-        exchange: times,
-        lag: None,
-        repeated: 0,
         reached: vec![500, 500 - failed],
-        conntrack: None,
-        cpu: Some(ConnectionCpu {
-            client: ThreadCpu { total_ns: 30_000_000, kernel_ns: 25_000_000 },
-            servers: ThreadCpu { total_ns: 20_000_000, kernel_ns: 15_000_000 },
-            ksoftirqd_ns: 5_000_000,
-            machine_softirq_ns: 20_000_000,
-        }),
+        cpu: Some(cpu),
+        ..synthetic::experiments::connection(BackendKind::IptablesLegacy, services, trial)
     }
 }
 

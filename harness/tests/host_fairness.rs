@@ -11,9 +11,8 @@ use std::sync::atomic::AtomicBool;
 use curve_stats::power;
 use lbcurve::report;
 use lbcurve::result::{
-    BackendKind, EndpointChange, FairnessRecord, FairnessSummary, Flow, Position, Promise, Reached, Recorded, RunFile,
-    Spreading, Unit, VenueKind, assemble_records, encode_reached, name, parse_run_file, run_file_text,
-    summarise_fairness,
+    BackendKind, EndpointChange, FairnessRecord, FairnessSummary, Promise, Reached, Recorded, RunFile, Spreading, Unit,
+    VenueKind, assemble_records, name, parse_run_file, run_file_text, summarise_fairness,
 };
 use lbcurve::run::measure::{Place, visit};
 use lbcurve::run::plan::{Plan, VenueOffer};
@@ -134,32 +133,14 @@ fn run(records: &[FairnessRecord], bias: Option<u32>) -> RunFile {
     assemble_records(manifest, Recorded { fairness: records, ..Recorded::default() }, &[]).unwrap()
 }
 
-fn record(spreading: Spreading, change: EndpointChange, before: &[u32], after: &[Reached]) -> FairnessRecord {
-    let cell = synthetic::cell(BackendKind::Ipvs, 1, Flow::New, Position::First);
-    let text = |reached: &[Reached]| encode_reached(reached).unwrap();
-    let before: Vec<_> = before.iter().map(|at| Reached::Endpoint(*at)).collect();
-    FairnessRecord {
-        cell,
-        spreading,
-        change,
-        trial: 0,
-        flows: u32::try_from(before.len()).unwrap(),
-        clients: 1,
-        weights: vec![1; if change == EndpointChange::Added { 3 } else { 2 }],
-        before: text(&before),
-        after: text(after),
-        anew: text(&before),
-    }
-}
-
 fn records() -> Vec<FairnessRecord> {
     use Reached::{Endpoint, Rejected};
     let turns = [0, 1, 0, 1, 0, 1];
     let after = [Endpoint(0), Rejected, Endpoint(0), Endpoint(0), Endpoint(0), Rejected];
     let kept: Vec<_> = turns.iter().map(|at| Endpoint(*at)).collect();
     vec![
-        record(Spreading::Rr, EndpointChange::Removed, &turns, &after),
-        record(Spreading::Lblc, EndpointChange::Added, &turns, &kept),
+        synthetic::experiments::fairness(Spreading::Rr, EndpointChange::Removed, &turns, &after),
+        synthetic::experiments::fairness(Spreading::Lblc, EndpointChange::Added, &turns, &kept),
     ]
 }
 
@@ -186,71 +167,23 @@ fn every_reader_shows_promise_verdict_and_what_became_of_flows() {
 
 #[test]
 fn what_does_not_add_up_is_refused() {
-    let refused = |edit: fn(&mut FairnessSummary), what: &str| {
+    let refused = |edit: fn(&mut [FairnessSummary]), what: &str| {
         let mut run = run(&records(), None);
-        edit(&mut run.fairness[0]);
+        edit(&mut run.fairness);
         let error = parse_run_file(run_file_text(&run).unwrap().as_bytes()).unwrap_err();
         let line = lbcurve::chain::one_line(&error);
         assert!(line.contains(what), "{line}");
     };
-    refused(|summary| summary.spread.reached[0] += 1, "do not add up");
-    refused(|summary| summary.existing.moved += 1, "do not add up");
-    refused(|summary| summary.spread.jain = Some(0.1), "not that of the counts");
-    refused(|summary| summary.spread.kept = false, "the verdict is not that of the tests");
-    refused(|summary| summary.weights.clear(), "not as many endpoints");
-    refused(|summary| (summary.spreading, summary.change) = (Spreading::Lblc, EndpointChange::Added), "");
+    refused(|all| all[0].spread.reached[0] += 1, "do not add up");
+    refused(|all| all[0].existing.moved += 1, "do not add up");
+    refused(|all| all[0].spread.jain = Some(0.1), "not that of the counts");
+    refused(|all| all[0].spread.kept = false, "the verdict is not that of the tests");
+    refused(|all| all[0].weights.clear(), "not as many endpoints");
+    refused(|all| all[1] = all[0].clone(), "the same is there twice");
 }
 
 #[test]
 fn a_bias_is_said() {
     let run = run(&records(), Some(4));
     assert!(run.warnings.iter().any(|warning| warning.to_string().contains("4 times its share")), "{:?}", run.warnings);
-}
-
-/// The verdict on C6 of the synthetic run with these records beside its trials.
-fn c6(records: &[FairnessRecord]) -> String {
-    let trials = synthetic::trials();
-    let recorded = Recorded { trials: &trials, fairness: records, ..Recorded::default() };
-    let run = assemble_records(synthetic::manifest(&trials), recorded, &[]).unwrap();
-    let (venue, kernel) = records.first().map(|record| (record.cell.venue, record.cell.kernel.clone())).unwrap();
-    let is_here = |judgement: &lbcurve::claims::Judgement| {
-        judgement.claim.id == "C6"
-            && judgement.scope.as_ref().is_some_and(|scope| (scope.venue, &scope.kernel) == (venue, &kernel))
-    };
-    let judgement = lbcurve::claims::judge(&run).into_iter().find(is_here).unwrap();
-    assert_eq!(judgement.figures.len(), records.len());
-    format!("{}; {}", judgement.verdict, judgement.reason)
-}
-
-/// Flows that keep the promise of each scheduler that the claim names.
-fn ipvs() -> Vec<FairnessRecord> {
-    let kept = |spreading| {
-        let turns = if matches!(spreading, Spreading::Sh | Spreading::Dh) { [1; 6] } else { [0, 1, 0, 1, 0, 1] };
-        let after: Vec<_> = turns.iter().map(|at| Reached::Endpoint(*at)).collect();
-        record(spreading, EndpointChange::Added, &turns, &after)
-    };
-    [Spreading::Rr, Spreading::Lc, Spreading::Sed, Spreading::Sh, Spreading::Dh].map(kept).to_vec()
-}
-
-fn iptables(flows: &[u32]) -> FairnessRecord {
-    let after: Vec<_> = flows.iter().map(|at| Reached::Endpoint(*at)).collect();
-    let mut record = record(Spreading::Random, EndpointChange::Added, flows, &after);
-    record.cell.backend = BackendKind::IptablesLegacy;
-    record
-}
-
-#[test]
-fn c6_holds_where_iptables_draws_and_every_scheduler_keeps_its_promise() {
-    // The first 16 binary digits of pi's fraction.
-    let drawn = iptables(&[0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1]);
-    let holds = c6(&[ipvs(), vec![drawn.clone()]].concat());
-    assert!(holds.starts_with("holds; iptables draws each endpoint at random (random); IPVS does"), "{holds}");
-    let in_turn: Vec<_> = (0..200).map(|flow| flow % 2).collect();
-    let turns = c6(&[ipvs(), vec![iptables(&in_turn)]].concat());
-    assert!(turns.starts_with("does not hold") && turns.contains("random of iptables-legacy (added)"), "{turns}");
-    let half = c6(&ipvs());
-    assert!(half.starts_with("not measured") && half.contains("--backends iptables-legacy"), "{half}");
-    let without_sed = ipvs().into_iter().filter(|record| record.spreading != Spreading::Sed).collect::<Vec<_>>();
-    let lacks = c6(&[without_sed, vec![drawn]].concat());
-    assert!(lacks.contains("IPVS lacks sed"), "{lacks}");
 }

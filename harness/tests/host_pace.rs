@@ -161,21 +161,26 @@ fn the_rate_that_is_carried_nearly_whole_lies_below_the_rate_at_saturation() {
             max_load: rate(2_000_000.0),
             budget: Budget { trials: 200, time: Duration::from_secs(10) },
         };
-        let (output, passages, flood) = bench.pace(|road| {
+        let (output, passages, floods) = bench.pace(|road| {
             let output = search(road, &input).map_err(|error| TrafficError::Search(Box::new(error)))?;
-            Ok((output, road.passages().to_vec(), overload(road)?))
+            let passages = road.passages().to_vec();
+            Ok((output, passages, (0..5).map(|_| overload(road)).collect::<Result<Vec<_>, _>>()?))
         });
         passages.iter().for_each(|passage| println!("{kind:?}: {}", show(passage)));
-        println!("{kind:?}: {:?}\n{kind:?}: at saturation {}", output.results, show(&flood));
+        println!("{kind:?}: {:?}", output.results);
+        floods.iter().for_each(|flood| println!("{kind:?}: at saturation {}", show(flood)));
         // Those in which the sender was held up are repeated.
         assert!(passages.len() >= output.trials.len() + output.invalid.len());
         assert!(passages.iter().all(|passage| passage.unexplained() == 0));
         let found = output.results[0].conditional_throughput().unwrap().0.get();
-        let [offered, carried] =
-            [flood.offered, flood.carried].map(|packets| packets as f64 / flood.duration.as_secs_f64());
-        assert!(found < offered, "{found} of {}", show(&flood));
+        // Of several floods the most: one of them alone may lack the CPU that others took meanwhile.
+        let most = |packets: fn(&Passage) -> u64| {
+            floods.iter().map(|flood| packets(flood) as f64 / flood.duration.as_secs_f64()).fold(0.0, f64::max)
+        };
+        let (offered, carried) = (most(|flood| flood.offered), most(|flood| flood.carried));
+        assert!(found < offered, "{found} of {offered}");
         // What is carried nearly whole is not more than what a flood leaves, but for the noise of another moment.
-        assert!(found < 1.5 * carried, "{found} of {}", show(&flood));
+        assert!(found < 1.5 * carried, "{found} of {carried}");
     }
 }
 
@@ -248,7 +253,18 @@ fn a_latency_begins_at_the_intended_time_and_holds_the_senders_lag() {
 #[test]
 fn shares_of_a_rate_are_offered_and_timed_over_valid_trials_alone() {
     let mut bench = bench(BackendKind::IptablesLegacy, Flow::New);
-    let loads = bench.pace(|road| loaded(road, rate(100_000.0), 2, SHORT));
+    let loads = bench.pace(|road| {
+        let mut loads = loaded(road, rate(100_000.0), 2, SHORT)?;
+        // On a busy machine the sender may keep its pace in none of them, and then nothing is measured.
+        for _ in 1..ATTEMPTS {
+            if loads[0].valid > 0 {
+                break;
+            }
+            loads = loaded(road, rate(100_000.0), 2, SHORT)?;
+        }
+        Ok(loads)
+    });
+    assert!(loads[0].valid > 0 && loads[0].carried > 0, "{:?}", loads[0]);
     assert_eq!(loads.iter().map(|load| load.load.get()).collect::<Vec<_>>(), [10_000.0, 50_000.0, 90_000.0]);
     for load in &loads {
         let at = |quantile| load.latency.value_at_quantile(quantile);
@@ -329,7 +345,7 @@ fn connections_of_one_trial_are_gone_before_the_next() {
     println!("carried {carried:?}, {entries} entries");
     assert!(carried.iter().all(|carried| (1..=2_500).contains(carried)));
     // Of the last trial alone: those of all three would be more.
-    assert!(carried[2] <= entries && entries <= 2_500, "{carried:?}, {entries} entries");
+    assert!(*carried.last().unwrap() <= entries && entries <= 2_500, "{carried:?}, {entries} entries");
     assert!(carried.iter().sum::<u64>() > 2_500, "{carried:?}");
 }
 

@@ -1,10 +1,10 @@
 //! Reachability from the command to the report, and from records to it. The former needs root.
 #![expect(clippy::unwrap_used, reason = "what a test sets up must work")]
 
+mod command;
 mod synthetic;
 
 use std::path::Path;
-use std::process::Command;
 
 use lbcurve::report;
 use lbcurve::result::{
@@ -12,11 +12,7 @@ use lbcurve::result::{
     assemble_records, parse_run_file, read_run_file, run_file_text,
 };
 
-fn lbcurve(arguments: &[&str]) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_lbcurve")).args(arguments).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
+use command::lbcurve;
 
 fn run(out: &Path) -> String {
     let words = "run --venue host --backends iptables-legacy,nftables,ebpf-xdp --services 2,1 --trials 1 --packets 20";
@@ -126,7 +122,7 @@ fn models_leave_it_out_with_a_reason() {
 }
 
 fn assembled() -> RunFile {
-    let reachability = [BackendKind::Ipvs, BackendKind::IptablesLegacy].map(synthetic::reachability);
+    let reachability = [BackendKind::Ipvs, BackendKind::IptablesLegacy].map(synthetic::experiments::reachability);
     let recorded = Recorded { reachability: &reachability, ..Recorded::default() };
     assemble_records(synthetic::manifest(&[]), recorded, &[]).unwrap()
 }

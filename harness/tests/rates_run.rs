@@ -1,27 +1,23 @@
 //! Searched rates from the command to the report, and from records to it. The former needs root.
 #![expect(clippy::unwrap_used, reason = "what a test sets up must work")]
 
+mod command;
 #[expect(dead_code, reason = "these runs time no packet")]
 mod synthetic;
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::Command;
 
 use hdrhistogram::Histogram;
 use lbcurve::compare::{Side, Verdict, compare};
 use lbcurve::report;
 use lbcurve::result::{
-    BackendKind, CpuAccounts, Flow, GoalRecord, LagRecord, LatencyRecord, LoadedRecord, NodeCpu, PacketSize,
-    PassageRecord, Position, ProgrammingOp, RateCurve, RateKind, RateMethod, RatePoint, RateRecord, ReceivedRate, Recorded,
-    RunFile, assemble_records, encode_histogram, parse_run_file, read_run_file, run_file_text,
+    BackendKind, GoalRecord, LagRecord, LatencyRecord, LoadedRecord, PacketSize, Position, ProgrammingOp, RateCurve, RateKind, RatePoint,
+    RateRecord, Recorded, RunFile, assemble_records, encode_histogram, parse_run_file, read_run_file, run_file_text,
 };
 
-fn lbcurve(arguments: &[&str]) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_lbcurve")).args(arguments).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
+use command::lbcurve;
+use synthetic::experiments::rate as search;
 
 fn run(out: &Path, method: &str, backends: &str) -> (String, RunFile) {
     let words = format!(
@@ -90,6 +86,8 @@ fn a_run_searches_the_rates_of_its_goals() {
         assert!(point.irregular == 0 || !point.reasons.is_empty());
         assert!(point.lower.zip(point.upper).is_none_or(|(lower, upper)| lower < upper), "{point:?}");
     }
+    let is_goal = |curve: &&RateCurve| curve.key.rate != RateKind::Received;
+    assert!(found.rates.iter().filter(is_goal).any(|curve| curve.points[0].value.is_some()), "no goal has a rate");
     // What is carried without loss is found on any machine but one that holds every trial up.
     let plain =
         |curve: &&RateCurve| (curve.key.rate, curve.key.axes.backend) == (RateKind::NoLoss, BackendKind::Direct);
@@ -141,67 +139,6 @@ fn where_rates_mean_nothing_they_are_left_out_with_a_reason() {
     let words = ["run", "--venue", "sim", "--backends", "nftables", "--services", "1", "--rates", "quick", "--out"];
     let table = lbcurve(&[&words[..], &[out.to_str().unwrap()]].concat());
     assert!(table.contains("rates: a model counts steps"), "{table}");
-}
-
-/// A search of `backend` that found `rate` without loss.
-fn search(backend: BackendKind, services: u32, trial: u32, rate: f64) -> RateRecord {
-    let position = backend.worst_position();
-    // 1.5 us a packet, on one CPU or less.
-    let cpu = |load: f64| NodeCpu {
-        load_pps: load,
-        trials: 10,
-        duration_ns: 1_000_000_000,
-        offered: load as u64,
-        carried: load as u64,
-        receive_ns: 1_500 * load as u64,
-        ksoftirqd_ns: 0,
-    };
-    let goal = |loss_ratio, throughput: f64| GoalRecord {
-        loss_ratio,
-        lower_pps: Some(throughput),
-        upper_pps: Some(throughput * 1.02),
-        throughput_pps: Some(throughput),
-        irregular: None,
-        cpu: Some(cpu(throughput)),
-    };
-    let (offered, carried) = (400_000, (rate / 10.0) as u64);
-    RateRecord {
-        cell: synthetic::cell(backend, services, Flow::New, position),
-        trial,
-        method: RateMethod::Quick,
-        packet_size: PacketSize::default(),
-        loaded: Vec::new(),
-        sender_pps: 5e6,
-        max_load_pps: 4e6,
-        received: Some(ReceivedRate {
-            mean_pps: 1.1 * rate,
-            stdev_pps: Some(5.0),
-            bursts: 10,
-            lossless: 0,
-            invalid: 0,
-            cpu: None,
-        }),
-        goals: vec![goal(0.0, rate), goal(0.005, 1.05 * rate)],
-        top: Some(PassageRecord {
-            load_pps: 4e6,
-            duration_ns: 100_000_000,
-            unsent: 0,
-            offered,
-            carried,
-            misdirected: 0,
-            at_ring: offered - carried - 7,
-            in_node: 7,
-            at_egress: 0,
-            unexplained: 0,
-            cpu_ns: Some(100_000_000),
-            conntrack_entries: Some(carried),
-        }),
-        valid: 50,
-        invalid: 2,
-        lag: LagRecord { p50: 30, p99: 900, p999: 9_000, max: 50_000, histogram: String::new() },
-        fixed_cpu: Some(cpu(20_000.0)),
-        accounts: Some(CpuAccounts { threads_ns: 1_000_000_000, kernel_ns: 1_100_000_000 }),
-    }
 }
 
 fn assembled(rates: &[RateRecord]) -> RunFile {

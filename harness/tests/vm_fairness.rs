@@ -84,7 +84,7 @@ fn every_scheduler_keeps_its_promise() {
 
 #[test]
 fn fairness_of_one_seed_repeats() {
-    let once = || measured(None, |spreading, change| spreading == Spreading::Mh && change == EndpointChange::Removed);
+    let once = || measured(None, |spreading, change| spreading == Spreading::Lc && change == EndpointChange::Removed);
     assert_eq!(once(), once());
 }
 

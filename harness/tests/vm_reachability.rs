@@ -1,19 +1,46 @@
 //! Reachability under IPVS, in the deterministic vm: no root.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[expect(dead_code, reason = "nothing of this program runs in the guest")]
+mod guest;
+
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::AtomicBool;
 
 use lbcurve::claims::{Verdict, judge};
-use lbcurve::result::{Arrivals, BackendKind, Destination, FilterRules, Origin, Question, RunFile, read_run_file};
+use lbcurve::result::{
+    Arrivals, BackendKind, Destination, FilterRules, Origin, Question, ReachabilityRecord, RunFile, read_run_file,
+};
+use lbcurve::run::plan::{MeasureKind, Plan};
+use lbcurve::run::record::Record;
 
-fn run(out: &Path) -> Vec<u8> {
+fn run(out: &Path) -> RunFile {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lbcurve"));
     command.args(["run", "--venue", "vm", "--deterministic", "--backends", "iptables-legacy,ipvs", "--services", "1"]);
     command.args(["--layout", "sequential", "--flows", "new", "--positions", "first", "--trials", "1"]);
     command.args(["--packets", "20", "--reachability", "--out"]).arg(out).stdout(Stdio::null());
     assert!(command.status().unwrap().success());
-    std::fs::read(out.join("trials.jsonl")).unwrap()
+    read_run_file(&out.join("run.json")).unwrap()
+}
+
+/// What the batch of reachability gives in a guest of its own.
+fn again(out: &Path) -> Vec<ReachabilityRecord> {
+    let mut plan: Plan = serde_json::from_slice(&std::fs::read(out.join("plan.json")).unwrap()).unwrap();
+    plan.batches.retain(|batch| {
+        let mut measures = batch.visits.iter().flat_map(|visit| &visit.measures);
+        measures.any(|measure| matches!(measure.kind, MeasureKind::Reachability { .. }))
+    });
+    assert_eq!(plan.batches.len(), 1, "one boot for all backends");
+    let mut records = Vec::new();
+    let mut take = |record: Record| {
+        if let Record::Reachability(record) = record {
+            records.push(record);
+        }
+    };
+    guest::open().boot_batch(&plan.scenario, &plan.batches[0], &AtomicBool::new(false), &mut take).unwrap();
+    assert_eq!(records.len(), plan.trials());
+    records
 }
 
 fn verdict(run: &RunFile, claim: &str) -> Verdict {
@@ -26,9 +53,13 @@ fn verdict(run: &RunFile, claim: &str) -> Verdict {
 #[test]
 fn ipvs_answers_pings_without_the_filter_only_and_keeps_a_load_balancers_address() {
     let dir = tempfile::tempdir().unwrap();
-    let (first, second) = (dir.path().join("first"), dir.path().join("second"));
-    assert_eq!(run(&first), run(&second), "two runs of one seed");
-    let run = read_run_file(&first.join("run.json")).unwrap();
+    let out = dir.path().join("run");
+    let run = run(&out);
+    let repeated = again(&out);
+    assert_eq!(repeated.len(), run.reachability.len());
+    for record in &repeated {
+        assert!(run.reachability.contains(record), "two boots of one seed: {record:?} and {:?}", run.reachability);
+    }
     assert!(run.warnings.is_empty(), "{:?}", run.warnings);
     let ipvs = run.reachability.iter().find(|record| record.cell.backend == BackendKind::Ipvs).unwrap();
     for from in [Origin::Client, Origin::Node] {

@@ -8,16 +8,16 @@
 pub(crate) mod any;
 #[expect(clippy::allow_attributes, reason = "which parts are unused differs by test")]
 #[allow(dead_code)]
+pub(crate) mod experiments;
+#[expect(clippy::allow_attributes, reason = "which parts are unused differs by test")]
+#[allow(dead_code)]
 pub(crate) mod large;
-
-use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 use lbcurve::result::{
-    Arrivals, Attempt, BackendKind, Bracket, Cell, ConnectionRecord, Destination, Environment, FilterRules, Finding,
-    Flow, Frequency, IcmpError, KernelUnderTest, LoopReading, Manifest, NoiseVerdict, Origin, Plan, PlannedCell,
-    Position, Preflight, ProgrammingOp, ProgrammingRecord, Quantiles, Question, ReachabilityRecord, Readings, RunFile,
-    SkippedCell, ThroughputRecord, Times, TrialKind, TrialRecord, Unit, VenueKind, assemble, encode_histogram,
+    BackendKind, Bracket, Cell, Environment, Finding, Flow, Frequency, KernelUnderTest, LoopReading, Manifest,
+    NoiseVerdict, Plan, PlannedCell, Position, Preflight, ProgrammingOp, ProgrammingRecord, Quantiles, Readings,
+    RunFile, SkippedCell, ThroughputRecord, TrialKind, TrialRecord, Unit, VenueKind, assemble, encode_histogram,
 };
 use lbcurve::workload::{AddressPlan, EndpointChoice, Protocol, VipLayout};
 use rand::{RngExt, SeedableRng};
@@ -319,67 +319,6 @@ pub(crate) fn manifest(trials: &[TrialRecord]) -> Manifest {
         cells,
     };
     Manifest { environment: environment(), plan }
-}
-
-/// What a kernel does: iptables forwards what is for no service, IPVS keeps every packet to its addresses.
-#[expect(clippy::allow_attributes, reason = "which parts are unused differs by test")]
-#[allow(dead_code)]
-pub(crate) fn reachability(backend: BackendKind) -> ReachabilityRecord {
-    use Destination::{ClusterIp, Ingress, Pod, Service};
-    let mut attempts = Vec::new();
-    for (rules, exposed, destinations) in [
-        (FilterRules::Kept, false, &[Pod, ClusterIp, Ingress][..]),
-        (FilterRules::Kept, true, &[Service, Ingress]),
-        (FilterRules::Removed, true, &[Pod, ClusterIp, Service, Ingress]),
-    ] {
-        for from in [Origin::Client, Origin::Node] {
-            attempts.extend(destinations.iter().map(|&to| attempt(backend, Question { to, from, rules, exposed })));
-        }
-    }
-    let position = backend.worst_position();
-    ReachabilityRecord { cell: cell(backend, 1, Flow::New, position), trial: 0, attempts }
-}
-
-fn attempt(backend: BackendKind, asked: Question) -> Attempt {
-    let (pods, outside) = (Arrivals { pods: 5, ..Arrivals::default() }, Arrivals { outside: 5, ..Arrivals::default() });
-    let (none, is_ipvs) = (Arrivals::default(), backend == BackendKind::Ipvs);
-    let (answered, arrived, left) = match (asked.to, is_ipvs) {
-        (Destination::Pod | Destination::Service, _) => (5, pods, 0),
-        (Destination::ClusterIp, true) if asked.rules == FilterRules::Removed => (5, Arrivals { node: 5, ..none }, 0),
-        (Destination::ClusterIp, true) => (0, none, 0),
-        (Destination::ClusterIp, false) => (0, none, 5),
-        (Destination::Ingress, true) if asked.exposed => (0, none, 0),
-        (Destination::Ingress, _) => (5, outside, 30),
-    };
-    let icmp = (answered == 0 && is_ipvs).then_some(IcmpError { icmp_type: 3, code: 3, count: 5 });
-    Attempt { asked, sent: 5, answered, icmp: icmp.into_iter().collect(), failures: BTreeMap::new(), arrived, left }
-}
-
-/// A trial of connections, 16 at a time.
-#[expect(clippy::allow_attributes, reason = "which parts are unused differs by test")]
-#[allow(dead_code)]
-pub(crate) fn connection(backend: BackendKind, services: u32, trial: u32) -> ConnectionRecord {
-    let mut histogram = Histogram::new(3).unwrap();
-    histogram.record_n(80_000, 1_000).unwrap();
-    let times = Times::of(&histogram).unwrap();
-    ConnectionRecord {
-        cell: cell(backend, services, Flow::New, backend.worst_position()),
-        load: "16".parse().unwrap(),
-        trial,
-        attempted: 1_000,
-        succeeded: 1_000,
-        failures: BTreeMap::new(),
-        per_second: 9_000.0,
-        bits_per_second: None,
-        started_per_second: None,
-        connect: times.clone(),
-        exchange: times,
-        lag: None,
-        repeated: 0,
-        reached: vec![500, 500],
-        conntrack: None,
-        cpu: None,
-    }
 }
 
 /// The whole synthetic run.

@@ -1,0 +1,70 @@
+//! C3: rates, at saturation and searched for.
+
+use lbcurve::result::{BackendKind, GoalRecord, Position, RateRecord, ThroughputRecord, VenueKind, rate_curves};
+
+use super::{expect, iptables, linear, run, synthetic};
+
+/// Rates of IPVS over those of iptables, at N = 1, 100 and 10,000.
+pub(super) fn saturation(ratios: [f64; 3]) -> Vec<ThroughputRecord> {
+    let mut records = Vec::new();
+    for (services, ratio) in [1, 100, 10_000].into_iter().zip(ratios) {
+        for (backend, position, rate) in
+            [(BackendKind::IptablesLegacy, Position::Last, 3e5), (BackendKind::Ipvs, Position::First, 3e5 * ratio)]
+        {
+            for trial in 0..6 {
+                let mut record = synthetic::throughput().swap_remove(0);
+                (record.cell.venue, record.cell.kernel) = (VenueKind::Vm, synthetic::VM_KERNEL.to_owned());
+                (record.cell.backend, record.cell.position) = (backend, position);
+                (record.cell.services, record.trial) = (services, trial);
+                record.forwarded_pps = rate + 100.0 * f64::from(trial);
+                records.push(record);
+            }
+        }
+    }
+    records
+}
+
+#[test]
+fn c3_compares_rates_at_saturation() {
+    let with = |throughput: &[ThroughputRecord]| run(&[iptables(&linear)], &[], throughput);
+    let judgement = expect(&with(&saturation([1.5, 1.6, 3.0])), "C3", "holds (", &["at every N"]);
+    let [low, high] = judgement.figures[0].interval.expect("there is an interval");
+    assert!(low < 1.5 && 1.5 < high && low > 1.49, "{low} {high}");
+    expect(&with(&saturation([1.5, 1.0, 0.9])), "C3", "holds up to N = 1 (", &["up to N = 1 only"]);
+    expect(&with(&saturation([0.9, 1.0, 3.0])), "C3", "does not hold", &["less at N = 1", "more from N = 10,000 on"]);
+    expect(&with(&saturation([0.9, 1.0, 0.9])), "C3", "does not hold", &["less at N = 1"]);
+    // One trial a side lies apart by chance.
+    let lone: Vec<_> = saturation([1.5, 1.6, 3.0]).into_iter().filter(|record| record.trial == 0).collect();
+    expect(&with(&lone), "C3", "not measured", &["the trials cannot tell", "N = 1"]);
+    expect(&with(&synthetic::throughput()), "C3", "not measured", &["saturation"]);
+    expect(&with(&[]), "C3", "not measured", &["saturation"]);
+}
+
+/// Searches of rates, as [`saturation`] has them.
+fn searches(ratios: [f64; 3], irregular: Option<&str>) -> Vec<RateRecord> {
+    let goal = |rate| GoalRecord {
+        loss_ratio: 0.0,
+        lower_pps: Some(rate),
+        upper_pps: Some(1.02 * rate),
+        throughput_pps: Some(rate),
+        irregular: irregular.map(str::to_owned),
+        cpu: None,
+    };
+    let of = |trial: ThroughputRecord| {
+        let found = synthetic::experiments::rate(trial.cell.backend, 1, trial.trial, trial.forwarded_pps);
+        let goals = vec![goal(trial.forwarded_pps)];
+        RateRecord { cell: trial.cell, received: None, goals, top: None, fixed_cpu: None, ..found }
+    };
+    saturation(ratios).into_iter().map(of).collect()
+}
+
+#[test]
+fn c3_prefers_searched_rates_that_are_regular() {
+    let mut both = run(&[iptables(&linear)], &[], &saturation([0.9, 0.9, 0.9]));
+    both.rates = rate_curves(&searches([1.5, 1.6, 3.0], None));
+    let judgement = expect(&both, "C3", "holds (", &["at every N"]);
+    assert!(judgement.figures[0].cells.contains("no loss (NDR), new flows"), "{}", judgement.figures[0].cells);
+    both.rates = rate_curves(&searches([1.5, 1.6, 3.0], Some("max load meets it")));
+    let judgement = expect(&both, "C3", "does not hold", &["less at N = 1"]);
+    assert!(judgement.figures[0].cells.contains("saturation"), "{}", judgement.figures[0].cells);
+}
