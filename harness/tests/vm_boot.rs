@@ -35,6 +35,7 @@ fn spec(job: &GuestJob) -> GuestSpec {
         job: job.to_bytes().unwrap(),
         acceleration: DETERMINISTIC,
         memory_mib: 1024,
+        cpus: 1,
         seed: 42,
         stall: Duration::from_secs(120),
     }

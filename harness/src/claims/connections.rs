@@ -31,7 +31,10 @@ pub(super) fn judge(run: &RunFile, claim: &'static Claim, scope: &Scope) -> Opti
     if legs.is_empty() {
         return None;
     }
-    let (verdict, reason) = combine(legs);
+    let (verdict, mut reason) = combine(legs);
+    if curves.iter().any(|curve| curve.emulated) {
+        reason += "; of an emulated machine: backends beside each other, and no figures of hardware";
+    }
     Some(Judgement { figures, ..Judgement::new(claim, Some(scope.clone()), verdict, reason) })
 }
 

@@ -157,8 +157,8 @@ fn connection_tables(text: &mut String, run: &RunFile) {
         let Some(first) = alike.first() else { continue };
         let _ =
             writeln!(text, "\n**Real connections, {}**: medians over trials.\n", plain(&connections::load(&first.key)));
-        let points = alike.iter().flat_map(|curve| curve.points.iter().map(|point| (&curve.key, point)));
-        let rows = points.map(|(key, point)| connections::row(key, point, MEDIUM));
+        let points = alike.iter().flat_map(|curve| curve.points.iter().map(move |point| (curve, point)));
+        let rows = points.map(|(curve, point)| connections::row(curve, point, MEDIUM));
         rows_under(text, &connections::columns(), connections::WORDS, rows);
         for note in alike.iter().flat_map(|curve| connections::notes(&curve.key, &curve.points)) {
             let _ = writeln!(text, "\n{}", plain(&note));

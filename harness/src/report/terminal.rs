@@ -245,8 +245,8 @@ fn rate_notes(run: &RunFile) -> Vec<String> {
 }
 
 fn connection_table(run: &RunFile) -> Table {
-    let points = run.connections.iter().flat_map(|curve| curve.points.iter().map(|point| (&curve.key, point)));
-    let rows = points.map(|(key, point)| connections::row(key, point, MEDIUM));
+    let points = run.connections.iter().flat_map(|curve| curve.points.iter().map(move |point| (curve, point)));
+    let rows = points.map(|(curve, point)| connections::row(curve, point, MEDIUM));
     filled(&connections::columns(), connections::WORDS, rows)
 }
 

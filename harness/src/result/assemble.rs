@@ -163,6 +163,7 @@ pub fn assemble_records(
     let connections =
         connection_curves(connections).map_err(|(curve, source)| AssembleError::Connections { curve, source })?;
     warnings.extend(connections.iter().flat_map(troubled));
+    warnings.extend(emulated(&connections));
     let loaded = loaded_latencies(rates).map_err(|(cell, source)| AssembleError::Loaded { cell, source })?;
     let rates = rate_curves(rates);
     warnings.extend(rates.iter().flat_map(irregular));
@@ -280,6 +281,12 @@ fn troubled(curve: &ConnectionCurve) -> Vec<Warning> {
         Some(Warning::Connections { cell: curve.key.axes.cell(point.services), load: curve.key.load, reason })
     };
     curve.points.iter().filter_map(of_point).collect()
+}
+
+/// Kernels whose connections an emulated machine carried.
+fn emulated(curves: &[ConnectionCurve]) -> BTreeSet<Warning> {
+    let curves = curves.iter().filter(|curve| curve.emulated).map(|curve| &curve.key.axes);
+    curves.map(|axes| Warning::Emulated { venue: axes.venue, kernel: axes.kernel.clone() }).collect()
 }
 
 /// Results that are not what was searched for.

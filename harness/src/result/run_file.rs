@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Axes, Cell, ConnectionCurve, ConnectionLoad, Curve, CurveKey, DecisionSummary, Distribution, Environment,
     ExpectedCost, FairnessSummary, LoadedLatency, Origin, Plan, ProgrammingRecord, RateCurve, RateKind,
-    ReachabilityRecord, SkippedCell, ThroughputRecord, TrialKind, name,
+    ReachabilityRecord, SkippedCell, ThroughputRecord, TrialKind, VenueKind, name,
 };
 
 /// Version of the layout of `run.json`; a reader refuses every other.
@@ -81,6 +81,13 @@ pub enum Warning {
         load: ConnectionLoad,
         /// What happened.
         reason: String,
+    },
+    /// Real connections of an emulated machine.
+    Emulated {
+        /// Where.
+        venue: VenueKind,
+        /// Kernel release.
+        kernel: String,
     },
     /// A control of a reachability experiment failed: it shows nothing.
     Reachability {
@@ -165,6 +172,10 @@ impl fmt::Display for Warning {
         match self {
             Self::Suspect { cell, reason, .. } => write!(f, "suspect: {cell}: {reason}"),
             Self::Connections { cell, load, reason } => write!(f, "connections: {cell} at {load}: {reason}"),
+            Self::Emulated { venue, kernel } => {
+                write!(f, "connections on {} {kernel}: the machine is emulated in software; ", name(venue))?;
+                f.write_str("its backends can be compared with each other, and none of it with a host or with hardware")
+            }
             Self::Reachability { cell, from, reason } => {
                 write!(f, "reachability: {cell} from {}: {reason}", name(from))
             }

@@ -237,6 +237,12 @@ impl Visit {
 }
 
 impl Batch {
+    /// Whether it carries real connections.
+    pub(crate) fn connects(&self) -> bool {
+        let mut measures = self.visits.iter().flat_map(|visit| &visit.measures);
+        measures.any(|measure| matches!(measure.kind, MeasureKind::Connections { .. }))
+    }
+
     /// Trials of the batch.
     pub fn trials(&self) -> usize {
         self.visits.iter().map(|visit| visit.measures.len()).sum()

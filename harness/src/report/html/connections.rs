@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::figure::{Figure, style};
 use super::table::{Cell, Table, cells};
-use crate::report::connections::{WORDS, carried, columns, load, notes, row};
+use crate::report::connections::{WORDS, carried, columns, load, notes, row, venue};
 use crate::report::number::Medium;
 use crate::report::plot::{Across, Chart, Drawing, Mark, Series, render};
 use crate::result::{ConnectionCurve, ConnectionLoad, ConnectionPoint, Flow, RunFile, VenueKind, name};
@@ -67,8 +67,9 @@ fn times(curves: &[&ConnectionCurve]) -> Option<Figure> {
 }
 
 fn title(curves: &[&ConnectionCurve]) -> Option<String> {
-    let key = &curves.first()?.key;
-    let (venue, protocol) = (name(&key.axes.venue), name(&key.axes.protocol).to_uppercase());
+    let curve = curves.first()?;
+    let key = &curve.key;
+    let (venue, protocol) = (venue(curve), name(&key.axes.protocol).to_uppercase());
     let (load, kernel, endpoints) = (load(key), &key.axes.kernel, key.axes.endpoints);
     Some(format!("{load}, {venue}, kernel {kernel}, {protocol}, M\u{a0}=\u{a0}{endpoints}"))
 }
@@ -105,6 +106,6 @@ fn drawing(
 
 /// One row a point, of every curve.
 fn rows(curves: &[&ConnectionCurve]) -> Vec<Vec<Cell>> {
-    let points = curves.iter().flat_map(|curve| curve.points.iter().map(|point| (&curve.key, point)));
-    points.map(|(key, point)| cells(row(key, point, Medium::Html), WORDS)).collect()
+    let points = curves.iter().flat_map(|curve| curve.points.iter().map(move |point| (curve, point)));
+    points.map(|(curve, point)| cells(row(curve, point, Medium::Html), WORDS)).collect()
 }

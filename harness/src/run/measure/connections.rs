@@ -42,6 +42,7 @@ impl Site<'_> {
             cell: self.cell(load.flow(), position),
             load,
             trial: measure.trial,
+            emulated: self.place.emulated,
             attempted: found.attempted,
             succeeded: found.succeeded,
             failures: found.failures,

@@ -37,6 +37,8 @@ pub struct Place {
     pub kernel: String,
     /// Unit of durations.
     pub unit: Unit,
+    /// Whether a program carries its instructions out, so that its time is nobody's hardware's.
+    pub emulated: bool,
 }
 
 /// Why a visit ended early.

@@ -19,16 +19,15 @@ pub(super) const FLOWS_OF_CONNECTIONS: u64 = 1 << 17;
 const MOST_REQUESTS: u32 = 100_000;
 
 impl Planner<'_> {
-    /// Rates of real connections are measured where time is real and the kernel is this one.
+    /// Rates of real connections are measured where time passes by itself.
     pub(super) fn leave_out_connections(&mut self, offer: &VenueOffer) {
         let reason = match offer.venue {
             _ if self.scenario.connections.is_empty() => return,
-            VenueKind::Host => return self.leave_out_loads(offer),
             VenueKind::Sim => "real connections: a model has no sockets; --venue host measures them",
             VenueKind::Vm if offer.deterministic => {
-                "real connections: where instructions are counted, connections a second mean nothing; --venue host measures them"
+                "real connections: where instructions are counted, connections a second mean nothing; --venue host measures them, and the vm with --deterministic=false"
             }
-            VenueKind::Vm => "real connections: not measured in the vm; --venue host measures them",
+            VenueKind::Host | VenueKind::Vm => return self.leave_out_loads(offer),
         };
         self.skip_all(offer, reason);
     }
@@ -45,15 +44,20 @@ impl Planner<'_> {
         }
     }
 
-    /// A visit for the real connections of each setup: the exit of the probe would drop them.
+    /// A visit for the real connections of each setup, for the exit of the probe would drop them: a batch each, in the vm all in one boot.
     pub(super) fn add_connections(&mut self, offer: &VenueOffer, setups: &[Setup], round: u32) {
         let mut order: Vec<_> = setups.iter().map(|setup| (*setup, connections(self.scenario, setup))).collect();
         order.retain(|(_, kinds)| !kinds.is_empty());
         order.shuffle(&mut self.rng(&[4, u64::from(round)]));
+        let mut visits = Vec::new();
         for (setup, mut kinds) in order {
             kinds.shuffle(&mut self.rng(&[5, u64::from(round), setup_salt(&setup)]));
             let measures = kinds.into_iter().map(|kind| self.measure(kind, round, 0)).collect();
-            self.push(offer, vec![Visit { setup, measures }]);
+            visits.push(Visit { setup, measures });
+        }
+        let a_batch = if offer.venue == VenueKind::Vm { visits.len() } else { 1 };
+        for visits in visits.chunks(a_batch.max(1)) {
+            self.push(offer, visits.to_vec());
         }
     }
 }

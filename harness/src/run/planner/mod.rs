@@ -112,6 +112,7 @@ impl Planner<'_> {
         self.skipped.push(Skipped { venue: offer.venue, kernel: offer.kernel.clone(), backend, services, reason });
     }
 
+    /// Leaves out every backend of an offer for one reason.
     fn skip_all(&mut self, offer: &VenueOffer, reason: &str) {
         for backend in &offer.backends {
             self.skip(offer, *backend, None, reason.to_owned());
@@ -173,7 +174,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Vm: one boot a backend and layout, N in a seeded random order.
+    /// Vm: one boot a backend and layout, N in a seeded random order. Real connections go round as on the host, a boot a round.
     fn add_boots(&mut self, offer: &VenueOffer, setups: &[Setup]) {
         let effort = effort(self.scenario, offer);
         for (index, boot) in boots(setups).into_iter().enumerate() {
@@ -183,6 +184,8 @@ impl Planner<'_> {
             let visits = order.into_iter().map(|setup| self.visit(offer, setup, &effort, 0)).collect();
             self.push(offer, visits);
         }
+        let rounds = if offer.deterministic { 0 } else { effort.trials_a_visit };
+        (0..rounds).for_each(|round| self.add_connections(offer, setups, round));
     }
 
     /// Models: all backends of one workload together, which is then made once.

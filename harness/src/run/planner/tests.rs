@@ -219,6 +219,24 @@ fn connections_have_visits_of_their_own_on_the_host() {
 }
 
 #[test]
+fn connections_go_round_in_a_vm_that_does_not_count() {
+    let connections = Some(vec!["16".parse().unwrap()]);
+    let scenario = Wishes { connections, trials: Some(3), ..Wishes::default() }.resolve().unwrap();
+    let offer = VenueOffer { deterministic: false, ..offer(VenueKind::Vm, &scenario.backends) };
+    let plan = Plan::new(&scenario, &[offer]);
+    assert!(plan.skipped.iter().all(|skipped| !skipped.reason.contains("connections")), "{:?}", plan.skipped);
+    let rounds: Vec<_> = plan.batches.iter().filter(|batch| batch.connects()).collect();
+    assert_eq!(rounds.len(), 3, "a boot a round");
+    let setups = |batch: &Batch| batch.visits.iter().map(|visit| visit.setup).collect::<Vec<_>>();
+    let (first, second) = (setups(rounds[0]), setups(rounds[1]));
+    assert_ne!(first, second, "each in an order of its own");
+    assert_eq!(first.iter().collect::<HashSet<_>>(), second.iter().collect::<HashSet<_>>());
+    assert!(rounds.iter().flat_map(|batch| &batch.visits).all(|visit| visit.measures.len() == 1));
+    let slots: Vec<_> = plan.batches.iter().flat_map(Batch::slots).collect();
+    assert_eq!(slots.iter().collect::<HashSet<_>>().len(), slots.len());
+}
+
+#[test]
 fn packets_are_planned_alike_with_and_without_connections() {
     let packets = |plan: Plan| {
         let visits = plan.batches.into_iter().flat_map(|batch| batch.visits);

@@ -15,7 +15,7 @@ pub fn is_root() -> bool {
 
 /// What the host's records say of the place.
 pub fn place() -> Place {
-    Place { venue: VenueKind::Host, kernel: release(), unit: Unit::Ns }
+    Place { venue: VenueKind::Host, kernel: release(), unit: Unit::Ns, emulated: false }
 }
 
 /// Release of the running kernel (`uname -r`).

@@ -67,13 +67,13 @@ impl Model {
     /// What its records say of the place.
     #[must_use]
     pub fn place(self) -> Place {
-        Place { venue: VenueKind::Sim, kernel: self.kernel().to_owned(), unit: Unit::Steps }
+        Place { venue: VenueKind::Sim, kernel: self.kernel().to_owned(), unit: Unit::Steps, emulated: false }
     }
 
     /// What the manifest says of it.
     #[must_use]
     pub fn under_test(self) -> KernelUnderTest {
-        let Place { venue, kernel: release, unit } = self.place();
+        let Place { venue, kernel: release, unit, .. } = self.place();
         KernelUnderTest { venue, release, version: self.identity(), unit }
     }
 

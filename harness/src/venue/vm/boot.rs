@@ -47,6 +47,8 @@ pub struct GuestSpec {
     pub acceleration: Acceleration,
     /// Memory of the guest.
     pub memory_mib: u32,
+    /// CPUs of the guest; one where instructions are counted.
+    pub cpus: u32,
     /// Seed of the guest's random numbers.
     pub seed: u64,
     /// How long the guest may say nothing.
@@ -117,6 +119,7 @@ impl Running {
             vmlinux: &spec.kernel.vmlinux,
             acceleration: spec.acceleration,
             memory_mib: spec.memory_mib,
+            cpus: spec.cpus,
             seed: spec.seed,
         };
         let mut command = qemu::command(&machine, &files);

@@ -30,6 +30,8 @@ pub enum GuestJob {
         batch: Batch,
         /// Unit of the guest's clock.
         unit: Unit,
+        /// Whether its instructions are emulated.
+        emulated: bool,
     },
     /// Program each dump's services in a namespace of its own; answers one [`LiveState`](crate::backend::dump::LiveState) a line.
     Verify {
@@ -104,7 +106,10 @@ pub enum JobError {
 /// Runs the job that `bytes` hold, in the guest.
 pub fn run(bytes: &[u8], out: &mut dyn Write) -> Result<(), JobError> {
     match GuestJob::from_bytes(bytes)? {
-        GuestJob::Measure { scenario, batch, unit } => measure_batch(&scenario, &batch, unit, out),
+        GuestJob::Measure { scenario, batch, unit, emulated } => {
+            let kernel = rustix::system::uname().release().to_string_lossy().into_owned();
+            measure_batch(&Place { venue: VenueKind::Vm, kernel, unit, emulated }, &scenario, &batch, out)
+        }
         GuestJob::Verify { dumps } => verify(&dumps, out),
         GuestJob::Program { words } => program(&words, out),
         GuestJob::CompareIpvs { workload } => {
@@ -120,9 +125,7 @@ pub fn run(bytes: &[u8], out: &mut dyn Write) -> Result<(), JobError> {
     }
 }
 
-fn measure_batch(scenario: &Scenario, batch: &Batch, unit: Unit, out: &mut dyn Write) -> Result<(), JobError> {
-    let kernel = rustix::system::uname().release().to_string_lossy().into_owned();
-    let place = Place { venue: VenueKind::Vm, kernel, unit };
+fn measure_batch(place: &Place, scenario: &Scenario, batch: &Batch, out: &mut dyn Write) -> Result<(), JobError> {
     // Nothing interrupts a guest but its own end.
     let cancel = AtomicBool::new(false);
     let mut emit = |record: Record| {
@@ -130,7 +133,7 @@ fn measure_batch(scenario: &Scenario, batch: &Batch, unit: Unit, out: &mut dyn W
         writeln!(out, "{line}").map_err(|error| MeasureError::Emit(error.into()))
     };
     for visit in &batch.visits {
-        measure::visit(&place, scenario, visit, &cancel, &mut emit)?;
+        measure::visit(place, scenario, visit, &cancel, &mut emit)?;
     }
     Ok(())
 }

@@ -130,7 +130,8 @@ impl VmVenue {
     /// What its records say of the place.
     pub fn place(&self) -> Place {
         let unit = if self.acceleration.is_deterministic() { Unit::Instructions } else { Unit::Ns };
-        Place { venue: VenueKind::Vm, kernel: self.kernel.release.clone(), unit }
+        let emulated = self.acceleration != Acceleration::Kvm;
+        Place { venue: VenueKind::Vm, kernel: self.kernel.release.clone(), unit, emulated }
     }
 
     /// Why a backend cannot run in the guest; `None` where its tools and modules are there.
@@ -171,8 +172,10 @@ impl VmVenue {
         // measured in.
         let scenario = Scenario { kernels: Vec::new(), ..scenario.clone() };
         let batch = Batch { id: 0, ..batch.clone() };
+        let Place { unit, emulated, .. } = self.place();
         let batch_has_fairness = batch.visits.iter().any(Visit::is_of_fairness);
-        let job = GuestJob::Measure { scenario: Box::new(scenario), batch, unit: self.place().unit };
+        let cpus = self.cpus(&batch);
+        let job = GuestJob::Measure { scenario: Box::new(scenario), batch, unit, emulated };
         let mut damaged = None;
         let mut on_line = |line: &str| match serde_json::from_str(line) {
             Ok(record) => on_record(record),
@@ -182,7 +185,7 @@ impl VmVenue {
         if batch_has_fairness {
             venue.kernel.modules = venue.kernel.modules.with_schedulers();
         }
-        let release = venue.boot(&job, &mut on_line, cancel)?.started.release;
+        let release = venue.boot_on(cpus, &job, &mut on_line, cancel)?.started.release;
         if release != self.kernel.release {
             let message = format!("it calls itself {release}, its file said {}", self.kernel.release);
             return Err(VmError::Guest { message });
@@ -200,9 +203,24 @@ impl VmVenue {
         on_line: &mut dyn FnMut(&str),
         cancel: &AtomicBool,
     ) -> Result<GuestReport, VmError> {
+        self.boot_on(1, job, on_line, cancel)
+    }
+
+    /// CPUs for a batch: client and servers of connections get one each where that cannot make counts differ.
+    fn cpus(&self, batch: &Batch) -> u32 {
+        if batch.connects() && !self.acceleration.is_deterministic() { 2 } else { 1 }
+    }
+
+    fn boot_on(
+        &self,
+        cpus: u32,
+        job: &GuestJob,
+        on_line: &mut dyn FnMut(&str),
+        cancel: &AtomicBool,
+    ) -> Result<GuestReport, VmError> {
         let job =
             job.to_bytes().map_err(|error| VmError::Guest { message: format!("job cannot be encoded: {error}") })?;
-        boot(&self.spec(job), on_line, cancel)
+        boot(&GuestSpec { cpus, ..self.spec(job) }, on_line, cancel)
     }
 
     /// Schedulers of IPVS that the kernel lacks.
@@ -219,6 +237,7 @@ impl VmVenue {
             job,
             acceleration: self.acceleration,
             memory_mib: MEMORY_MIB,
+            cpus: 1,
             seed: GUEST_SEED,
             stall: STALL,
         }

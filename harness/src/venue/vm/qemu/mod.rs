@@ -33,8 +33,6 @@ const MACHINE: &[&str] = &[
     "none",
     "-nic",
     "none",
-    "-smp",
-    "1",
     "-device",
     "isa-debug-exit,iobase=0xf4,iosize=0x01",
 ];
@@ -70,6 +68,7 @@ pub(crate) struct Machine<'a> {
     pub(crate) vmlinux: &'a Path,
     pub(crate) acceleration: Acceleration,
     pub(crate) memory_mib: u32,
+    pub(crate) cpus: u32,
     pub(crate) seed: u64,
 }
 
@@ -96,6 +95,7 @@ const fn status_of(value: u8) -> i32 {
 pub(crate) fn command(machine: &Machine<'_>, files: &Files) -> Command {
     let mut command = Command::new(QEMU);
     command.args(MACHINE).args(accel_args(machine.acceleration));
+    command.args(["-smp", &machine.cpus.to_string()]);
     command.args(["-m", &machine.memory_mib.to_string(), "-seed", &machine.seed.to_string()]);
     command.arg("-kernel").arg(machine.vmlinux).arg("-initrd").arg(&files.initramfs);
     command.args(["-append", &kernel_parameters(machine.acceleration)]);
@@ -108,7 +108,7 @@ pub(crate) fn command(machine: &Machine<'_>, files: &Files) -> Command {
 fn accel_args(acceleration: Acceleration) -> Vec<&'static str> {
     match acceleration {
         Acceleration::Kvm => vec!["-accel", "kvm", "-cpu", "host"],
-        Acceleration::Tcg { icount: false } => vec!["-accel", "tcg", "-cpu", "max"],
+        Acceleration::Tcg { icount: false } => vec!["-accel", "tcg,thread=multi", "-cpu", "max"],
         Acceleration::Tcg { icount: true } => [&["-accel", "tcg", "-cpu", "max"], ICOUNT].concat(),
     }
 }
