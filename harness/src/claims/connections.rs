@@ -4,14 +4,17 @@ use curve_stats::{LEAST_GROWTH, holm, mann_whitney, ratio, smallest_mann_whitney
 
 use super::catalogue::Claim;
 use super::judgement::{Figure, Judgement, Scope, Verdict};
-use super::view::{ALPHA, IPTABLES, Leg, combine, interval, sizes};
-use crate::result::{BackendKind, ConnectionCurve, ConnectionLoad, ConnectionPoint, RunFile, name};
+use super::view::{ALPHA, EMULATED, IPTABLES, Leg, combine, interval, sizes};
+use crate::result::{
+    BackendKind, ConnectionCurve, ConnectionKey, ConnectionLoad, ConnectionPoint, Position, RunFile, name,
+};
 
 pub(super) fn judge(run: &RunFile, claim: &'static Claim, scope: &Scope) -> Option<Judgement> {
     let here = |curve: &&ConnectionCurve| {
         let key = &curve.key;
         (key.axes.venue, &key.axes.kernel) == (scope.venue, &scope.kernel)
             && matches!(key.load, ConnectionLoad::Closed(_))
+            && is_asked(run, key)
     };
     let curves: Vec<_> = run.connections.iter().filter(here).collect();
     let (mut legs, mut figures) = (Vec::new(), Vec::new());
@@ -33,12 +36,18 @@ pub(super) fn judge(run: &RunFile, claim: &'static Claim, scope: &Scope) -> Opti
     }
     let (verdict, mut reason) = combine(legs);
     if curves.iter().any(|curve| curve.emulated) {
-        reason += "; of an emulated machine: backends beside each other, and no figures of hardware";
+        reason += EMULATED;
     }
     Some(Judgement { figures, ..Judgement::new(claim, Some(scope.clone()), verdict, reason) })
 }
 
-/// Whether `other` is the same load on `backend`. Positions are each backend's worst; the direct ones know no layout.
+/// Whether the services asked for are those that the claim is judged by: all of a cluster's, else the backend's worst.
+fn is_asked(run: &RunFile, key: &ConnectionKey) -> bool {
+    let is_over_all = run.plan.cluster.is_some() && key.axes.backend.balances();
+    key.axes.position == if is_over_all { Position::Random } else { key.axes.backend.worst_position() }
+}
+
+/// Whether `other` is the same load on `backend`; the direct ones know no layout.
 fn is_beside(curve: &ConnectionCurve, other: &ConnectionCurve, backend: BackendKind) -> bool {
     let same = |curve: &ConnectionCurve| (curve.key.load, curve.key.axes.protocol, curve.key.axes.endpoints);
     let layout = other.key.axes.layout == curve.key.axes.layout || !backend.balances();

@@ -1,12 +1,14 @@
-//! The rates that backends are compared by: searched ones where the run has them, else those at saturation.
+//! The rates that backends are compared by: searched ones where the run has them, else those at saturation, else of connections.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::judgement::Scope;
-use crate::result::{BackendKind, Flow, Position, RateCurve, RateKind, RunFile, ThroughputRecord};
+use crate::result::{
+    BackendKind, ConnectionCurve, ConnectionLoad, Flow, Position, RateCurve, RateKind, RunFile, ThroughputRecord,
+};
 use crate::workload::{Protocol, VipLayout};
 
-/// Packets a second of the trials at each N.
+/// Packets or connections a second of the trials at each N.
 pub(super) type Rates = BTreeMap<u32, Vec<f64>>;
 
 /// Layout, protocol and M: rates of others are not to be mixed.
@@ -18,6 +20,8 @@ pub(super) enum Source<'a> {
     Searched(RateKind, Flow, Vec<&'a RateCurve>),
     /// Saturation trials.
     Saturation(Vec<&'a ThroughputRecord>),
+    /// Connections one after another, so many at a time.
+    Connections(ConnectionLoad, Vec<&'a ConnectionCurve>),
 }
 
 impl<'a> Source<'a> {
@@ -27,7 +31,8 @@ impl<'a> Source<'a> {
         let kinds = [RateKind::NoLoss, RateKind::PartialLoss, RateKind::Received];
         let flows = [Flow::New, Flow::Established];
         let searched = kinds.into_iter().flat_map(|kind| flows.map(|flow| Self::searched(run, scope, kind, flow)));
-        searched.chain([Self::saturation(run, scope)]).filter(|source| !source.is_empty()).collect()
+        let connected = closed_loops(run).into_iter().map(|load| Self::connections(run, scope, load));
+        searched.chain([Self::saturation(run, scope)]).chain(connected).filter(|source| !source.is_empty()).collect()
     }
 
     fn searched(run: &'a RunFile, scope: &Scope, kind: RateKind, flow: Flow) -> Self {
@@ -49,8 +54,25 @@ impl<'a> Source<'a> {
         Self::Saturation(alike(trials, traffic, |trial| trial.cell.backend))
     }
 
+    fn connections(run: &'a RunFile, scope: &Scope, load: ConnectionLoad) -> Self {
+        let wanted = |curve: &&ConnectionCurve| {
+            let key = &curve.key;
+            (key.axes.venue, &key.axes.kernel, key.load) == (scope.venue, &scope.kernel, load)
+        };
+        let traffic =
+            |curve: &&ConnectionCurve| (curve.key.axes.layout, curve.key.axes.protocol, curve.key.axes.endpoints);
+        let curves = run.connections.iter().filter(wanted).collect();
+        Self::Connections(load, alike(curves, traffic, |curve| curve.key.axes.backend))
+    }
+
+    /// Whether an emulated machine carried them.
+    pub(super) fn is_emulated(&self) -> bool {
+        matches!(self, Self::Connections(_, curves) if curves.iter().any(|curve| curve.emulated))
+    }
+
     fn is_empty(&self) -> bool {
         match self {
+            Self::Connections(_, curves) => curves.is_empty(),
             Self::Searched(_, _, curves) => curves.is_empty(),
             Self::Saturation(trials) => trials.is_empty(),
         }
@@ -62,6 +84,7 @@ impl<'a> Source<'a> {
             Self::Searched(kind, Flow::New, _) => format!("searches, {kind}, new flows"),
             Self::Searched(kind, Flow::Established, _) => format!("searches, {kind}, established flows"),
             Self::Saturation(_) => "saturation".to_owned(),
+            Self::Connections(load, _) => format!("connections, {load} at a time"),
         }
     }
 
@@ -70,8 +93,15 @@ impl<'a> Source<'a> {
         match self {
             Self::Searched(_, _, curves) => searched_rates(curves, backend, position),
             Self::Saturation(trials) => saturated_rates(trials, backend, position),
+            Self::Connections(_, curves) => connected_rates(curves, backend, position),
         }
     }
+}
+
+/// Loads that open a connection for each exchange, and as soon as one has ended.
+fn closed_loops(run: &RunFile) -> BTreeSet<ConnectionLoad> {
+    let loads = run.connections.iter().map(|curve| curve.key.load);
+    loads.filter(|load| matches!(load, ConnectionLoad::Closed(_))).collect()
 }
 
 /// The measurements whose traffic is the first that IPVS was measured with, or all.
@@ -100,4 +130,10 @@ fn saturated_rates(trials: &[&ThroughputRecord], backend: BackendKind, position:
         rates.entry(trial.cell.services).or_default().push(trial.forwarded_pps);
     }
     rates
+}
+
+fn connected_rates(curves: &[&ConnectionCurve], backend: BackendKind, position: Position) -> Rates {
+    let wanted = curves.iter().filter(|curve| (curve.key.axes.backend, curve.key.axes.position) == (backend, position));
+    let points = wanted.flat_map(|curve| &curve.points);
+    points.filter_map(|point| Some((point.services, point.per_second.as_ref()?.values.clone()))).collect()
 }

@@ -1,11 +1,11 @@
-//! C3: IPVS carries more packets a second than iptables: by searched rates where there are any, else at saturation.
+//! C3: IPVS carries more packets a second than iptables: by searched rates where there are any, else at saturation, else by connections.
 
 use curve_stats::{holm, mann_whitney, ratio, smallest_mann_whitney};
 
 use super::catalogue::Claim;
 use super::judgement::{Figure, Judgement, Scope, Verdict};
 use super::rates::Source;
-use super::view::{ALPHA, IPTABLES, Leg, combine, interval, sizes};
+use super::view::{ALPHA, EMULATED, IPTABLES, Leg, combine, interval, sizes};
 use crate::result::{BackendKind, Position, RunFile, name};
 
 pub(super) fn judge(run: &RunFile, claim: &'static Claim, scope: &Scope) -> Option<Judgement> {
@@ -14,14 +14,19 @@ pub(super) fn judge(run: &RunFile, claim: &'static Claim, scope: &Scope) -> Opti
         return None;
     }
     // The first source that has both decides: rates of two sources are of different things.
-    let (mut legs, figures) = sources.iter().map(judged_by).find(|(legs, _)| !legs.is_empty()).unwrap_or_default();
+    let mut judged = sources.iter().map(|source| (judged_by(source), source.is_emulated()));
+    let ((mut legs, figures), is_emulated) =
+        judged.find(|((legs, _), _)| !legs.is_empty()).unwrap_or_default();
     if legs.is_empty() {
         let reason =
-            "the run has neither searched rates nor saturation trials of both iptables and IPVS on this kernel"
+            "the run has neither searched rates, saturation trials nor connections of both iptables and IPVS on this kernel"
                 .to_owned();
         legs.push(Leg { verdict: Verdict::NotMeasured { reason }, reason: String::new() });
     }
-    let (verdict, reason) = combine(legs);
+    let (verdict, mut reason) = combine(legs);
+    if is_emulated {
+        reason += EMULATED;
+    }
     Some(Judgement { figures, ..Judgement::new(claim, Some(scope.clone()), verdict, reason) })
 }
 

@@ -12,6 +12,9 @@ use crate::workload::{Protocol, VipLayout};
 /// kube-proxy's two iptables modes.
 pub(super) const IPTABLES: [BackendKind; 2] = [BackendKind::IptablesLegacy, BackendKind::IptablesNft];
 
+/// Ends the reason of a verdict on connections that an emulated machine carried.
+pub(super) const EMULATED: &str = "; of an emulated machine: backends beside each other, and no figures of hardware";
+
 /// Chance of a difference that is none, of all tests of a verdict together.
 pub(super) const ALPHA: f64 = 0.05;
 

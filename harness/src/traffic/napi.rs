@@ -71,12 +71,11 @@ pub(super) struct NodeThreads {
     cpu: usize,
 }
 
-/// CPU time of both threads since they began, and their CPU's ticks.
+/// CPU time of both threads since they began.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct NodeTime {
     pub(super) receive_ns: u64,
     pub(super) ksoftirqd_ns: u64,
-    pub(super) ticks: CpuTicks,
 }
 
 impl NodeThreads {
@@ -86,11 +85,12 @@ impl NodeThreads {
 
     /// Exact once the node has nothing left to do.
     pub(super) fn time(&self) -> Result<NodeTime, TrafficError> {
-        Ok(NodeTime {
-            receive_ns: self.receive.cpu_ns()?,
-            ksoftirqd_ns: sum_ns(&self.ksoftirqd)?,
-            ticks: CpuTicks::read(Some(self.cpu))?,
-        })
+        Ok(NodeTime { receive_ns: self.receive.cpu_ns()?, ksoftirqd_ns: sum_ns(&self.ksoftirqd)? })
+    }
+
+    /// Ticks of their CPU since boot.
+    pub(super) fn ticks(&self) -> Result<CpuTicks, TrafficError> {
+        Ok(CpuTicks::read(Some(self.cpu))?)
     }
 }
 

@@ -1,11 +1,11 @@
 //! C5: real connections.
 
-use lbcurve::result::{BackendKind, ConnectionRecord, Recorded, RunFile, assemble_records};
+use lbcurve::result::{BackendKind, ConnectionRecord, Position, Recorded, RunFile, assemble_records};
 
 use super::{CANNOT_TELL, expect, synthetic};
 
 /// Connections a second at N = 1, 100 and 10,000, of ten trials that lie a little apart.
-fn connections(backend: BackendKind, rates: [f64; 3], spread: f64) -> Vec<ConnectionRecord> {
+pub(super) fn connections(backend: BackendKind, rates: [f64; 3], spread: f64) -> Vec<ConnectionRecord> {
     let mut records = Vec::new();
     for (services, rate) in [1, 100, 10_000].into_iter().zip(rates) {
         for trial in 0..10_u32 {
@@ -19,7 +19,7 @@ fn connections(backend: BackendKind, rates: [f64; 3], spread: f64) -> Vec<Connec
     records
 }
 
-fn connected(records: &[Vec<ConnectionRecord>]) -> RunFile {
+pub(super) fn connected(records: &[Vec<ConnectionRecord>]) -> RunFile {
     let connections = records.concat();
     let recorded = Recorded { connections: &connections, ..Recorded::default() };
     assemble_records(synthetic::manifest(&[]), recorded, &[]).expect("rates are finite")
@@ -66,4 +66,13 @@ fn c5_is_judged_by_connections_over_services_and_beside_ipvs() {
         "not measured",
         &["no connections through iptables"],
     );
+}
+
+#[test]
+fn c5_asks_for_the_worst_service_and_for_no_other() {
+    let flat = connections(BackendKind::IptablesLegacy, [9e3; 3], 0.01);
+    let mut falling = connections(BackendKind::IptablesLegacy, [9e3, 5e3, 1e3], 0.01);
+    falling.iter_mut().for_each(|record| record.cell.position = Position::Middle);
+    expect(&connected(std::slice::from_ref(&falling)), "C5", "not measured", &["no connections through iptables"]);
+    expect(&connected(&[falling, flat]), "C5", "holds (", &["as many as at N = 1 at every N"]);
 }

@@ -1,7 +1,8 @@
 //! C3: rates, at saturation and searched for.
 
-use lbcurve::result::{BackendKind, GoalRecord, Position, RateRecord, ThroughputRecord, VenueKind, rate_curves};
+use lbcurve::result::{BackendKind, ConnectionRecord, GoalRecord, Position, RateRecord, ThroughputRecord, VenueKind, rate_curves};
 
+use super::connections::{connected, connections};
 use super::{expect, iptables, linear, run, synthetic};
 
 /// Rates of IPVS over those of iptables, at N = 1, 100 and 10,000.
@@ -67,4 +68,15 @@ fn c3_prefers_searched_rates_that_are_regular() {
     both.rates = rate_curves(&searches([1.5, 1.6, 3.0], Some("max load meets it")));
     let judgement = expect(&both, "C3", "does not hold", &["less at N = 1"]);
     assert!(judgement.figures[0].cells.contains("saturation"), "{}", judgement.figures[0].cells);
+}
+
+#[test]
+fn c3_takes_connections_where_no_packets_were_counted() {
+    use BackendKind::{IptablesLegacy, Ipvs};
+    let carried = |backend, rates| connections(backend, rates, 0.01);
+    let (iptables, ipvs) = (carried(IptablesLegacy, [9e3, 8e3, 4e3]), carried(Ipvs, [1e4; 3]));
+    let judgement = expect(&connected(&[iptables.clone(), ipvs.clone()]), "C3", "holds (", &["at every N"]);
+    assert!(judgement.figures[0].cells.contains("connections, 16 at a time"), "{}", judgement.figures[0].cells);
+    let emulated: Vec<_> = ipvs.into_iter().map(|record| ConnectionRecord { emulated: true, ..record }).collect();
+    expect(&connected(&[iptables, emulated]), "C3", "holds (", &["of an emulated machine"]);
 }

@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use curve_stats::search::{InputError, Pace, PacketsPerSecond};
-use datapath_common::histogram::{MAX_VALUE, SIGNIFICANT_DIGITS};
 use hdrhistogram::Histogram;
 
 use super::super::TrafficError;
 use super::{Road, Timed};
-use crate::probe::ProbeError;
+use crate::probe::{ProbeError, histogram};
 
 /// Shares of the loss-free rate that are offered, per cent: the load of a quiet node, of a busy one, and of one that is nearly full. At
 /// saturation a latency is the length of a queue and says nothing of the node.
@@ -72,7 +71,7 @@ fn take(
 impl Loaded {
     fn new(share_percent: u32, loss_free: PacketsPerSecond) -> Result<Self, TrafficError> {
         let load: Result<_, InputError> = PacketsPerSecond::new(loss_free.get() * f64::from(share_percent) / 100.0);
-        let (latency, lag) = (histogram()?, histogram()?);
+        let (latency, lag) = (histogram([])?, histogram([])?);
         let (valid, invalid, offered, carried, misdirected, max_ns) = (0, 0, 0, 0, 0, 0);
         Ok(Self { share_percent, load: load?, valid, invalid, offered, carried, misdirected, latency, max_ns, lag })
     }
@@ -95,11 +94,6 @@ impl Loaded {
     }
 }
 
-fn histogram() -> Result<Histogram<u64>, ProbeError> {
-    Histogram::new_with_bounds(1, MAX_VALUE, SIGNIFICANT_DIGITS)
-        .map_err(|_| ProbeError::Histogram { lowest: MAX_VALUE })
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::Passage;
@@ -108,7 +102,7 @@ mod tests {
     /// A trial that kept its pace and took 700 ns a packet, or one that did not and took a second.
     fn trial(load: PacketsPerSecond, kept: bool) -> Timed {
         let packets = (load.get() / 10.0) as u64;
-        let [mut latency, mut lag] = [histogram().unwrap(), histogram().unwrap()];
+        let [mut latency, mut lag] = [histogram([]).unwrap(), histogram([]).unwrap()];
         latency.record_n(if kept { 700 } else { 1_000_000_000 }, packets).unwrap();
         lag.record_n(if kept { 40 } else { 900_000_000 }, packets).unwrap();
         let passage = Passage {

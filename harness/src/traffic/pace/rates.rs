@@ -11,6 +11,7 @@ use super::super::TrafficError;
 use super::super::napi::NodeTime;
 use super::{Passage, Road};
 use crate::result::{CpuAccounts, Flow, RateMethod};
+use crate::usage::CpuTicks;
 
 /// The smallest load: the slowest backend at the largest N carries a few thousand packets a second.
 const MIN_LOAD: f64 = 1_000.0;
@@ -77,11 +78,11 @@ pub fn rates(road: &mut Road<'_>, method: RateMethod) -> Result<Rates, TrafficEr
     Ok(Rates { sender, max_load, received, searched, accounts: accounts(before, road.time()?) })
 }
 
-fn accounts(before: NodeTime, after: NodeTime) -> CpuAccounts {
+fn accounts(before: (NodeTime, CpuTicks), after: (NodeTime, CpuTicks)) -> CpuAccounts {
     let threads = |time: NodeTime| time.receive_ns + time.ksoftirqd_ns;
     CpuAccounts {
-        threads_ns: threads(after).saturating_sub(threads(before)),
-        kernel_ns: after.ticks.kernel_ns_since(before.ticks),
+        threads_ns: threads(after.0).saturating_sub(threads(before.0)),
+        kernel_ns: after.1.kernel_ns_since(before.1),
     }
 }
 

@@ -14,6 +14,7 @@ use super::passage::{Passage, Timed};
 use crate::net::{Link, NetNs, conntrack};
 use crate::probe::{Instrument, Tally};
 use crate::result::{Flow, PacketSize};
+use crate::usage::CpuTicks;
 
 /// A programmed node between a paced generator and a count in the pods' namespace.
 #[derive(Debug)]
@@ -112,8 +113,8 @@ impl Road<'_> {
     ///
     /// # Errors
     /// `/proc` cannot be read.
-    pub(super) fn time(&self) -> Result<NodeTime, TrafficError> {
-        self.threads.time()
+    pub(super) fn time(&self) -> Result<(NodeTime, CpuTicks), TrafficError> {
+        Ok((self.threads.time()?, self.threads.ticks()?))
     }
 
     /// New flows that a trial may have without filling the node's connection table; `None` where nothing is tracked or the flows are old.
