@@ -43,11 +43,12 @@ fn fairness(backend: BackendKind, protocol: Protocol, bias: Option<u32>) -> Vec<
         backends: vec![backend],
         unready: Vec::new(),
         deterministic: false,
+        emulated: false,
         saturation: false,
         lacking: Vec::new(),
     };
     let plan = Plan::new(&scenario, &[offer]);
-    let place = Place { venue: VenueKind::Host, kernel: "this".into(), unit: Unit::Ns };
+    let place = Place { venue: VenueKind::Host, kernel: "this".into(), unit: Unit::Ns, emulated: false };
     let mut records: Vec<FairnessRecord> = Vec::new();
     for one in plan.batches.iter().flat_map(|batch| &batch.visits).filter(|visit| visit.is_of_fairness()) {
         let mut take = |record| {

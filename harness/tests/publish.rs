@@ -11,10 +11,11 @@ use lbcurve::publication::{TrialsError, check_trials, readme};
 use lbcurve::report::number::{self, Medium};
 use lbcurve::result::{
     BackendKind, Curve, EndpointChange, FairnessRecord, Flow, JsonlWriter, Metric, Position, Reached, Recorded,
-    RunFile, Spreading, TrialRecord, assemble, assemble_records, encode_reached, name, parse_run_file, read_run_file,
+    RunFile, Spreading, TrialRecord, assemble, assemble_records, name, parse_run_file, read_run_file,
     run_file_text, write_run_file,
 };
 use lbcurve::run::record::Record;
+use synthetic::experiments::fairness;
 
 const EMPTY: &str = "# Results\n<!-- runs -->\n<!-- /runs -->\n";
 
@@ -204,26 +205,10 @@ fn a_backend_without_its_worst_position_is_read_as_the_report_reads_it() {
     assert!(lbcurve::report::markdown(&run).contains(&number::slope(&curve.fit, Medium::Terminal)));
 }
 
-/// Four flows over two endpoints, one after the other.
-fn fairness() -> FairnessRecord {
-    let reached = encode_reached(&[0, 1, 0, 1].map(Reached::Endpoint)).unwrap();
-    FairnessRecord {
-        cell: synthetic::cell(BackendKind::Ipvs, 1, Flow::New, Position::First),
-        spreading: Spreading::Rr,
-        change: EndpointChange::Removed,
-        trial: 0,
-        flows: 4,
-        clients: 1,
-        weights: vec![1, 1],
-        before: reached.clone(),
-        after: reached.clone(),
-        anew: reached,
-    }
-}
-
 #[test]
 fn fairness_that_is_damaged_or_another_runs_is_refused_by_name() {
-    let record = fairness();
+    let flows = [0, 1, 0, 1];
+    let record = fairness(Spreading::Rr, EndpointChange::Removed, &flows, &flows.map(Reached::Endpoint));
     let recorded = Recorded { fairness: std::slice::from_ref(&record), ..Recorded::default() };
     let run = assemble_records(synthetic::manifest(&[]), recorded, &[]).unwrap();
     let check = |record: FairnessRecord| check_trials(&run, [Ok(Record::Fairness(Box::new(record)))].into_iter());
@@ -239,7 +224,7 @@ fn fairness_that_is_damaged_or_another_runs_is_refused_by_name() {
 
 #[test]
 fn of_a_reachability_that_was_recorded_twice_the_last_counts() {
-    let last = synthetic::reachability(BackendKind::Ipvs);
+    let last = synthetic::experiments::reachability(BackendKind::Ipvs);
     let mut first = last.clone();
     // Its control failed, which the run has no warning of.
     first.attempts[0].answered = 0;

@@ -10,7 +10,7 @@ use lbcurve::result::{BackendKind, RunFile, Unit, read_run_file};
 fn run(out: &Path) -> (String, RunFile) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lbcurve"));
     command.args(["run", "--venue", "vm", "--deterministic=false", "--backends", "iptables-legacy,ipvs"]);
-    command.args(["--services", "1", "--layout", "sequential", "--flows", "new", "--positions", "first"]);
+    command.args(["--services", "1", "--layout", "sequential", "--flows", "new", "--positions", "first,last"]);
     command.args(["--trials", "2", "--packets", "20", "--connections", "4", "--out"]).arg(out);
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

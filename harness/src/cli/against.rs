@@ -105,6 +105,7 @@ fn asked(args: &GateArgs, scenario: Scenario) -> Result<Asked, CliError> {
         backends: scenario.backends.clone(),
         unready: Vec::new(),
         deterministic: false,
+        emulated: false,
         saturation: false,
         lacking: Vec::new(),
     };

@@ -106,7 +106,7 @@ pub struct RunArgs {
     /// see what becomes of them when an endpoint comes or goes [default: none; 10000 without a number].
     #[arg(long, value_name = "FLOWS", num_args = 0..=1, require_equals = true, default_missing_value = "10000")]
     pub fairness: Option<NonZeroU32>,
-    /// Also open real connections: 16 (so many at a time), 2000/s (so many a second, whatever becomes of those before),
+    /// Also open real connections, on the host and in a vm that does not count (--deterministic=false): 16 (so many at a time), 2000/s (so many a second, whatever becomes of those before),
     /// keep-alive:16 (requests on so many that stay open), reuse:16 (from so many ports again and again), stream:4 (bulk bytes on
     /// so many) or 16@90% (so many at a time, connection tracking 90% full); several with commas [default: none].
     #[arg(long, value_name = "LOAD", value_delimiter = ',')]

@@ -102,6 +102,11 @@ pub enum Reason {
         /// Model of B.
         b: String,
     },
+    /// The machine of one side was emulated in software, the other's was not.
+    Emulated {
+        /// The side.
+        side: Letter,
+    },
     /// Packets were lost or went elsewhere.
     Suspect {
         /// The side.
@@ -164,6 +169,7 @@ impl fmt::Display for Reason {
             Self::Preset { a, b } => write!(f, "preset {a} against {b}"),
             Self::Packets { a, b } => write!(f, "{a} packets a trial against {b}"),
             Self::Processor { a, b } => write!(f, "times on different processors, {a} against {b}"),
+            Self::Emulated { side } => write!(f, "{side} alone is of an emulated machine"),
             Self::Suspect { side, what } => write!(f, "{side} is suspect: {what}"),
             Self::NotPositive { side, least } => {
                 write!(f, "a trial of {side} costs no more than plain routing ({least}): there is no ratio")

@@ -1,4 +1,4 @@
-//! Real connections: sockets of this kernel in a topology's namespaces, a client's on one side and a server's behind every endpoint.
+//! Real connections: sockets of the kernel in a topology's namespaces, a client's on one side and a server's behind every endpoint.
 //!
 //! Client and servers have a thread each, which has entered its namespace and runs a tokio runtime of its own. Nothing of the probe
 //! is on the path. An answer names the endpoint that gave it, and the client checks that it is one of the service that it asked.

@@ -109,7 +109,8 @@ fn connections(run: &RunFile, benchmarks: &mut Benchmarks) {
         // A slash parts a name.
         let load = curve.key.load.to_string().replace("/s", "-a-second");
         for point in &curve.points {
-            let benchmark = format!("{}/{load}", benchmark(&curve.key.axes.cell(point.services)));
+            let machine = if curve.emulated { "/emulated" } else { "" };
+            let benchmark = format!("{}/{load}{machine}", benchmark(&curve.key.axes.cell(point.services)));
             for (measure, estimate) in connection_measures(point) {
                 let bounds = [estimate.spread.low(), estimate.spread.high()];
                 put(benchmarks, benchmark.clone(), measure.to_owned(), estimate.value, Some(bounds));

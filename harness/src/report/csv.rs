@@ -56,6 +56,8 @@ struct Row {
     p9999: Option<f64>,
     max: Option<f64>,
     load_pps: Option<f64>,
+    /// Whether a connection's seconds are an emulated machine's.
+    emulated: bool,
 }
 
 /// Every point of every curve, a row each, in the order of `run.json`, below a row of names. Of rates and real connections what a trial has one value of stands in
@@ -167,7 +169,7 @@ fn loaded(entry: &LoadedLatency) -> Row {
         p90: at(0.9),
         p99: at(0.99),
         p999: at(0.999),
-        suspect: if entry.lost() > 0 { format!("{} packets were lost", entry.lost()) } else { String::new() },
+        suspect: astray(entry),
         load: format!("{}%", entry.share_percent),
         method: name(&entry.method),
         packet_bytes: entry.packet_size.to_string(),
@@ -177,6 +179,13 @@ fn loaded(entry: &LoadedLatency) -> Row {
         ..of_cell(entry.cell.clone())
     };
     row.with(median(&medians).ok(), spread(&medians).ok().as_ref())
+}
+
+/// Packets that did not arrive where they should, in words.
+fn astray(entry: &LoadedLatency) -> String {
+    let counts = [(entry.lost(), "were lost"), (entry.misdirected, "went to another service's endpoint")];
+    let said = counts.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} packets {what}"));
+    said.collect::<Vec<_>>().join(", ")
 }
 
 /// A row for each metric of each N.
@@ -215,6 +224,7 @@ fn connection(
         suspect: point.trouble().unwrap_or_default(),
         load: curve.key.load.to_string(),
         failed: Some(point.failed()),
+        emulated: curve.emulated,
         ..of_cell(curve.key.axes.cell(point.services))
     };
     row.with(Some(estimate.value), Some(&estimate.spread))

@@ -83,6 +83,7 @@ mod tests {
             backends: vec![BackendKind::DirectConntrack],
             unready: Vec::new(),
             deterministic: false,
+            emulated: false,
             saturation: false,
             lacking: Vec::new(),
         };

@@ -107,6 +107,7 @@ fn closed(venue: VenueKind, kernel: String, scenario: &Scenario, reason: &str) -
         backends: Vec::new(),
         unready,
         deterministic: false,
+        emulated: false,
         saturation: false,
         lacking: Vec::new(),
     }
@@ -136,6 +137,7 @@ fn host_offer(scenario: &Scenario) -> Result<VenueOffer, OfferError> {
         backends: Vec::new(),
         unready: Vec::new(),
         deterministic: false,
+        emulated: false,
         saturation: cpus > 1,
         lacking: if scenario.fairness.is_some() { host::lacking()? } else { Vec::new() },
     };
@@ -151,6 +153,7 @@ fn vm_offer(scenario: &Scenario, vm: &VmVenue) -> VenueOffer {
         backends: Vec::new(),
         unready: Vec::new(),
         deterministic: vm.acceleration.is_deterministic(),
+        emulated: vm.place().emulated,
         saturation: false,
         lacking: vm.lacking(),
     };

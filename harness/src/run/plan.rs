@@ -166,6 +166,9 @@ pub struct MeasuredBy {
     pub ebpf_object_sha256: String,
     /// Venues that count: instructions in the vm, steps in the models.
     pub deterministic: Vec<VenueKind>,
+    /// Venues whose time is an emulated machine's, and so of another kind than a run's elsewhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub emulated: Vec<VenueKind>,
     /// What each kernel of the plan (venue and release) is beyond its release: package and version, or the content of a file.
     pub kernels: BTreeMap<String, String>,
 }
@@ -198,6 +201,8 @@ pub struct VenueOffer {
     pub unready: Vec<(BackendKind, String)>,
     /// Whether the venue counts instead of timing.
     pub deterministic: bool,
+    /// Whether a program carries its instructions out.
+    pub emulated: bool,
     /// Whether saturation can be measured: the host, with a second CPU.
     pub saturation: bool,
     /// Schedulers of IPVS that its kernel lacks.
@@ -208,9 +213,14 @@ impl Plan {
     /// Expands a scenario over the venues that are offered. Pure: the same arguments give the same plan.
     pub fn new(scenario: &Scenario, offers: &[VenueOffer]) -> Self {
         let (batches, skipped) = planner::expand(scenario, offers);
-        let mut deterministic: Vec<_> =
-            offers.iter().filter(|offer| offer.deterministic).map(|offer| offer.venue).collect();
-        deterministic.dedup();
+        let venues = |is_so: fn(&VenueOffer) -> bool| {
+            let mut venues: Vec<_> =
+                offers.iter().filter(|offer| is_so(offer)).map(|offer| offer.venue).collect();
+            venues.dedup();
+            venues
+        };
+        let deterministic = venues(|offer| offer.deterministic);
+        let emulated = venues(|offer| offer.emulated && !offer.deterministic);
         let kernels = offers.iter().filter(|offer| !offer.backends.is_empty());
         let kernels =
             kernels.map(|offer| (format!("{} {}", name(&offer.venue), offer.kernel), offer.identity.clone())).collect();
@@ -218,6 +228,7 @@ impl Plan {
             lbcurve: env!("CARGO_PKG_VERSION").to_owned(),
             ebpf_object_sha256: HEXLOWER.encode(&Sha256::digest(OBJECT)),
             deterministic,
+            emulated,
             kernels,
         };
         Self { scenario: scenario.clone(), measured_by, batches, skipped }

@@ -94,9 +94,11 @@ fn describe(batch: &Batch) -> String {
     services.dedup();
     let services: Vec<_> = services.iter().map(u32::to_string).collect();
     let setup = first.setup;
-    // A model's batch has every backend of one workload.
-    let mut backends: Vec<_> = batch.visits.iter().map(|visit| name(&visit.setup.backend)).collect();
+    // A model's batch has every backend of one workload, a round of connections those of several.
+    let mut backends: Vec<_> = batch.visits.iter().map(|visit| visit.setup.backend).collect();
+    backends.sort_unstable();
     backends.dedup();
+    let backends: Vec<_> = backends.iter().map(name).collect();
     format!(
         "{} {} {} {} {} N={} M={}",
         name(&batch.venue),

@@ -248,6 +248,7 @@ mod tests {
             lbcurve: "0".into(),
             ebpf_object_sha256: "0".into(),
             deterministic: vec![VenueKind::Vm],
+            emulated: Vec::new(),
             kernels: [("vm 6.1".to_owned(), "1".to_owned())].into(),
         }
     }

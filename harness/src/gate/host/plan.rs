@@ -86,6 +86,7 @@ impl Asked {
             lbcurve: executable.hello.version.clone(),
             ebpf_object_sha256: executable.hello.ebpf_object_sha256.clone(),
             deterministic: Vec::new(),
+            emulated: Vec::new(),
             kernels: BTreeMap::from([
                 (format!("host {}", self.kernel), String::new()),
                 ("executable".to_owned(), executable.sha256.clone()),
@@ -153,6 +154,7 @@ mod tests {
             lbcurve: "0".into(),
             ebpf_object_sha256: "0".into(),
             deterministic: Vec::new(),
+            emulated: Vec::new(),
             kernels: BTreeMap::new(),
         };
         Side::BOTH.map(|side| asked.plan_of(side, by.clone()))

@@ -116,7 +116,7 @@ fn sections(run: &RunFile, added: Vec<Figure>) -> Vec<Section> {
         section(
             "connections",
             "Real connections",
-            "Sockets of this kernel: a client that connects, asks, waits for the answer and sees the connection closed, and servers behind every \
+            "Sockets of the kernel under test: a client that connects, asks, waits for the answer and sees the connection closed, and servers behind every \
              endpoint. Everything that both ends do is part of a rate or a time, not the node's share alone: direct is the same \
              without a load balancer. Times of an open loop (so many a second) begin when the connection was meant to. Marks: \
              medians over trials; whiskers: their interval or range; band: up to the 99th percentile. Hollow: exchanges failed or \

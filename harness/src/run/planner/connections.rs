@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rand::seq::SliceRandom;
 
 use super::kinds::asked_for;
-use super::{Planner, setup_salt};
+use super::{Planner, SHARED_BOOT_SERVICES, setup_salt};
 use crate::result::{BackendKind, ConnectionLoad, Position, VenueKind};
 use crate::run::plan::{MeasureKind, Setup, VenueOffer, Visit};
 use crate::run::scenario::Scenario;
@@ -23,7 +23,7 @@ impl Planner<'_> {
     pub(super) fn leave_out_connections(&mut self, offer: &VenueOffer) {
         let reason = match offer.venue {
             _ if self.scenario.connections.is_empty() => return,
-            VenueKind::Sim => "real connections: a model has no sockets; --venue host measures them",
+            VenueKind::Sim => "real connections: a model has no sockets; --venue host measures them, and --venue vm",
             VenueKind::Vm if offer.deterministic => {
                 "real connections: where instructions are counted, connections a second mean nothing; --venue host measures them, and the vm with --deterministic=false"
             }
@@ -44,7 +44,7 @@ impl Planner<'_> {
         }
     }
 
-    /// A visit for the real connections of each setup, for the exit of the probe would drop them: a batch each, in the vm all in one boot.
+    /// A visit for the real connections of each setup, for the exit of the probe would drop them. Visits of few services share a boot.
     pub(super) fn add_connections(&mut self, offer: &VenueOffer, setups: &[Setup], round: u32) {
         let mut order: Vec<_> = setups.iter().map(|setup| (*setup, connections(self.scenario, setup))).collect();
         order.retain(|(_, kinds)| !kinds.is_empty());
@@ -55,10 +55,12 @@ impl Planner<'_> {
             let measures = kinds.into_iter().map(|kind| self.measure(kind, round, 0)).collect();
             visits.push(Visit { setup, measures });
         }
-        let a_batch = if offer.venue == VenueKind::Vm { visits.len() } else { 1 };
-        for visits in visits.chunks(a_batch.max(1)) {
-            self.push(offer, visits.to_vec());
+        let is_alone = |visit: &Visit| offer.venue == VenueKind::Host || visit.setup.services > SHARED_BOOT_SERVICES;
+        let (alone, shared): (Vec<_>, Vec<_>) = visits.into_iter().partition(is_alone);
+        if !shared.is_empty() {
+            self.push(offer, shared);
         }
+        alone.into_iter().for_each(|visit| self.push(offer, vec![visit]));
     }
 }
 

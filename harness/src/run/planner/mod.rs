@@ -35,13 +35,15 @@ const SATURATION_PACKETS: u32 = 200_000;
 /// Every batch over the venues that are offered, and what is left out.
 pub(super) fn expand(scenario: &Scenario, offers: &[VenueOffer]) -> (Vec<Batch>, Vec<Skipped>) {
     let mut planner = Planner { scenario, next_flow: 0, next_exchange: 0, batches: Vec::new(), skipped: Vec::new() };
-    let mut most_flows = 0;
+    let (mut most_flows, mut most_exchanges) = (0, 0);
     for offer in offers {
         // Every guest meets the same packets, so that kernels differ in nothing else, and a kernel's trials do not depend on
         // which others were asked for. Guests share no connection table; the host's flows come after all of theirs.
-        planner.next_flow = if offer.venue == VenueKind::Host { most_flows } else { 0 };
+        let is_host = offer.venue == VenueKind::Host;
+        (planner.next_flow, planner.next_exchange) = if is_host { (most_flows, most_exchanges) } else { (0, 0) };
         planner.add_venue(offer);
         most_flows = most_flows.max(planner.next_flow);
+        most_exchanges = most_exchanges.max(planner.next_exchange);
     }
     (planner.batches, planner.skipped)
 }
@@ -135,7 +137,7 @@ impl Planner<'_> {
             }
             VenueKind::Host => "rates: generator and node need a CPU each, and this machine has one",
             VenueKind::Vm => {
-                "rates: the vm has one CPU, which generator and node would share; --venue host measures them"
+                "rates: a vm's CPUs are shared or emulated, and generator and node need one each; --venue host measures them"
             }
             VenueKind::Sim => "rates: a model counts steps and has no time; --venue host measures them",
         };

@@ -16,6 +16,7 @@ pub(super) fn offer(venue: VenueKind, backends: &[BackendKind]) -> VenueOffer {
         backends: backends.to_vec(),
         unready: Vec::new(),
         deterministic,
+        emulated: false,
         saturation: !deterministic,
         lacking: Vec::new(),
     }
@@ -226,7 +227,7 @@ fn connections_go_round_in_a_vm_that_does_not_count() {
     let plan = Plan::new(&scenario, &[offer]);
     assert!(plan.skipped.iter().all(|skipped| !skipped.reason.contains("connections")), "{:?}", plan.skipped);
     let rounds: Vec<_> = plan.batches.iter().filter(|batch| batch.connects()).collect();
-    assert_eq!(rounds.len(), 3, "a boot a round");
+    assert_eq!(rounds.len(), 3, "a boot a round, of few services");
     let setups = |batch: &Batch| batch.visits.iter().map(|visit| visit.setup).collect::<Vec<_>>();
     let (first, second) = (setups(rounds[0]), setups(rounds[1]));
     assert_ne!(first, second, "each in an order of its own");
@@ -234,6 +235,25 @@ fn connections_go_round_in_a_vm_that_does_not_count() {
     assert!(rounds.iter().flat_map(|batch| &batch.visits).all(|visit| visit.measures.len() == 1));
     let slots: Vec<_> = plan.batches.iter().flat_map(Batch::slots).collect();
     assert_eq!(slots.iter().collect::<HashSet<_>>().len(), slots.len());
+}
+
+#[test]
+fn connections_of_many_services_have_a_boot_each_and_kernels_the_same_ones() {
+    let wishes =
+        Wishes { connections: Some(vec!["16".parse().unwrap()]), services: Some(vec![1, 10_000]), ..Wishes::default() };
+    let scenario = wishes.resolve().unwrap();
+    let on = |kernel: &str| VenueOffer {
+        kernel: kernel.to_owned(),
+        deterministic: false,
+        emulated: true,
+        ..offer(VenueKind::Vm, &[BackendKind::Ipvs, BackendKind::IptablesLegacy])
+    };
+    let plan = Plan::new(&scenario, &[on("6.1"), on("6.12")]);
+    assert_eq!(visits_on(&plan, "6.1"), visits_on(&plan, "6.12"));
+    let shared = |batch: &&Batch| batch.connects() && batch.visits.len() > 1;
+    let sizes = plan.batches.iter().filter(shared).flat_map(|batch| &batch.visits).map(|visit| visit.setup.services);
+    assert!(sizes.clone().count() > 0 && sizes.clone().all(|services| services == 1));
+    assert_eq!((plan.measured_by.deterministic, plan.measured_by.emulated), (Vec::new(), vec![VenueKind::Vm]));
 }
 
 #[test]

@@ -95,6 +95,7 @@ pub fn offers(scenario: &Scenario) -> Vec<VenueOffer> {
         backends: scenario.backends.clone(),
         unready: Vec::new(),
         deterministic: true,
+        emulated: false,
         saturation: false,
         lacking: Vec::new(),
     };

@@ -126,6 +126,9 @@ pub fn run(bytes: &[u8], out: &mut dyn Write) -> Result<(), JobError> {
 }
 
 fn measure_batch(place: &Place, scenario: &Scenario, batch: &Batch, out: &mut dyn Write) -> Result<(), JobError> {
+    if batch.connects() {
+        prepare_connections()?;
+    }
     // Nothing interrupts a guest but its own end.
     let cancel = AtomicBool::new(false);
     let mut emit = |record: Record| {

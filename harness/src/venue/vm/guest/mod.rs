@@ -12,6 +12,7 @@ use std::{env, fmt, fs, io};
 
 use self::output::SerialPort;
 pub use self::selftest::self_test;
+pub(super) use self::setup::prepare_connections;
 use super::frame::{Finished, Kind};
 use super::image::JOB;
 

@@ -20,6 +20,11 @@ const MOUNTS: &[(&str, &str)] =
 /// that the kernel picks from 4 GiB on (`nf_conntrack_init_start`). `dummy` makes a link when it is loaded unless told not to.
 const PARAMETERS: &[(&str, &str)] = &[("nf_conntrack", "hashsize=262144"), ("dummy", "numdummies=0")];
 
+/// Connections that a node's tracker holds (`nf_conntrack_max`).
+const TRACKED: &str = "262144";
+/// Descriptors that a process may have: the kernel's own limit (`fs.nr_open`).
+const OPEN_FILES: u64 = 1 << 20;
+
 /// Why the guest cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SetupError {
@@ -47,6 +52,17 @@ pub(super) fn prepare() -> Result<Started, SetupError> {
     let refused_modules = load_modules()?;
     let release = uname().release().to_string_lossy().into_owned();
     Ok(Started { release, init_ns, ready_ns: uptime_ns(), refused_modules })
+}
+
+/// What servers and clients of real connections need: sockets, and a connection tracker that is as full at a percentage as a node's. With a
+/// size of its own the tracker takes eight connections a bucket (`nf_conntrack_init_start`), a node's as many as it has buckets.
+///
+/// # Errors
+/// The kernel refuses.
+pub(in crate::venue::vm) fn prepare_connections() -> io::Result<()> {
+    let files = Rlimit { current: Some(OPEN_FILES), maximum: Some(OPEN_FILES) };
+    setrlimit(Resource::Nofile, files)?;
+    fs::write("/proc/sys/net/netfilter/nf_conntrack_max", TRACKED)
 }
 
 /// Mounts `/dev` unless the kernel has.
