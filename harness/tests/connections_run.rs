@@ -260,6 +260,30 @@ fn two_runs_connections_are_compared_and_more_of_them_is_better() {
 }
 
 #[test]
+fn connections_of_an_emulated_machine_say_so_in_every_reader_and_are_compared_with_no_others() {
+    let run = |emulated| {
+        let record = |trial| ConnectionRecord { emulated, ..connection(1, trial, 9_000.0 + f64::from(trial), 0) };
+        run_of(&(0..10).map(record).collect::<Vec<_>>())
+    };
+    let (real, emulated) = (run(false), run(true));
+    assert!(emulated.warnings.iter().any(|warning| warning.to_string().contains("the machine is emulated")));
+    let compared = compare(&Side::run("A", &real), &Side::run("B", &emulated), 0.01);
+    assert!(!compared.rows.is_empty());
+    for row in &compared.rows {
+        assert!(row.verdict.to_string().contains("B alone is of an emulated machine"), "{}", row.verdict);
+    }
+    let alike = compare(&Side::run("A", &emulated), &Side::run("B", &emulated), 0.01);
+    assert!(alike.rows.iter().all(|row| row.verdict == Verdict::NoChange));
+    for (run, says_so) in [(&real, false), (&emulated, true)] {
+        for text in [report::table(run), report::markdown(run), report::html(run).unwrap(), report::bmf(run)] {
+            assert_eq!(text.contains(", emulated") || text.contains("/emulated"), says_so, "{text}");
+        }
+        let csv = report::csv(run).unwrap();
+        assert_eq!(csv.lines().skip(1).all(|row| row.ends_with("true")), says_so, "{csv}");
+    }
+}
+
+#[test]
 fn connections_that_do_not_add_up_are_refused() {
     let connections = [connection(1, 0, 9_000.0, 3)];
     let run = run_of(&connections);

@@ -11,8 +11,8 @@ use lbcurve::publication::{TrialsError, check_trials, readme};
 use lbcurve::report::number::{self, Medium};
 use lbcurve::result::{
     BackendKind, Curve, EndpointChange, FairnessRecord, Flow, JsonlWriter, Metric, Position, Reached, Recorded,
-    RunFile, Spreading, TrialRecord, assemble, assemble_records, name, parse_run_file, read_run_file,
-    run_file_text, write_run_file,
+    RunFile, Spreading, TrialRecord, assemble, assemble_records, name, parse_run_file, read_run_file, run_file_text,
+    write_run_file,
 };
 use lbcurve::run::record::Record;
 use synthetic::experiments::fairness;

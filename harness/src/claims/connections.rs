@@ -4,17 +4,15 @@ use curve_stats::{LEAST_GROWTH, holm, mann_whitney, ratio, smallest_mann_whitney
 
 use super::catalogue::Claim;
 use super::judgement::{Figure, Judgement, Scope, Verdict};
-use super::view::{ALPHA, EMULATED, IPTABLES, Leg, combine, interval, sizes};
-use crate::result::{
-    BackendKind, ConnectionCurve, ConnectionKey, ConnectionLoad, ConnectionPoint, Position, RunFile, name,
-};
+use super::view::{ALPHA, IPTABLES, Leg, asked, combine, interval, said_of, sizes};
+use crate::result::{BackendKind, ConnectionCurve, ConnectionLoad, ConnectionPoint, RunFile, name};
 
 pub(super) fn judge(run: &RunFile, claim: &'static Claim, scope: &Scope) -> Option<Judgement> {
     let here = |curve: &&ConnectionCurve| {
         let key = &curve.key;
         (key.axes.venue, &key.axes.kernel) == (scope.venue, &scope.kernel)
             && matches!(key.load, ConnectionLoad::Closed(_))
-            && is_asked(run, key)
+            && key.axes.position == asked(run, key.axes.backend)
     };
     let curves: Vec<_> = run.connections.iter().filter(here).collect();
     let (mut legs, mut figures) = (Vec::new(), Vec::new());
@@ -34,17 +32,9 @@ pub(super) fn judge(run: &RunFile, claim: &'static Claim, scope: &Scope) -> Opti
     if legs.is_empty() {
         return None;
     }
-    let (verdict, mut reason) = combine(legs);
-    if curves.iter().any(|curve| curve.emulated) {
-        reason += EMULATED;
-    }
+    let (verdict, reason) = combine(legs);
+    let reason = said_of(reason, curves.iter().any(|curve| curve.emulated));
     Some(Judgement { figures, ..Judgement::new(claim, Some(scope.clone()), verdict, reason) })
-}
-
-/// Whether the services asked for are those that the claim is judged by: all of a cluster's, else the backend's worst.
-fn is_asked(run: &RunFile, key: &ConnectionKey) -> bool {
-    let is_over_all = run.plan.cluster.is_some() && key.axes.backend.balances();
-    key.axes.position == if is_over_all { Position::Random } else { key.axes.backend.worst_position() }
 }
 
 /// Whether `other` is the same load on `backend`; the direct ones know no layout.
@@ -117,7 +107,8 @@ fn held_to(curve: &ConnectionCurve, point: &ConnectionPoint, to: &ConnectionPoin
     let is_few = smallest_mann_whitney(own.len(), other.len()) > ALPHA;
     let mut notes = Vec::new();
     notes.extend(is_few.then(|| "too few trials to tell".to_owned()));
-    notes.extend((point.failed() > 0).then(|| format!("{} of {} failed", point.failed(), point.attempted)));
+    let failed = [point, to].into_iter().filter(|point| point.failed() > 0);
+    notes.extend(failed.map(|point| format!("{} of {} failed", point.failed(), point.attempted)));
     let figure = Figure {
         what: format!("{what} at N = {}", sizes(point.services)),
         value: Some(estimate.ratio),

@@ -66,8 +66,12 @@ fn without(claim: &Claim) -> Verdict {
         "C1" | "C4" => "the run has no new flows through iptables beside direct-conntrack: --backends iptables-legacy",
         "C2" => "the run has no new flows through IPVS beside direct-conntrack: --backends ipvs",
         "C6" => "the run did not ask which endpoint each flow reached: --fairness --endpoints 3",
-        "C3" => "the run has no saturation trials: the host venue has them, --venue host as root; connections decide too, --venue vm --deterministic=false --connections 16",
-        "C5" => "the run opened no connections through iptables, so many at a time: --connections 16, with --venue host, or --venue vm --deterministic=false beside IPVS",
+        "C3" => {
+            "the run has no saturation trials: the host venue has them, --venue host as root; connections decide too, --venue vm --deterministic=false --connections 16"
+        }
+        "C5" => {
+            "the run opened no connections through iptables to its worst service, so many at a time: --connections 16, with --venue host, or --venue vm --deterministic=false beside IPVS"
+        }
         "C7" | "C8" => {
             "the run has no experiment of reachability: --reachability, with --venue vm for IPVS where this kernel has no ip_vs"
         }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::judgement::Scope;
+use super::view::asked;
 use crate::result::{
     BackendKind, ConnectionCurve, ConnectionLoad, Flow, Position, RateCurve, RateKind, RunFile, ThroughputRecord,
 };
@@ -20,7 +21,7 @@ pub(super) enum Source<'a> {
     Searched(RateKind, Flow, Vec<&'a RateCurve>),
     /// Saturation trials.
     Saturation(Vec<&'a ThroughputRecord>),
-    /// Connections one after another, so many at a time.
+    /// Connections one after another, so many at a time, to the services that [`asked`] names.
     Connections(ConnectionLoad, Vec<&'a ConnectionCurve>),
 }
 
@@ -31,7 +32,8 @@ impl<'a> Source<'a> {
         let kinds = [RateKind::NoLoss, RateKind::PartialLoss, RateKind::Received];
         let flows = [Flow::New, Flow::Established];
         let searched = kinds.into_iter().flat_map(|kind| flows.map(|flow| Self::searched(run, scope, kind, flow)));
-        let connected = closed_loops(run).into_iter().map(|load| Self::connections(run, scope, load));
+        // What a node carries at the most is seen by the most at a time.
+        let connected = closed_loops(run).into_iter().rev().map(|load| Self::connections(run, scope, load));
         searched.chain([Self::saturation(run, scope)]).chain(connected).filter(|source| !source.is_empty()).collect()
     }
 
@@ -58,6 +60,7 @@ impl<'a> Source<'a> {
         let wanted = |curve: &&ConnectionCurve| {
             let key = &curve.key;
             (key.axes.venue, &key.axes.kernel, key.load) == (scope.venue, &scope.kernel, load)
+                && key.axes.position == asked(run, key.axes.backend)
         };
         let traffic =
             |curve: &&ConnectionCurve| (curve.key.axes.layout, curve.key.axes.protocol, curve.key.axes.endpoints);
@@ -88,12 +91,23 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Rates of a backend at a position; at saturation of new flows where both kinds were measured.
-    pub(super) fn rates(&self, backend: BackendKind, position: Position) -> Rates {
+    /// The services that a backend was asked for.
+    pub(super) fn position(&self, backend: BackendKind) -> Position {
+        let connected = match self {
+            Self::Connections(_, curves) => curves.iter().find(|curve| curve.key.axes.backend == backend),
+            Self::Searched(..) | Self::Saturation(_) => None,
+        };
+        connected.map_or_else(|| backend.worst_position(), |curve| curve.key.axes.position)
+    }
+
+    /// Rates of a backend at its worst position, connections' of a cluster over all its services; at saturation of new flows where both
+    /// kinds were measured.
+    pub(super) fn rates(&self, backend: BackendKind) -> Rates {
+        let position = backend.worst_position();
         match self {
             Self::Searched(_, _, curves) => searched_rates(curves, backend, position),
             Self::Saturation(trials) => saturated_rates(trials, backend, position),
-            Self::Connections(_, curves) => connected_rates(curves, backend, position),
+            Self::Connections(_, curves) => connected_rates(curves, backend),
         }
     }
 }
@@ -132,8 +146,9 @@ fn saturated_rates(trials: &[&ThroughputRecord], backend: BackendKind, position:
     rates
 }
 
-fn connected_rates(curves: &[&ConnectionCurve], backend: BackendKind, position: Position) -> Rates {
-    let wanted = curves.iter().filter(|curve| (curve.key.axes.backend, curve.key.axes.position) == (backend, position));
-    let points = wanted.flat_map(|curve| &curve.points);
-    points.filter_map(|point| Some((point.services, point.per_second.as_ref()?.values.clone()))).collect()
+/// Points with exchanges that failed, or another trouble, are no rates.
+fn connected_rates(curves: &[&ConnectionCurve], backend: BackendKind) -> Rates {
+    let wanted = curves.iter().filter(|curve| curve.key.axes.backend == backend);
+    let whole = wanted.flat_map(|curve| curve.points.iter().filter(|point| point.trouble().is_none()));
+    whole.filter_map(|point| Some((point.services, point.per_second.as_ref()?.values.clone()))).collect()
 }

@@ -5,8 +5,8 @@ use curve_stats::{holm, mann_whitney, ratio, smallest_mann_whitney};
 use super::catalogue::Claim;
 use super::judgement::{Figure, Judgement, Scope, Verdict};
 use super::rates::Source;
-use super::view::{ALPHA, EMULATED, IPTABLES, Leg, combine, interval, sizes};
-use crate::result::{BackendKind, Position, RunFile, name};
+use super::view::{ALPHA, IPTABLES, Leg, combine, interval, said_of, sizes};
+use crate::result::{BackendKind, RunFile, name};
 
 pub(super) fn judge(run: &RunFile, claim: &'static Claim, scope: &Scope) -> Option<Judgement> {
     let sources = Source::all(run, scope);
@@ -15,27 +15,24 @@ pub(super) fn judge(run: &RunFile, claim: &'static Claim, scope: &Scope) -> Opti
     }
     // The first source that has both decides: rates of two sources are of different things.
     let mut judged = sources.iter().map(|source| (judged_by(source), source.is_emulated()));
-    let ((mut legs, figures), is_emulated) =
-        judged.find(|((legs, _), _)| !legs.is_empty()).unwrap_or_default();
+    let ((mut legs, figures), is_emulated) = judged.find(|((legs, _), _)| !legs.is_empty()).unwrap_or_default();
     if legs.is_empty() {
         let reason =
             "the run has neither searched rates, saturation trials nor connections of both iptables and IPVS on this kernel"
                 .to_owned();
         legs.push(Leg { verdict: Verdict::NotMeasured { reason }, reason: String::new() });
     }
-    let (verdict, mut reason) = combine(legs);
-    if is_emulated {
-        reason += EMULATED;
-    }
+    let (verdict, reason) = combine(legs);
+    let reason = said_of(reason, is_emulated);
     Some(Judgement { figures, ..Judgement::new(claim, Some(scope.clone()), verdict, reason) })
 }
 
 /// A leg for each iptables mode that was measured at an N of IPVS.
 fn judged_by(source: &Source<'_>) -> (Vec<Leg>, Vec<Figure>) {
-    let ipvs = source.rates(BackendKind::Ipvs, Position::First);
+    let ipvs = source.rates(BackendKind::Ipvs);
     let (mut legs, mut figures) = (Vec::new(), Vec::new());
     for backend in IPTABLES {
-        let iptables = source.rates(backend, Position::Last);
+        let iptables = source.rates(backend);
         let compared: Vec<_> = iptables.iter().filter_map(|(n, own)| Some((*n, own, ipvs.get(n)?))).collect();
         if compared.is_empty() {
             continue;
@@ -59,10 +56,12 @@ fn figure(source: &Source<'_>, backend: BackendKind, services: u32, own: &[f64],
         unit: "times".to_owned(),
         note: too_few.then(|| "too few trials to tell".to_owned()),
         cells: format!(
-            "{}, {} at last ({} trials), ipvs at first ({} trials)",
+            "{}, {} at {} ({} trials), ipvs at {} ({} trials)",
             source.name(),
             name(&backend),
+            name(&source.position(backend)),
             own.len(),
+            name(&source.position(BackendKind::Ipvs)),
             ipvs.len()
         ),
     };

@@ -12,8 +12,8 @@ use crate::workload::{Protocol, VipLayout};
 /// kube-proxy's two iptables modes.
 pub(super) const IPTABLES: [BackendKind; 2] = [BackendKind::IptablesLegacy, BackendKind::IptablesNft];
 
-/// Ends the reason of a verdict on connections that an emulated machine carried.
-pub(super) const EMULATED: &str = "; of an emulated machine: backends beside each other, and no figures of hardware";
+/// Said of a verdict on connections that an emulated machine carried.
+const EMULATED: &str = "of an emulated machine: backends beside each other, and no figures of hardware";
 
 /// Chance of a difference that is none, of all tests of a verdict together.
 pub(super) const ALPHA: f64 = 0.05;
@@ -135,6 +135,21 @@ pub(super) fn flat_up_to(curve: &Curve) -> Option<u32> {
     let flat = |point: &&crate::result::Point| point.p50 - start <= 0.1 * start.abs();
     let last = curve.points.iter().take_while(flat).last()?;
     (curve.points.first()?.services < last.services).then_some(last.services)
+}
+
+/// Whose services the connections that claims are judged by are asked for: all of a cluster's, else the backend's worst.
+pub(super) fn asked(run: &RunFile, backend: BackendKind) -> Position {
+    let is_over_all = run.plan.cluster.is_some() && backend.balances();
+    if is_over_all { Position::Random } else { backend.worst_position() }
+}
+
+/// A reason, and whether an emulated machine carried the connections.
+pub(super) fn said_of(reason: String, is_emulated: bool) -> String {
+    match (is_emulated, reason.is_empty()) {
+        (false, _) => reason,
+        (true, true) => EMULATED.to_owned(),
+        (true, false) => format!("{reason}; {EMULATED}"),
+    }
 }
 
 /// One part of a judgement.

@@ -29,7 +29,13 @@ pub(super) struct Entry<'a> {
 pub(super) fn entries(run: &RunFile) -> impl Iterator<Item = Entry<'_>> {
     let curves = run.curves.iter().filter(|curve| curve.key.metric != Metric::Floor);
     let packets = curves.flat_map(of_packets);
-    packets.chain(run.rates.iter().flat_map(of_rates)).chain(run.connections.iter().flat_map(of_connections))
+    let all = packets.chain(run.rates.iter().flat_map(of_rates)).chain(run.connections.iter().flat_map(of_connections));
+    all.map(|entry| Entry { emulated: entry.emulated || is_emulated(run, entry.axes), ..entry })
+}
+
+fn is_emulated(run: &RunFile, axes: &Axes) -> bool {
+    let mut kernels = run.environment.kernels.iter();
+    kernels.any(|kernel| kernel.emulated && (kernel.venue, &kernel.release) == (axes.venue, &axes.kernel))
 }
 
 fn of_packets(curve: &Curve) -> impl Iterator<Item = Entry<'_>> {

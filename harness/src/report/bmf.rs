@@ -24,7 +24,7 @@ type Benchmarks = BTreeMap<String, BTreeMap<String, Value>>;
 ///
 /// A benchmark is a cell (`vm/6.1.0/ipvs/sequential/udp/N=100/M=2/new/first`) or a programming operation; measures are
 /// `added-UNIT`, `traversal-UNIT`, `programming-UNIT`, `throughput`, `rate-no-loss`, `rate-partial-loss` and `rate-received` (packets a second). Of real
-/// connections the load follows on the cell (`.../new/last/reuse:16`, an open loop's as `2000-a-second`), and measures are `connections` (a second), `bits` (a second, of streams),
+/// connections the load follows on the cell (`.../new/last/reuse:16`, an open loop's as `2000-a-second`), on it `/emulated` where the machine was, and measures are `connections` (a second), `bits` (a second, of streams),
 /// `connect-p50-ns`, `connect-p99-ns`, `exchange-p50-ns`, `exchange-p99-ns` and `failed` (share of the attempts). Values are medians over trials, bounds
 /// the interval of the median, or the range where the trials are too few for one.
 /// They carry their unit in their name, because Bencher's own `latency` is a time and instructions are none.

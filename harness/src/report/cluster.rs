@@ -13,7 +13,7 @@ pub(super) const EXPECTED: &str = "Mean over the first packets of new flows, eve
      with conntrack; median over trials and its interval.";
 
 /// What the clients of real connections ask for.
-pub(super) const CONNECTED: &str = "Clients draw a service port for each connection, every one that has endpoints equally likely; plain routing (direct, direct-conntrack) goes to one pod. \
+pub(super) const CONNECTED: &str = "Clients draw a service port for each connection, every one that has endpoints equally likely (position random); plain routing (direct, direct-conntrack) goes to one pod. \
      Medians over trials.";
 
 /// The imported workload, a sentence a line.
@@ -53,11 +53,22 @@ pub(super) fn columns() -> [&'static str; 8] {
 }
 
 /// Columns of connections that hold words; the others hold numbers.
-pub(super) const CONNECTION_WORDS: usize = 5;
+pub(super) const CONNECTION_WORDS: usize = 6;
 
 /// Headings of connections.
-pub(super) fn connection_columns() -> [&'static str; 9] {
-    ["venue", "kernel", "load", "backend", "protocol", "N", "a second", "connect p50", "failed of attempted"]
+pub(super) fn connection_columns() -> [&'static str; 10] {
+    [
+        "venue",
+        "kernel",
+        "load",
+        "backend",
+        "protocol",
+        "position",
+        "N",
+        "a second",
+        "connect p50",
+        "failed of attempted",
+    ]
 }
 
 /// One N of a curve of connections.
@@ -70,6 +81,7 @@ pub(super) fn connection_row(curve: &ConnectionCurve, point: &ConnectionPoint, m
         load(key),
         name(&key.axes.backend),
         name(&key.axes.protocol),
+        name(&key.axes.position),
         count(u64::from(point.services)),
         rate(point, medium),
         duration(point.connect.as_ref().map(|times| &times.p50), medium),

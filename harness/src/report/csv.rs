@@ -57,7 +57,7 @@ struct Row {
     max: Option<f64>,
     load_pps: Option<f64>,
     /// Whether a connection's seconds are an emulated machine's.
-    emulated: bool,
+    emulated: Option<bool>,
 }
 
 /// Every point of every curve, a row each, in the order of `run.json`, below a row of names. Of rates and real connections what a trial has one value of stands in
@@ -183,8 +183,9 @@ fn loaded(entry: &LoadedLatency) -> Row {
 
 /// Packets that did not arrive where they should, in words.
 fn astray(entry: &LoadedLatency) -> String {
-    let counts = [(entry.lost(), "were lost"), (entry.misdirected, "went to another service's endpoint")];
-    let said = counts.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} packets {what}"));
+    let counts = [(entry.lost(), "were lost"), (entry.misdirected, "arrived elsewhere")];
+    let said =
+        counts.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} packets {what}"));
     said.collect::<Vec<_>>().join(", ")
 }
 
@@ -224,7 +225,7 @@ fn connection(
         suspect: point.trouble().unwrap_or_default(),
         load: curve.key.load.to_string(),
         failed: Some(point.failed()),
-        emulated: curve.emulated,
+        emulated: Some(curve.emulated),
         ..of_cell(curve.key.axes.cell(point.services))
     };
     row.with(Some(estimate.value), Some(&estimate.spread))

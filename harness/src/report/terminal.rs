@@ -51,7 +51,11 @@ pub fn table(run: &RunFile) -> String {
     }
     let rows = node_cpu::rows(run, MEDIUM);
     if !rows.is_empty() {
-        section(&mut text, "CPU time of the node, a packet that it carried, and cores in use", &filled(&node_cpu::columns(), node_cpu::WORDS, rows));
+        section(
+            &mut text,
+            "CPU time of the node, a packet that it carried, and cores in use",
+            &filled(&node_cpu::columns(), node_cpu::WORDS, rows),
+        );
     }
     if !run.loaded.is_empty() {
         section(&mut text, &format!("Latency under load, {}", loaded::WHAT), &loaded_table(run));

@@ -22,6 +22,9 @@ pub struct KernelUnderTest {
     pub version: String,
     /// Unit of its durations.
     pub unit: Unit,
+    /// Whether these are times of a machine that is emulated in software: no hardware's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub emulated: bool,
 }
 
 /// The machine, the tools and the command behind a run.

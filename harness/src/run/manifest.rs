@@ -134,12 +134,14 @@ fn kernels(venues: &Venues) -> Vec<KernelUnderTest> {
         release: vm.kernel.release.clone(),
         version: vm.kernel.identity.clone(),
         unit: vm.place().unit,
+        emulated: vm.place().emulated && vm.place().unit == Unit::Ns,
     });
     let host = venues.host.as_ref().map(|place| KernelUnderTest {
         venue: VenueKind::Host,
         release: place.kernel.clone(),
         version: uname().version().to_string_lossy().into_owned(),
         unit: Unit::Ns,
+        emulated: false,
     });
     vms.chain(host).chain(venues.models.iter().map(|model| model.under_test())).collect()
 }

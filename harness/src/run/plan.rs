@@ -214,8 +214,7 @@ impl Plan {
     pub fn new(scenario: &Scenario, offers: &[VenueOffer]) -> Self {
         let (batches, skipped) = planner::expand(scenario, offers);
         let venues = |is_so: fn(&VenueOffer) -> bool| {
-            let mut venues: Vec<_> =
-                offers.iter().filter(|offer| is_so(offer)).map(|offer| offer.venue).collect();
+            let mut venues: Vec<_> = offers.iter().filter(|offer| is_so(offer)).map(|offer| offer.venue).collect();
             venues.dedup();
             venues
         };

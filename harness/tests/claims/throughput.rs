@@ -1,6 +1,11 @@
 //! C3: rates, at saturation and searched for.
 
-use lbcurve::result::{BackendKind, ConnectionRecord, GoalRecord, Position, RateRecord, ThroughputRecord, VenueKind, rate_curves};
+use std::collections::BTreeMap;
+
+use lbcurve::result::{
+    BackendKind, ConnectionRecord, FailureKind, GoalRecord, Position, RateRecord, Recorded, ThroughputRecord,
+    VenueKind, assemble_records, rate_curves,
+};
 
 use super::connections::{connected, connections};
 use super::{expect, iptables, linear, run, synthetic};
@@ -79,4 +84,29 @@ fn c3_takes_connections_where_no_packets_were_counted() {
     assert!(judgement.figures[0].cells.contains("connections, 16 at a time"), "{}", judgement.figures[0].cells);
     let emulated: Vec<_> = ipvs.into_iter().map(|record| ConnectionRecord { emulated: true, ..record }).collect();
     expect(&connected(&[iptables, emulated]), "C3", "holds (", &["of an emulated machine"]);
+}
+
+#[test]
+fn c3_by_connections_takes_the_most_at_a_time_and_whole_exchanges() {
+    use BackendKind::{IptablesLegacy, Ipvs};
+    let at_a_time = |load: &str, records: Vec<ConnectionRecord>| -> Vec<_> {
+        records.into_iter().map(|record| ConnectionRecord { load: load.parse().unwrap(), ..record }).collect()
+    };
+    let of = |load, ipvs| {
+        let carried = [connections(IptablesLegacy, [9e3; 3], 0.01), connections(Ipvs, [ipvs; 3], 0.01)];
+        at_a_time(load, carried.concat())
+    };
+    expect(&connected(&[of("1", 5e3), of("64", 2e4)]), "C3", "holds (", &["at every N"]);
+    expect(&connected(&[of("1", 2e4), of("64", 5e3)]), "C3", "does not hold", &["less at N = 1"]);
+    let mut failed = of("16", 2e4);
+    for record in failed.iter_mut().filter(|record| record.cell.backend == Ipvs) {
+        (record.attempted, record.failures) = (record.attempted + 1, BTreeMap::from([(FailureKind::Refused, 1)]));
+    }
+    expect(&connected(&[failed]), "C3", "not measured", &["connections of both"]);
+    // Packets a second come first.
+    let (throughput, connections) = (saturation([0.9; 3]), of("16", 2e4));
+    let recorded = Recorded { throughput: &throughput, connections: &connections, ..Recorded::default() };
+    let both = assemble_records(synthetic::manifest(&[]), recorded, &[]).expect("rates are finite");
+    let judgement = expect(&both, "C3", "does not hold", &["less at N = 1"]);
+    assert!(judgement.figures[0].cells.contains("saturation"), "{}", judgement.figures[0].cells);
 }

@@ -262,6 +262,7 @@ pub(crate) fn environment() -> Environment {
         release: release.into(),
         version: "#1 SMP PREEMPT_DYNAMIC".into(),
         unit,
+        emulated: false,
     };
     Environment {
         lbcurve_version: "0.1.0".into(),

@@ -88,7 +88,8 @@ fn drawing(
         let key = &curve.key;
         Series {
             label: if several(key.axes.backend) {
-                format!("{} {}", name(&key.axes.backend), name(&key.axes.layout))
+                let (layout, position) = (name(&key.axes.layout), name(&key.axes.position));
+                format!("{} {layout}, {position}", name(&key.axes.backend))
             } else {
                 name(&key.axes.backend)
             },

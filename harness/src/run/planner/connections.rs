@@ -55,12 +55,15 @@ impl Planner<'_> {
             let measures = kinds.into_iter().map(|kind| self.measure(kind, round, 0)).collect();
             visits.push(Visit { setup, measures });
         }
-        let is_alone = |visit: &Visit| offer.venue == VenueKind::Host || visit.setup.services > SHARED_BOOT_SERVICES;
-        let (alone, shared): (Vec<_>, Vec<_>) = visits.into_iter().partition(is_alone);
-        if !shared.is_empty() {
-            self.push(offer, shared);
+        let shares = |visit: &Visit| offer.venue == VenueKind::Vm && visit.setup.services <= SHARED_BOOT_SERVICES;
+        let mut together: Vec<_> = visits.iter().filter(|visit| shares(visit)).cloned().collect();
+        for visit in visits {
+            if !shares(&visit) {
+                self.push(offer, vec![visit]);
+            } else if !together.is_empty() {
+                self.push(offer, std::mem::take(&mut together));
+            }
         }
-        alone.into_iter().for_each(|visit| self.push(offer, vec![visit]));
     }
 }
 

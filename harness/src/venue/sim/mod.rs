@@ -74,7 +74,7 @@ impl Model {
     #[must_use]
     pub fn under_test(self) -> KernelUnderTest {
         let Place { venue, kernel: release, unit, .. } = self.place();
-        KernelUnderTest { venue, release, version: self.identity(), unit }
+        KernelUnderTest { venue, release, version: self.identity(), unit, emulated: false }
     }
 
     fn table(self, seed: u64) -> Table {

@@ -7,7 +7,7 @@ use std::thread;
 
 use serde::{Deserialize, Serialize};
 
-use super::guest::self_test;
+use super::guest::{prepare_connections, self_test};
 use crate::backend::dump::{Dump, ProgramError, program_in_fresh_namespace};
 use crate::backend::ipvs::compare::{CompareError, compare_ipvs};
 use crate::chain::one_line;
