@@ -17,12 +17,16 @@ pub(super) fn line(curve: &Curve) -> Vec<(f64, f64)> {
     let (Some(first), Some(last)) = (curve.points.first(), curve.points.last()) else {
         return Vec::new();
     };
-    let (low, high) = (f64::from(first.services.max(1)), f64::from(last.services));
+    between(&curve.fit, f64::from(first.services.max(1)), f64::from(last.services))
+}
+
+/// The fitted line over a range of N; empty where no class fits.
+pub(super) fn between(fit: &Fit, low: f64, high: f64) -> Vec<(f64, f64)> {
     if low >= high {
         return Vec::new();
     }
     let at = |step: u32| low * (high / low).powf(f64::from(step) / f64::from(STEPS));
-    let value = |services: f64| Some((services, curve.fit.predict(services)?));
+    let value = |services: f64| Some((services, fit.predict(services)?));
     (0..=STEPS).map(at).map(value).collect::<Option<_>>().unwrap_or_default()
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::number::{self, Medium};
 use super::select::{Panel, main_panels, panels, sizes, verdict_curves};
 use super::step_cost::{COLUMNS as STEP_COLUMNS, INTRO, TITLE, Words, rule, step_costs};
-use super::{cluster, connections, fairness, fit, loaded, memory, node_cpu, rates, reachability};
+use super::{cluster, connections, fairness, fit, growth, loaded, memory, node_cpu, rates, reachability};
 use crate::result::{Curve, Metric, RunFile, name};
 use crate::workload::VipLayout;
 
@@ -35,6 +35,7 @@ pub fn markdown(run: &RunFile) -> String {
     cpu_table(&mut text, run);
     loaded_table(&mut text, run);
     connection_tables(&mut text, run);
+    growth_table(&mut text, run);
     fairness_table(&mut text, run);
     memory_tables(&mut text, run);
     reachability_table(&mut text, run);
@@ -108,6 +109,16 @@ fn cpu_table(text: &mut String, run: &RunFile) {
     }
     let _ = writeln!(text, "\n**CPU time of the node**: {}\n", plain(node_cpu::INTRO));
     rows_under(text, &node_cpu::columns(), node_cpu::WORDS, rows);
+}
+
+/// How the time of a packet or an exchange grows.
+fn growth_table(text: &mut String, run: &RunFile) {
+    let rows = growth::rows(run, MEDIUM);
+    if rows.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "\n**Growth by the rates**: {}\n", plain(growth::INTRO));
+    rows_under(text, &growth::columns(), growth::WORDS, rows);
 }
 
 /// Kernel memory of what was programmed, a table a venue and kernel.

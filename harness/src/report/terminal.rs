@@ -9,7 +9,7 @@ use super::number::{self, Medium};
 use super::programming;
 use super::select::sizes;
 use super::skipped::grouped;
-use super::{cluster, connections, decisions, fairness, loaded, memory, node_cpu, rates, reachability};
+use super::{cluster, connections, decisions, fairness, growth, loaded, memory, node_cpu, rates, reachability};
 use crate::result::{Curve, Metric, ProgrammingRecord, RateCurve, RunFile, Unit, VenueKind, name};
 
 const MEDIUM: Medium = Medium::Terminal;
@@ -65,6 +65,14 @@ pub fn table(run: &RunFile) -> String {
             &mut text,
             "Real connections: medians over trials, rates with their interval or range",
             &connection_table(run),
+        );
+    }
+    let rows = growth::rows(run, MEDIUM);
+    if !rows.is_empty() {
+        section(
+            &mut text,
+            "Growth by the rates: the time from one packet or exchange to the next",
+            &filled(&growth::columns(), growth::WORDS, rows),
         );
     }
     if !run.decisions.is_empty() {

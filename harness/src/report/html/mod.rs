@@ -9,6 +9,7 @@ mod endpoints;
 mod environment;
 mod fairness;
 mod figure;
+mod growth;
 mod loaded;
 mod memory;
 mod node_cpu;

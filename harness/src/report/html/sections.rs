@@ -2,7 +2,7 @@
 
 use super::figure::{Figure, whiskers};
 use super::verdict::{VerdictGroup, verdicts};
-use super::{connections, curves, endpoints, loaded, memory, node_cpu, percentiles, programming, rates, throughput};
+use super::{connections, curves, endpoints, growth, loaded, memory, node_cpu, percentiles, programming, rates, throughput};
 use crate::report;
 use crate::report::select::{Panel, main_panels, panels};
 use crate::result::{Bracket, Flow, Metric, RunFile};
@@ -123,6 +123,7 @@ fn sections(run: &RunFile, added: Vec<Figure>) -> Vec<Section> {
              trials were invalid, which a note under the table names.",
             connections::figures(run),
         ),
+        section("growth", "Growth by the rates", report::growth::INTRO, growth::figures(run)),
         section(
             "programming",
             "Programming the kernel",

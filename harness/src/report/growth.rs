@@ -1,0 +1,163 @@
+//! How the time that a packet or an exchange takes grows with N, by the rates that a node carries: in words for every medium.
+
+use curve_stats::{Fit, Observation, fit, median};
+
+use super::connections::{load, venue};
+use super::number::{self, Medium};
+use crate::result::{Axes, ConnectionCurve, ConnectionLoad, RateCurve, RunFile, Unit, name, noise_floor};
+
+/// What the figures are, for every medium.
+pub(super) const INTRO: &str = "The reciprocal of each rate: the time from one packet, or one exchange, to the next when as many are carried. Its class and slope by the same fits as those of \
+     single packets, which it can be held against: what a service adds to the traversal it should add here. Searches that are irregular and points in which exchanges failed are left out.";
+
+/// Columns that hold words; the others hold numbers.
+pub(super) const WORDS: usize = 8;
+
+/// Headings.
+pub(super) fn columns() -> [&'static str; 15] {
+    [
+        "venue",
+        "kernel",
+        "backend",
+        "layout",
+        "protocol",
+        "flow",
+        "position",
+        "rate",
+        "M",
+        "from N",
+        "time each",
+        "to N",
+        "time each",
+        "class",
+        "ns per service [95%]",
+    ]
+}
+
+/// One curve of rates, as times.
+pub(super) struct Growth<'a> {
+    pub(super) axes: &'a Axes,
+    /// As tables name it.
+    pub(super) venue: String,
+    /// Which rate, and of what.
+    pub(super) rate: String,
+    /// Median of the trials' nanoseconds at each N, ascending: two at the least.
+    pub(super) times: Vec<(u32, f64)>,
+    pub(super) fit: Fit,
+}
+
+/// Every curve that has two N.
+pub(super) fn growths(run: &RunFile) -> Vec<Growth<'_>> {
+    run.rates.iter().filter_map(of_packets).chain(run.connections.iter().filter_map(of_exchanges)).collect()
+}
+
+/// The rows of [`columns`].
+pub(super) fn rows(run: &RunFile, medium: Medium) -> Vec<Vec<String>> {
+    growths(run).iter().filter_map(|growth| growth.row(medium)).collect()
+}
+
+fn of_packets(curve: &RateCurve) -> Option<Growth<'_>> {
+    let key = &curve.key;
+    let bytes = if key.packet_size.is_default() { String::new() } else { format!(", {} bytes", key.packet_size) };
+    let rate = format!("{}, {} goals{bytes}", key.rate, name(&key.method));
+    let regular = curve.points.iter().filter(|point| point.irregular == 0);
+    Growth::of(&key.axes, name(&key.axes.venue), rate, regular.map(|point| (point.services, &*point.values)))
+}
+
+/// The rate of an open loop was asked for, and streams have none.
+fn of_exchanges(curve: &ConnectionCurve) -> Option<Growth<'_>> {
+    if matches!(curve.key.load, ConnectionLoad::Open(_) | ConnectionLoad::Stream(_)) {
+        return None;
+    }
+    let whole = curve.points.iter().filter(|point| point.trouble().is_none());
+    let rates = whole.filter_map(|point| Some((point.services, &*point.per_second.as_ref()?.values)));
+    Growth::of(&curve.key.axes, venue(curve), format!("connections, {}", load(&curve.key)), rates)
+}
+
+impl<'a> Growth<'a> {
+    fn of<'b>(
+        axes: &'a Axes,
+        venue: String,
+        rate: String,
+        rates: impl Iterator<Item = (u32, &'b [f64])>,
+    ) -> Option<Self> {
+        let (mut times, mut observations) = (Vec::new(), Vec::new());
+        for (services, rates) in rates {
+            let each: Vec<_> = rates.iter().filter(|rate| **rate > 0.0).map(|rate| 1e9 / rate).collect();
+            observations.extend(each.iter().map(|time| Observation::new(services, *time)));
+            times.extend(median(&each).ok().map(|time| (services, time)));
+        }
+        let fit = fit(&observations, noise_floor(Unit::Ns)).ok()?;
+        (times.len() > 1).then_some(Self { axes, venue, rate, times, fit })
+    }
+
+    /// The cells of [`columns`].
+    pub(super) fn row(&self, medium: Medium) -> Option<Vec<String>> {
+        let (from, to) = self.times.first().zip(self.times.last())?;
+        let mut row = vec![
+            self.venue.clone(),
+            self.axes.kernel.clone(),
+            self.axes.subject(),
+            name(&self.axes.layout),
+            name(&self.axes.protocol),
+            name(&self.axes.flow),
+            name(&self.axes.position),
+            self.rate.clone(),
+            self.axes.endpoints.to_string(),
+        ];
+        for (services, time) in [from, to] {
+            let size = number::count(u64::from(*services), medium);
+            row.extend([size, number::duration(*time, Unit::Ns, medium)]);
+        }
+        row.extend([self.fit.label(), number::slope(&self.fit, medium)]);
+        Some(row)
+    }
+
+    /// What the fit says between the first N and the last.
+    pub(super) fn line(&self) -> Vec<(f64, f64)> {
+        let (Some((low, _)), Some((high, _))) = (self.times.first(), self.times.last()) else { return Vec::new() };
+        super::fit::between(&self.fit, f64::from(*low), f64::from(*high))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use curve_stats::Class;
+
+    use super::*;
+    use crate::result::{RateKind, rate_curves, rate_record};
+
+    fn run(rate: impl Fn(u32) -> f64) -> Vec<RateCurve> {
+        let trials = |services| (0..6).map(move |trial| (services, trial));
+        let all = [1, 1_000, 10_000].into_iter().flat_map(trials);
+        // Trials lie a hundredth apart.
+        let record = |(services, trial)| rate_record(services, trial, rate(services) * (1.0 + f64::from(trial) / 500.0));
+        let mut curves = rate_curves(&all.map(record).collect::<Vec<_>>());
+        curves.retain(|curve| curve.key.rate == RateKind::NoLoss);
+        curves
+    }
+
+    #[test]
+    fn a_rate_that_falls_as_a_walk_gets_longer_grows_linearly() {
+        let curves = run(|services| 1e9 / (3_000.0 + 5.0 * f64::from(services)));
+        let growth = of_packets(&curves[0]).unwrap();
+        assert!(growth.fit.is(Class::Linear), "{}", growth.fit.label());
+        let [low, high] = growth.fit.slope_ci95.unwrap();
+        assert!(low < 5.0 && 4.9 < high && high - low < 0.5, "{low} {high}");
+        let row = growth.row(Medium::Terminal).unwrap();
+        assert_eq!(row.len(), columns().len());
+        assert_eq!((&*row[9], &*row[11], &*row[13]), ("1", "10,000", "linear"));
+        assert!(growth.line().len() > 2);
+    }
+
+    #[test]
+    fn a_rate_that_stays_is_constant_and_one_n_is_no_growth() {
+        assert!(of_packets(&run(|_| 3e5)[0]).unwrap().fit.is(Class::Constant));
+        let mut one = run(|_| 3e5);
+        one[0].points.truncate(1);
+        assert!(of_packets(&one[0]).is_none());
+        let mut irregular = run(|_| 3e5);
+        irregular[0].points.iter_mut().skip(1).for_each(|point| point.irregular = 1);
+        assert!(of_packets(&irregular[0]).is_none());
+    }
+}
