@@ -15,7 +15,7 @@ use lbcurve::result::{
     write_run_file,
 };
 use lbcurve::run::record::Record;
-use synthetic::experiments::fairness;
+use synthetic::experiments::{fairness, rate};
 
 const EMPTY: &str = "# Results\n<!-- runs -->\n<!-- /runs -->\n";
 
@@ -203,6 +203,23 @@ fn a_backend_without_its_worst_position_is_read_as_the_report_reads_it() {
     );
     assert!(text.contains(&sentence), "{text}");
     assert!(lbcurve::report::markdown(&run).contains(&number::slope(&curve.fit, Medium::Terminal)));
+}
+
+#[test]
+fn a_run_of_rates_shows_them_over_n() {
+    let rates: Vec<_> = [(1, 3e5), (1_000, 1e5), (10_000, 2e4)]
+        .into_iter()
+        .flat_map(|(services, pps)| {
+            (0..10).map(move |trial| rate(BackendKind::IptablesLegacy, services, trial, pps + f64::from(trial)))
+        })
+        .collect();
+    let recorded = Recorded { rates: &rates, ..Recorded::default() };
+    let run = assemble_records(synthetic::manifest(&[]), recorded, &[]).unwrap();
+    let text = readme(&run, "folder", "trials.jsonl");
+    let row = text.lines().find(|line| line.contains("no loss (NDR), quick goals")).unwrap();
+    assert!(row.contains("| iptables-legacy | sequential | last |"), "{row}");
+    assert!(row.contains("| 300,000 [300,000, 300,000] |") && row.contains("| 20,004 "), "{row}");
+    assert!(!readme(&synthetic::run(), "folder", "trials.jsonl").contains("## Rates"));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod folder;
 mod index;
 mod marked;
+mod rates;
 mod readme;
 mod trials;
 mod words;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::rates::rates;
 use super::words::{Place, Subject, class, main_curves, median, sentence, services, slope};
 use crate::claims::{SOURCE, Verdict, judge};
 use crate::report::number::{self, Medium};
@@ -18,6 +19,7 @@ pub fn readme(run: &RunFile, folder: &str, trials: &str) -> String {
         verdicts(run),
         claims(run),
         figures(run),
+        rates(run),
         kernels(run),
         environment(run),
         cautions(run),

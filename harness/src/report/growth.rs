@@ -34,20 +34,21 @@ pub(super) fn columns() -> [&'static str; 15] {
     ]
 }
 
-/// One curve of rates, as times.
-pub(super) struct Growth<'a> {
-    pub(super) axes: &'a Axes,
+/// One curve of rates, and how the time that each takes grows.
+pub(crate) struct Growth<'a> {
+    pub(crate) axes: &'a Axes,
     /// As tables name it.
-    pub(super) venue: String,
+    pub(crate) venue: String,
     /// Which rate, and of what.
-    pub(super) rate: String,
-    /// Median of the trials' nanoseconds at each N, ascending: two at the least.
-    pub(super) times: Vec<(u32, f64)>,
-    pub(super) fit: Fit,
+    pub(crate) rate: String,
+    /// A second, of the trials of each N, ascending: two N at the least, and no N without a rate.
+    pub(crate) rates: Vec<(u32, &'a [f64])>,
+    /// Of the nanoseconds from one to the next.
+    pub(crate) fit: Fit,
 }
 
 /// Every curve that has two N.
-pub(super) fn growths(run: &RunFile) -> Vec<Growth<'_>> {
+pub(crate) fn growths(run: &RunFile) -> Vec<Growth<'_>> {
     run.rates.iter().filter_map(of_packets).chain(run.connections.iter().filter_map(of_exchanges)).collect()
 }
 
@@ -75,25 +76,30 @@ fn of_exchanges(curve: &ConnectionCurve) -> Option<Growth<'_>> {
 }
 
 impl<'a> Growth<'a> {
-    fn of<'b>(
+    fn of(
         axes: &'a Axes,
         venue: String,
         rate: String,
-        rates: impl Iterator<Item = (u32, &'b [f64])>,
+        rates: impl Iterator<Item = (u32, &'a [f64])>,
     ) -> Option<Self> {
-        let (mut times, mut observations) = (Vec::new(), Vec::new());
-        for (services, rates) in rates {
-            let each: Vec<_> = rates.iter().filter(|rate| **rate > 0.0).map(|rate| 1e9 / rate).collect();
-            observations.extend(each.iter().map(|time| Observation::new(services, *time)));
-            times.extend(median(&each).ok().map(|time| (services, time)));
-        }
-        let fit = fit(&observations, noise_floor(Unit::Ns)).ok()?;
-        (times.len() > 1).then_some(Self { axes, venue, rate, times, fit })
+        let is_some = |(_, rates): &(u32, &[f64])| !rates.is_empty() && rates.iter().all(|rate| *rate > 0.0);
+        let rates: Vec<_> = rates.filter(is_some).collect();
+        let times = |&(services, rates): &(u32, &'a [f64])| rates.iter().map(move |rate| (services, 1e9 / rate));
+        let observations = rates.iter().flat_map(times).map(|(services, time)| Observation::new(services, time));
+        let fit = fit(&observations.collect::<Vec<_>>(), noise_floor(Unit::Ns)).ok()?;
+        (rates.len() > 1).then_some(Self { axes, venue, rate, rates, fit })
+    }
+
+    /// Nanoseconds from one to the next at each N, at the median rate.
+    pub(super) fn times(&self) -> Vec<(u32, f64)> {
+        let time = |&(services, rates): &(u32, &[f64])| Some((services, 1e9 / median(rates).ok()?));
+        self.rates.iter().filter_map(time).collect()
     }
 
     /// The cells of [`columns`].
     pub(super) fn row(&self, medium: Medium) -> Option<Vec<String>> {
-        let (from, to) = self.times.first().zip(self.times.last())?;
+        let times = self.times();
+        let (from, to) = times.first().zip(times.last())?;
         let mut row = vec![
             self.venue.clone(),
             self.axes.kernel.clone(),
@@ -115,7 +121,7 @@ impl<'a> Growth<'a> {
 
     /// What the fit says between the first N and the last.
     pub(super) fn line(&self) -> Vec<(f64, f64)> {
-        let (Some((low, _)), Some((high, _))) = (self.times.first(), self.times.last()) else { return Vec::new() };
+        let (Some((low, _)), Some((high, _))) = (self.rates.first(), self.rates.last()) else { return Vec::new() };
         super::fit::between(&self.fit, f64::from(*low), f64::from(*high))
     }
 }

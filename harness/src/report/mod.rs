@@ -9,7 +9,7 @@ mod decisions;
 mod fairness;
 mod fairness_csv;
 mod fit;
-mod growth;
+pub(crate) mod growth;
 mod hlog;
 mod html;
 mod loaded;

@@ -38,7 +38,7 @@ fn figure(title: String, growths: &[Growth<'_>]) -> Option<Figure> {
             growth.axes.subject()
         },
         style: style(growth.axes.backend),
-        marks: growth.times.iter().map(mark).collect(),
+        marks: growth.times().iter().map(mark).collect(),
         trace: Vec::new(),
         fitted: growth.line(),
     };

@@ -6,11 +6,14 @@
 //! taken, and of all trials of a client an order-statistic interval of their median; two intervals that meet agree.
 //!
 //! What a client does itself on the way to a connection is in its times: curl makes ten system calls before `connect()` and six after it, ours three and
-//! three, and a loop with many connections lets one wait for the others. In what a datapath takes beyond the first one (`direct-conntrack`), trial by trial of the
-//! same round, that cancels; the command fails where those intervals, at one connection at a time, do not meet.
+//! three, and a loop with many connections lets one wait for the others. So at one connection at a time the kernel says too how long each was on its way
+//! (see [`handshake`]), of the same connections, without anything that a client does; and in what a datapath takes beyond the first one (`direct-conntrack`),
+//! trial by trial of the same round, a client's own part cancels. The command fails where, at one at a time, intervals of either do not meet.
 //! Options: `-- --backends nftables --services 100 --at-a-time 1,16 --trials 12 --exchanges 2000`.
 //!
 //! `cargo test` runs it too, in small, and then asks only that both clients connected each time.
+
+mod handshake;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -30,6 +33,8 @@ use lbcurve::net::{NetError, Topology};
 use lbcurve::result::{BackendKind, ConnectionLoad};
 use lbcurve::venue::host::release;
 use lbcurve::workload::{AddressPlan, Protocol, VipLayout, Workload, WorkloadError, WorkloadSpec};
+
+use handshake::{Handshakes, TraceError};
 
 /// How long an exchange may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -71,6 +76,8 @@ enum BenchError {
     Connections(#[from] ConnectionsError),
     #[error(transparent)]
     Statistics(#[from] StatsError),
+    #[error(transparent)]
+    Trace(#[from] TraceError),
     #[error("0 connections at a time, or none at all, are nothing to compare")]
     Nothing,
     #[error("no curl: apt-get install curl")]
@@ -99,7 +106,7 @@ fn main() -> ExitCode {
     match compare(&args) {
         Ok(agree) if agree || !is_bench => ExitCode::SUCCESS,
         Ok(_) => {
-            eprintln!("connect_times: what a datapath takes beyond the first differs between the clients");
+            eprintln!("connect_times: in the kernel, or beyond the first datapath, the clients differ");
             ExitCode::FAILURE
         }
         Err(error) => {
@@ -109,7 +116,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints the table; whether what datapaths take beyond the first one agrees.
+/// Prints the table; whether, at one at a time, what the kernel saw agrees, and what datapaths take beyond the first one.
 fn compare(args: &Args) -> Result<bool, BenchError> {
     if args.exchanges == 0 || args.backends.is_empty() {
         return Err(BenchError::Nothing);
@@ -119,39 +126,68 @@ fn compare(args: &Args) -> Result<bool, BenchError> {
         args.trials, args.exchanges
     );
     println!("kernel {}, N = {}, the last service; {}", release(), args.services, curl_version()?);
+    let handshakes = Handshakes::open()?;
     let sites = args.backends.iter().map(|kind| Site::new(*kind, args.services)).collect::<Result<Vec<_>, _>>()?;
     let mut agree = true;
     for &at_a_time in &args.at_a_time {
         let load = NonZeroU32::new(at_a_time).ok_or(BenchError::Nothing)?;
         println!("\n{:<34}      {:<26} {:<26}", format!("{at_a_time} at a time"), "lbcurve", "curl");
-        let trials = rounds(&sites, load, args)?;
-        let Some((first, first_kind)) = trials.first().zip(args.backends.first()) else { continue };
+        let seen = rounds(&sites, load, args, &handshakes)?;
+        let Some((first, first_kind)) = seen.first().zip(args.backends.first()) else { continue };
         let first_name = lbcurve::result::name(first_kind);
-        for (own, kind) in trials.iter().zip(&args.backends) {
-            print(&lbcurve::result::name(kind), own)?;
+        for (own, kind) in seen.iter().zip(&args.backends) {
+            print(&lbcurve::result::name(kind), &own.by_client)?;
         }
-        for (own, kind) in trials.iter().zip(&args.backends).skip(1) {
-            let meet = print(&format!("{} - {first_name}", lbcurve::result::name(kind)), &own.beyond(first))?;
+        for (own, kind) in seen.iter().zip(&args.backends).skip(1) {
+            let what = format!("{} - {first_name}", lbcurve::result::name(kind));
+            let meet = print(&what, &own.by_client.beyond(&first.by_client))?;
             agree &= meet || at_a_time > 1;
+        }
+        for (own, kind) in seen.iter().zip(&args.backends).filter(|(own, _)| !own.by_kernel.ours.is_empty()) {
+            agree &= print(&format!("{}, in the kernel", lbcurve::result::name(kind)), &own.by_kernel)?;
         }
     }
     Ok(agree)
 }
 
 /// Every client on every site in turn, round after round; the first round is not counted.
-fn rounds(sites: &[Site], at_a_time: NonZeroU32, args: &Args) -> Result<Vec<Trials>, BenchError> {
-    let mut all: Vec<_> = sites.iter().map(|_| Trials::default()).collect();
+fn rounds(
+    sites: &[Site],
+    at_a_time: NonZeroU32,
+    args: &Args,
+    handshakes: &Handshakes,
+) -> Result<Vec<Seen>, BenchError> {
+    let mut all: Vec<_> = sites.iter().map(|_| Seen::default()).collect();
     for round in 0..=args.trials {
-        for (site, trials) in sites.iter().zip(&mut all) {
+        for (site, seen) in sites.iter().zip(&mut all) {
+            let to = site.asked.address;
+            handshakes.take(to)?;
             let ours = site.ours(at_a_time, args.exchanges)?;
+            let in_kernel = handshakes.take(to)?;
             let theirs = site.theirs(at_a_time, args.exchanges, round)?;
-            if round > 0 {
-                trials.ours.push(ours);
-                trials.theirs.push(theirs);
+            let in_kernel = [in_kernel, handshakes.take(to)?];
+            if round == 0 {
+                continue;
+            }
+            seen.by_client.ours.push(ours);
+            seen.by_client.theirs.push(theirs);
+            if at_a_time.get() == 1 {
+                let [ours, theirs] = in_kernel.map(|times| of_kernel(&times, args.exchanges));
+                seen.by_kernel.ours.push(ours?);
+                seen.by_kernel.theirs.push(theirs?);
             }
         }
     }
     Ok(all)
+}
+
+/// Quantiles of what the kernel saw of a trial. Ours has exchanges before it that do not count.
+fn of_kernel(times: &[f64], asked: u32) -> Result<[f64; 2], BenchError> {
+    if times.len() < asked as usize {
+        return Err(BenchError::Failed { client: "by the kernel a client", connected: times.len(), asked });
+    }
+    let [p50, p90] = QUANTILES.map(|(_, probability)| quantile(times, probability));
+    Ok([p50?, p90?])
 }
 
 /// Both clients' figures, a line a quantile; whether all intervals meet.
@@ -175,6 +211,15 @@ struct Site {
     clients: ipnet::Ipv4Net,
     _servers: Servers,
     _balancer: Box<dyn Backend>,
+}
+
+/// The trials on a site.
+#[derive(Default)]
+struct Seen {
+    /// As each client says.
+    by_client: Trials,
+    /// Of the same connections, as the kernel says; none where several were made at a time.
+    by_kernel: Trials,
 }
 
 /// Quantiles of every trial, in the order of [`QUANTILES`], microseconds.
