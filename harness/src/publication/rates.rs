@@ -18,7 +18,8 @@ pub(super) fn rates(run: &RunFile) -> String {
     sizes.dedup();
     let heading = ["where", "a second", "flows", "backend", "layout", "position", "class", "ns per service [95%]"];
     let columns = heading.map(str::to_owned).into_iter().chain(sizes.iter().map(|&n| format!("N = {}", services(n))));
-    let mut lines = vec![line(&columns.collect::<Vec<_>>()), format!("|{}", "---|".repeat(heading.len() + sizes.len()))];
+    let mut lines =
+        vec![line(&columns.collect::<Vec<_>>()), format!("|{}", "---|".repeat(heading.len() + sizes.len()))];
     lines.extend(growths.iter().map(|growth| line(&cells(growth, &sizes))));
     format!(
         "## Rates\n\nPackets and connections a second, irregular searches and points with failures left out: medians over trials, with their interval. \

@@ -76,12 +76,7 @@ fn of_exchanges(curve: &ConnectionCurve) -> Option<Growth<'_>> {
 }
 
 impl<'a> Growth<'a> {
-    fn of(
-        axes: &'a Axes,
-        venue: String,
-        rate: String,
-        rates: impl Iterator<Item = (u32, &'a [f64])>,
-    ) -> Option<Self> {
+    fn of(axes: &'a Axes, venue: String, rate: String, rates: impl Iterator<Item = (u32, &'a [f64])>) -> Option<Self> {
         let is_some = |(_, rates): &(u32, &[f64])| !rates.is_empty() && rates.iter().all(|rate| *rate > 0.0);
         let rates: Vec<_> = rates.filter(is_some).collect();
         let times = |&(services, rates): &(u32, &'a [f64])| rates.iter().map(move |rate| (services, 1e9 / rate));
@@ -137,7 +132,8 @@ mod tests {
         let trials = |services| (0..6).map(move |trial| (services, trial));
         let all = [1, 1_000, 10_000].into_iter().flat_map(trials);
         // Trials lie a hundredth apart.
-        let record = |(services, trial)| rate_record(services, trial, rate(services) * (1.0 + f64::from(trial) / 500.0));
+        let record =
+            |(services, trial)| rate_record(services, trial, rate(services) * (1.0 + f64::from(trial) / 500.0));
         let mut curves = rate_curves(&all.map(record).collect::<Vec<_>>());
         curves.retain(|curve| curve.key.rate == RateKind::NoLoss);
         curves

@@ -2,7 +2,9 @@
 
 use super::figure::{Figure, whiskers};
 use super::verdict::{VerdictGroup, verdicts};
-use super::{connections, curves, endpoints, growth, loaded, memory, node_cpu, percentiles, programming, rates, throughput};
+use super::{
+    connections, curves, endpoints, growth, loaded, memory, node_cpu, percentiles, programming, rates, throughput,
+};
 use crate::report;
 use crate::report::select::{Panel, main_panels, panels};
 use crate::result::{Bracket, Flow, Metric, RunFile};

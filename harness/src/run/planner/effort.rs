@@ -10,7 +10,9 @@ pub(super) struct Effort {
     pub(super) trials_a_visit: u32,
     pub(super) packets: u32,
     /// Rounds that measure saturation too: it takes long, and its spread is smaller.
-    pub(super) saturation_rounds: u32,
+    saturation_rounds: u32,
+    /// Rounds that search for rates too: as few, unless trials are asked for by number.
+    search_rounds: u32,
 }
 
 pub(super) fn effort(scenario: &Scenario, offer: &VenueOffer) -> Effort {
@@ -28,7 +30,19 @@ pub(super) fn effort(scenario: &Scenario, offer: &VenueOffer) -> Effort {
         (false, VenueKind::Host) => 2_000,
     });
     let (rounds, trials_a_visit) = if offer.venue == VenueKind::Host { (trials, 1) } else { (1, trials) };
-    Effort { rounds, trials_a_visit, packets, saturation_rounds }
+    let search_rounds = scenario.trials.unwrap_or(saturation_rounds);
+    Effort { rounds, trials_a_visit, packets, saturation_rounds, search_rounds }
+}
+
+impl Effort {
+    /// Whether a round, from 0, measures a kind.
+    pub(super) fn is_in(&self, kind: MeasureKind, round: u32) -> bool {
+        match kind {
+            MeasureKind::Saturation { .. } => round < self.saturation_rounds,
+            MeasureKind::Rates { .. } => round < self.search_rounds,
+            _ => true,
+        }
+    }
 }
 
 pub(super) fn repetitions(kind: MeasureKind, effort: &Effort) -> u32 {

@@ -204,8 +204,7 @@ impl Planner<'_> {
 
     fn visit(&mut self, offer: &VenueOffer, setup: Setup, effort: &Effort, round: u32) -> Visit {
         let mut measures = Vec::new();
-        let in_round = |kind: &MeasureKind| !takes_long(kind) || round < effort.saturation_rounds;
-        for kind in kinds(self.scenario, offer, &setup).into_iter().filter(in_round) {
+        for kind in kinds(self.scenario, offer, &setup).into_iter().filter(|kind| effort.is_in(*kind, round)) {
             for repetition in 0..repetitions(kind, effort) {
                 let trial = round * repetitions(kind, effort) + repetition;
                 measures.push(self.measure(kind, trial, effort.packets));
@@ -249,10 +248,6 @@ impl Planner<'_> {
         }
         ChaCha12Rng::from_seed(seed)
     }
-}
-
-fn takes_long(kind: &MeasureKind) -> bool {
-    matches!(kind, MeasureKind::Saturation { .. } | MeasureKind::Rates { .. })
 }
 
 /// Setups grouped into boots: by everything but N, and a boot of its own for each large N.

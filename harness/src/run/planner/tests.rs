@@ -257,6 +257,18 @@ fn connections_of_many_services_have_a_boot_each_and_kernels_the_same_ones() {
 }
 
 #[test]
+fn searches_are_as_many_as_trials_that_are_asked_for_by_number() {
+    let searches = |trials| {
+        let wishes = Wishes { trials, rates: Some(RateMethod::Mrr), services: Some(vec![1]), ..Wishes::default() };
+        let plan = Plan::new(&wishes.resolve().unwrap(), &[offer(VenueKind::Host, &[BackendKind::Nftables])]);
+        let measures = plan.batches.iter().flat_map(|batch| &batch.visits).flat_map(|visit| &visit.measures);
+        let rounds = measures.filter(|measure| matches!(measure.kind, MeasureKind::Rates { flow: Flow::New, .. }));
+        rounds.map(|measure| measure.trial).collect::<HashSet<_>>().len()
+    };
+    assert_eq!((searches(None), searches(Some(7)), searches(Some(1))), (3, 7, 1));
+}
+
+#[test]
 fn packets_are_planned_alike_with_and_without_connections() {
     let packets = |plan: Plan| {
         let visits = plan.batches.into_iter().flat_map(|batch| batch.visits);
