@@ -14,17 +14,55 @@ pub(super) fn judge(run: &RunFile, claim: &'static Claim, scope: &Scope) -> Opti
         return None;
     }
     // The first source that has both decides: rates of two sources are of different things.
-    let mut judged = sources.iter().map(|source| (judged_by(source), source.is_emulated()));
-    let ((mut legs, figures), is_emulated) = judged.find(|((legs, _), _)| !legs.is_empty()).unwrap_or_default();
+    let mut all = sources.iter().map(|source| (judged_by(source), Some(source)));
+    let ((mut legs, mut figures), decided) = all.find(|((legs, _), _)| !legs.is_empty()).unwrap_or_default();
     if legs.is_empty() {
         let reason =
             "the run has neither searched rates, saturation trials nor connections of both iptables and IPVS on this kernel"
                 .to_owned();
         legs.push(Leg { verdict: Verdict::NotMeasured { reason }, reason: String::new() });
     }
+    let mut shown = decided.into_iter().chain(&sources).map(over_services);
+    figures.extend(shown.find(|figures| !figures.is_empty()).unwrap_or_default());
     let (verdict, reason) = combine(legs);
-    let reason = said_of(reason, is_emulated);
+    let reason = said_of(reason, decided.is_some_and(Source::is_emulated));
     Some(Judgement { figures, ..Judgement::new(claim, Some(scope.clone()), verdict, reason) })
+}
+
+/// What becomes of each mode's rate as services come. Shown, and decides nothing: the claim is of one mode beside the other.
+fn over_services(source: &Source<'_>) -> Vec<Figure> {
+    let modes = IPTABLES.into_iter().chain([BackendKind::Nftables, BackendKind::Ipvs]);
+    modes.flat_map(|backend| over_services_of(source, backend)).collect()
+}
+
+fn over_services_of(source: &Source<'_>, backend: BackendKind) -> Vec<Figure> {
+    let rates = source.rates(backend);
+    let mut rates = rates.iter();
+    let Some((smallest, first)) = rates.next() else { return Vec::new() };
+    let position = name(&source.position(backend));
+    let figure = |(services, larger): (&u32, &Vec<f64>)| {
+        let estimate = ratio(first, larger).ok()?;
+        Some(Figure {
+            what: format!(
+                "rate of {} over that at N = {}, at N = {}",
+                name(&backend),
+                sizes(*smallest),
+                sizes(*services)
+            ),
+            value: Some(estimate.ratio),
+            interval: Some([estimate.spread.low(), estimate.spread.high()]),
+            unit: "times".to_owned(),
+            note: None,
+            cells: format!(
+                "{}, {} at {position} ({} and {} trials)",
+                source.name(),
+                name(&backend),
+                first.len(),
+                larger.len()
+            ),
+        })
+    };
+    rates.filter_map(figure).collect()
 }
 
 /// A leg for each iptables mode that was measured at an N of IPVS.

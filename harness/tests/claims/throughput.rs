@@ -110,3 +110,19 @@ fn c3_by_connections_takes_the_most_at_a_time_and_whole_exchanges() {
     let judgement = expect(&both, "C3", "does not hold", &["less at N = 1"]);
     assert!(judgement.figures[0].cells.contains("saturation"), "{}", judgement.figures[0].cells);
 }
+
+#[test]
+fn c3_shows_what_becomes_of_each_modes_rate_where_there_is_no_ipvs() {
+    use BackendKind::{IptablesLegacy, Nftables};
+    let carried = |backend, rates| connections(backend, rates, 0.01);
+    let run = connected(&[carried(IptablesLegacy, [9e3, 8e3, 4e3]), carried(Nftables, [9e3; 3])]);
+    let judgement = expect(&run, "C3", "not measured", &["connections of both"]);
+    let shown = |what: &str| {
+        let figure = judgement.figures.iter().find(|figure| figure.what == what);
+        figure.unwrap_or_else(|| panic!("{what}: {:?}", judgement.figures)).interval.expect("there is an interval")
+    };
+    let [low, high] = shown("rate of iptables-legacy over that at N = 1, at N = 10,000");
+    assert!(0.4 < low && high < 0.5, "{low} {high}");
+    let [low, high] = shown("rate of nftables over that at N = 1, at N = 10,000");
+    assert!(low < 1.0 && 1.0 < high, "{low} {high}");
+}
