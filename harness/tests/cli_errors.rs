@@ -45,6 +45,12 @@ fn more_trials_or_packets_than_can_be_planned() {
 }
 
 #[test]
+fn a_mix_of_flows_is_one_of_rates_and_of_both() {
+    refused(&["--new-share", "10%"], 3, &["--new-share", "--rates"]);
+    refused(&["--rates", "mrr", "--new-share", "10%,100%"], 2, &["100%", "1% to 99%", "--flows"]);
+}
+
+#[test]
 fn a_scenario_with_a_typo_names_file_line_and_field() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("scenario.toml");

@@ -13,7 +13,7 @@ use curve_stats::search::{
 use lbcurve::backend::backend;
 use lbcurve::net::Topology;
 use lbcurve::probe::{Destinations, Instrument};
-use lbcurve::result::{BackendKind, Bracket, Flow, PacketSize};
+use lbcurve::result::{BackendKind, Bracket, Flow, NewShare, PacketSize};
 use lbcurve::traffic::{PaceOrder, Passage, Road, TIMED_LAG_BOUND, Timed, TrafficError, TrafficOrder, loaded};
 use lbcurve::workload::{AddressPlan, Protocol, VipLayout, Workload, WorkloadSpec};
 
@@ -29,6 +29,7 @@ struct Bench {
     topology: Topology,
     order: TrafficOrder,
     size: PacketSize,
+    new_share: Option<NewShare>,
     _alone: MutexGuard<'static, ()>,
 }
 
@@ -56,20 +57,31 @@ fn bench_of(kind: BackendKind, flow: Flow, protocol: Protocol) -> Bench {
     };
     let (targets, clients) = (vec![target], addresses.client_range);
     let order = TrafficOrder { flow, protocol, targets, packets: 1_000, first_flow: 0, seed: 1, clients };
-    Bench { instrument, topology, order, size: PacketSize::default(), _alone }
+    Bench { instrument, topology, order, size: PacketSize::default(), new_share: None, _alone }
 }
 
 impl Bench {
     fn pace<T: Send>(&mut self, work: impl FnOnce(&mut Road<'_>) -> Result<T, TrafficError> + Send) -> T {
-        let cancel = AtomicBool::new(false);
-        let order =
-            PaceOrder { traffic: &self.order, size: self.size, numbers: NUMBERS, longest: SHORT, cancel: &cancel };
-        self.instrument.pace(&order, work).unwrap()
+        self.try_to_pace(&AtomicBool::new(false), work).unwrap()
+    }
+
+    fn try_to_pace<T: Send>(
+        &mut self,
+        cancel: &AtomicBool,
+        work: impl FnOnce(&mut Road<'_>) -> Result<T, TrafficError> + Send,
+    ) -> Result<T, TrafficError> {
+        let Self { size, new_share, .. } = *self;
+        let order = PaceOrder { traffic: &self.order, size, new_share, numbers: NUMBERS, longest: SHORT, cancel };
+        self.instrument.pace(&order, work)
     }
 
     fn conntrack_entries(&self) -> u64 {
+        self.conntrack("count")
+    }
+
+    fn conntrack(&self, what: &str) -> u64 {
         let _inside = self.topology.node.enter().unwrap();
-        std::fs::read_to_string("/proc/sys/net/netfilter/nf_conntrack_count").unwrap().trim().parse().unwrap()
+        std::fs::read_to_string(format!("/proc/sys/net/netfilter/nf_conntrack_{what}")).unwrap().trim().parse().unwrap()
     }
 }
 
@@ -349,6 +361,50 @@ fn connections_of_one_trial_are_gone_before_the_next() {
     assert!(carried.iter().sum::<u64>() > 2_500, "{carried:?}");
 }
 
+/// The established flows of a mix have their connections before a trial, and of its packets the share that opens flows makes one each: exactly so
+/// many where nothing is lost, and otherwise fewer by no more than what is.
+#[test]
+fn a_mix_opens_flows_by_its_share_among_established_ones() {
+    for (kind, protocol, percent) in [
+        (BackendKind::IptablesLegacy, Protocol::Udp, 10),
+        (BackendKind::IptablesLegacy, Protocol::Tcp, 10),
+        (BackendKind::DirectConntrack, Protocol::Udp, 1),
+    ] {
+        let mut bench = bench_of(kind, Flow::New, protocol);
+        bench.new_share = Some(format!("{percent}%").parse().unwrap());
+        let (passages, flow, room) = bench.pace(|road| {
+            // Three, so that what a trial leaves behind is seen in the next.
+            for _ in 0..ATTEMPTS {
+                road.measure(rate(30_000.0), SHORT)?;
+                if road.passages().iter().filter(|passage| is_whole(passage)).count() >= 3 {
+                    break;
+                }
+            }
+            let flood = road.flood(SHORT)?;
+            Ok((road.passages().iter().cloned().chain([flood]).collect::<Vec<_>>(), road.flow(), road.room()?))
+        });
+        for passage in &passages {
+            println!("{kind:?} {protocol:?} {percent}%: {}", show(passage));
+            assert_eq!((passage.unexplained(), passage.misdirected), (0, 0), "{}", show(passage));
+            // The order's 1,000 flows, and those of this trial alone.
+            let (opened, entries) = (passage.offered * percent / 100, passage.conntrack_entries);
+            let fewest = (1_000 + opened).saturating_sub(passage.lost());
+            assert!((fewest..=1_000 + opened).contains(&entries), "{entries} of 1,000 and {opened}: {}", show(passage));
+        }
+        // There the count is exact.
+        assert!(passages.iter().any(is_whole), "every trial was held up or lost something");
+        assert_eq!(flow, Flow::New);
+        // A trial may have more packets than the table has entries.
+        let (packets, most) = (room.unwrap(), bench.conntrack("max"));
+        assert!(packets > most && packets * percent / 100 < most, "{packets} packets, {most} entries");
+    }
+}
+
+/// A trial that kept its pace and lost nothing.
+fn is_whole(passage: &Passage) -> bool {
+    passage.pace() == Pace::Kept && passage.lost() == 0
+}
+
 /// Kernel threads that poll a device of the node's name; other processes may have some too.
 fn threads() -> BTreeSet<String> {
     let processes = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
@@ -400,9 +456,6 @@ fn nothing_stays_behind() {
 #[test]
 fn an_interrupted_search_ends_before_its_next_trial() {
     let mut bench = bench(BackendKind::Direct, Flow::New);
-    let cancel = AtomicBool::new(true);
-    let order =
-        PaceOrder { traffic: &bench.order, size: bench.size, numbers: NUMBERS, longest: SHORT, cancel: &cancel };
-    let ended = bench.instrument.pace(&order, |road| road.measure(rate(10_000.0), SHORT));
+    let ended = bench.try_to_pace(&AtomicBool::new(true), |road| road.measure(rate(10_000.0), SHORT));
     assert!(matches!(ended, Err(TrafficError::Interrupted)), "{ended:?}");
 }

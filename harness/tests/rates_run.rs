@@ -20,11 +20,11 @@ use lbcurve::result::{
 use command::lbcurve;
 use synthetic::experiments::rate as search;
 
-fn run(out: &Path, method: &str, backends: &str) -> (String, RunFile) {
+fn run(out: &Path, method: &str, backends: &str, more: &[&str]) -> (String, RunFile) {
     let words = format!(
         "run --venue host --backends {backends} --services 1 --trials 1 --packets 20 --flows new --positions last --rates {method} --out"
     );
-    let arguments: Vec<_> = words.split(' ').chain([out.to_str().unwrap()]).collect();
+    let arguments: Vec<_> = words.split(' ').chain([out.to_str().unwrap()]).chain(more.iter().copied()).collect();
     let table = lbcurve(&arguments);
     (table, read_run_file(&out.join("run.json")).unwrap())
 }
@@ -33,7 +33,8 @@ fn run(out: &Path, method: &str, backends: &str) -> (String, RunFile) {
 fn a_run_takes_the_most_that_arrives_of_every_backend_and_resumes() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("run");
-    let (table, first) = run(&out, "mrr", "iptables-legacy,ebpf-xdp");
+    let mix = ["--new-share", "10%"];
+    let (table, first) = run(&out, "mrr", "iptables-legacy,ebpf-xdp", &mix);
     println!("{table}");
     assert!(table.contains("Rates that are carried"), "{table}");
     let found: BTreeSet<_> = first.rates.iter().map(|curve| (curve.key.axes.backend, curve.key.rate)).collect();
@@ -47,9 +48,26 @@ fn a_run_takes_the_most_that_arrives_of_every_backend_and_resumes() {
     assert_costs(&table, &first);
     let page = std::fs::read_to_string(out.join("report.html")).unwrap();
     assert!(page.contains("<section id=\"rates\">"));
+    assert_mixed(&table, &page, &first);
     let trials = std::fs::read_to_string(out.join("trials.jsonl")).unwrap();
-    run(&out, "mrr", "iptables-legacy,ebpf-xdp");
+    run(&out, "mrr", "iptables-legacy,ebpf-xdp", &mix);
     assert_eq!(std::fs::read_to_string(out.join("trials.jsonl")).unwrap(), trials);
+}
+
+/// A tenth of the packets opened flows, wherever flows are told apart.
+fn assert_mixed(table: &str, page: &str, run: &RunFile) {
+    let mixed: Vec<_> = run.rates.iter().filter(|curve| curve.key.new_share.is_some()).collect();
+    let found: BTreeSet<_> = mixed.iter().map(|curve| curve.key.axes.backend).collect();
+    assert_eq!(found, [BackendKind::DirectConntrack, BackendKind::IptablesLegacy, BackendKind::EbpfXdp].into());
+    let legacy = mixed.iter().filter(|curve| curve.key.axes.backend == BackendKind::IptablesLegacy);
+    for top in legacy.flat_map(|curve| &curve.points).flat_map(|point| &point.tops) {
+        // 1,024 established flows, and about a tenth of what the node took: it does not choose what it loses.
+        let opened = top.conntrack_entries.unwrap().checked_sub(1_024).unwrap();
+        let taken = top.carried + top.in_node + top.at_egress;
+        assert!(opened > taken / 20 && opened < taken / 5, "{top:?}");
+    }
+    assert!(table.contains("10% new"), "{table}");
+    assert!(page.contains("10% new and 90% established flows") && page.contains("its mixes"));
 }
 
 /// CPU time of the node, and the kernel's memory.
@@ -77,7 +95,7 @@ fn assert_costs(table: &str, run: &RunFile) {
 #[test]
 fn a_run_searches_the_rates_of_its_goals() {
     let dir = tempfile::tempdir().unwrap();
-    let (table, found) = run(&dir.path().join("run"), "quick", "direct");
+    let (table, found) = run(&dir.path().join("run"), "quick", "direct", &[]);
     println!("{table}");
     let kinds: BTreeSet<_> = found.rates.iter().map(|curve| curve.key.rate).collect();
     assert_eq!(kinds, BTreeSet::from([RateKind::NoLoss, RateKind::PartialLoss, RateKind::Received]));
@@ -255,6 +273,50 @@ fn two_runs_rates_are_compared_and_irregular_ones_are_not() {
     assert_eq!(of("rate-received, quick").verdict, Verdict::Regressed);
     assert!(matches!(of("rate-partial-loss, quick").verdict, Verdict::NotComparable { .. }));
     assert!(of("rate-no-loss, quick").ratio.as_ref().unwrap().ratio < 0.7);
+}
+
+#[test]
+fn every_reader_says_of_a_mix_which_share_of_its_packets_opens_flows() {
+    let legacy = |trial: u32, rate: f64| search(BackendKind::IptablesLegacy, 1, trial, rate + f64::from(trial));
+    let plain = |rate: f64| (0..10).map(move |trial| legacy(trial, rate));
+    let mixed = |rate: f64| {
+        let (new_share, loaded) = (Some("10%".parse().unwrap()), vec![loaded(50, 1_000, 17_000)]);
+        plain(rate).map(move |search| RateRecord { new_share, loaded: loaded.clone(), ..search })
+    };
+    let of = |new: f64, mix: f64| assembled(&plain(new).chain(mixed(mix)).collect::<Vec<_>>());
+    let run = of(2e5, 5e5);
+    assert_eq!((run.rates.len(), run.loaded.len()), (6, 1));
+    let back = parse_run_file(run_file_text(&run).unwrap().as_bytes()).unwrap();
+    assert_eq!((&back.rates, &back.loaded), (&run.rates, &run.loaded));
+    for text in [report::table(&run), report::markdown(&run)] {
+        // Three rates, CPU time at two of them and at the fixed load, a latency, and a note on it.
+        assert_eq!(text.matches("10% new").count(), 8, "{text}");
+    }
+    let page = report::html(&run).unwrap();
+    // None is drawn with what was found of new flows alone.
+    let mixed = "10% new and 90% established flows";
+    for title in ["no loss (NDR), quick", "a fixed load, quick", "quick"].map(|title| format!("{mixed}, {title} goals"))
+    {
+        assert!(page.contains(&title), "{title}");
+    }
+    assert!(page.contains("New flows, no loss (NDR), quick goals"));
+    let csv = report::csv(&run).unwrap();
+    let rates = |flow: &str| csv.lines().filter(|line| line.contains(&format!(",{flow},last,rate-no-loss,"))).count();
+    assert_eq!((rates("new"), rates("10% new"), csv.matches(",10% new,last,latency-under-load,").count()), (1, 1, 1));
+    let bmf: serde_json::Value = serde_json::from_str(&report::bmf(&run)).unwrap();
+    let value = |flow: &str| {
+        let found = bmf.as_object().unwrap().iter().find(|(cell, _)| cell.contains(&format!("/{flow}/last")));
+        found.map(|(_, measures)| measures["rate-no-loss"]["value"].as_f64())
+    };
+    assert_eq!((value("new"), value("10%-new")), (Some(Some(200_004.5)), Some(Some(500_004.5))));
+    let slower = of(2e5, 4e5);
+    let compared = compare(&Side::run("A", &run), &Side::run("B", &slower), 0.01);
+    let verdict = |metric: &str| {
+        let row = compared.rows.iter().find(|row| row.metric.to_string() == metric);
+        row.map(|row| &row.verdict)
+    };
+    assert_eq!(verdict("rate-no-loss, quick, 10% new"), Some(&Verdict::Regressed));
+    assert!(verdict("rate-no-loss, quick").is_some_and(|verdict| *verdict != Verdict::Regressed));
 }
 
 #[test]

@@ -12,7 +12,7 @@ pub struct ArrivalConfig {
     pub pod_mask_be: u32,
     /// Endpoint port.
     pub pod_port_be: u16,
-    /// [`COUNTED`] or [`TIMED`].
+    /// [`COUNTED`], [`TIMED`] or [`LET_THROUGH`].
     pub timing: u16,
     /// Explicit padding.
     pub reserved: u32,
@@ -22,6 +22,8 @@ pub struct ArrivalConfig {
 pub const COUNTED: u16 = 0;
 /// Every packet's time since its intended one is taken too.
 pub const TIMED: u16 = 1;
+/// Packets are left to whoever stands behind: flows are being opened, and answered there.
+pub const LET_THROUGH: u16 = 2;
 
 impl ArrivalConfig {
     /// Whether a packet to this address and port is none of the pods'.

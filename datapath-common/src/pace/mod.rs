@@ -5,11 +5,13 @@
 
 mod arrival;
 mod length;
+mod mix;
 #[cfg(feature = "user")]
 mod user;
 
-pub use arrival::{ArrivalConfig, COUNTED, TIMED};
+pub use arrival::{ArrivalConfig, COUNTED, LET_THROUGH, TIMED};
 pub use length::{Lengths, MOST_LENGTHS, lengthen};
+pub use mix::{Mix, Next, WHOLE};
 
 /// Bits behind the point of the time between two packets: a million packets a second are off by less than one part in a thousand
 /// million.
@@ -35,8 +37,14 @@ pub struct Schedule {
 pub struct Progress {
     /// Position in the cycle of flows; it goes on from trial to trial.
     pub cursor: u64,
+    /// Position in the cycle of the flows that a mix opens; it goes on too.
+    pub new_cursor: u64,
     /// Position in the cycle of lengths.
     pub turn: u64,
+    /// That of the packets that open a flow in a mix.
+    pub new_turn: u64,
+    /// By how much of a packet those that open a flow are behind their share, in units of 1 / [`WHOLE`]; below [`WHOLE`].
+    pub behind: u64,
     /// Packets handed on.
     pub sent: u64,
     /// Intended time of the next packet after the first's, in units of 2^-[`FRACTION_BITS`] ns.
@@ -86,7 +94,7 @@ impl Progress {
 }
 
 const _: () = assert!(size_of::<Schedule>() == 32);
-const _: () = assert!(size_of::<Progress>() == 64);
+const _: () = assert!(size_of::<Progress>() == 88);
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,7 @@
 
 use aya::Pod;
 
-use super::{ArrivalConfig, Lengths, Progress, Schedule};
+use super::{ArrivalConfig, Lengths, Mix, Progress, Schedule};
 
 // SAFETY: repr(C), made of 64-bit integers, without padding.
 unsafe impl Pod for Schedule {}
@@ -13,3 +13,5 @@ unsafe impl Pod for Progress {}
 unsafe impl Pod for ArrivalConfig {}
 // SAFETY: repr(C), made of integers and an array of them, without padding.
 unsafe impl Pod for Lengths {}
+// SAFETY: repr(C), made of integers, its padding is a field of its own.
+unsafe impl Pod for Mix {}

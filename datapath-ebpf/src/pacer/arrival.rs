@@ -8,7 +8,7 @@ use aya_ebpf::macros::{classifier, map};
 use aya_ebpf::maps::Array;
 use aya_ebpf::programs::TcContext;
 use datapath_common::histogram::{BUCKETS, bucket_index};
-use datapath_common::pace::{ArrivalConfig, TIMED};
+use datapath_common::pace::{ArrivalConfig, LET_THROUGH, TIMED};
 use datapath_common::probe::Record;
 
 use crate::packet::Packet;
@@ -27,12 +27,15 @@ fn arrival(ctx: TcContext) -> i32 {
     if arrive(ctx.data(), ctx.data_end(), now).is_some() { TC_ACT_SHOT } else { TC_ACT_UNSPEC }
 }
 
-/// Counts a packet; `None` for one that is not the generator's. `data` and `data_end` are the context's own.
+/// Counts a packet; `None` for one that is not the generator's, or is to go on. `data` and `data_end` are the context's own.
 #[inline(always)]
 fn arrive(data: usize, data_end: usize, now: u64) -> Option<()> {
     // SAFETY: as the caller promises; nothing else refers to the packet.
     let packet = unsafe { Packet::parse(data, data_end) }?;
     let config = ARRIVAL.get(0)?;
+    if config.timing == LET_THROUGH {
+        return None;
+    }
     // SAFETY: this CPU's record; a softirq is not interrupted by another one.
     let record = unsafe { &mut *ARRIVED.get_ptr_mut(bpf_get_smp_processor_id())? };
     let counters = &mut record.counters;

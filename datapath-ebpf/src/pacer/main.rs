@@ -23,7 +23,7 @@ use aya_ebpf::programs::XdpContext;
 use datapath_common::flow::{client_of, target_of};
 use datapath_common::frame::{FRAME_LEN, FRAME_WORDS, Header, build, mac_words, words_of};
 use datapath_common::histogram::{BUCKETS, bucket_index};
-use datapath_common::pace::{Lengths, Progress, Schedule, lengthen};
+use datapath_common::pace::{Lengths, Mix, Next, Progress, Schedule, lengthen};
 use datapath_common::traffic::{GeneratorConfig, MAX_TARGETS, Target};
 
 use packet::Packet;
@@ -38,6 +38,8 @@ static PROGRESS: Array<Progress> = Array::with_max_entries(1, 0);
 static TARGETS: Array<Target> = Array::with_max_entries(MAX_TARGETS, 0);
 #[map]
 static LENGTHS: Array<Lengths> = Array::with_max_entries(1, 0);
+#[map]
+static MIX: Array<Mix> = Array::with_max_entries(1, 0);
 /// Packets by how much later than intended they were handed on.
 #[map]
 static LAGS: Array<u64> = Array::with_max_entries(BUCKETS as u32, 0);
@@ -55,7 +57,7 @@ fn pacer(ctx: XdpContext) -> u32 {
 
 #[inline(always)]
 fn pace(ctx: &XdpContext) -> Option<u32> {
-    let (order, schedule, lengths) = (ORDER.get(0)?, SCHEDULE.get(0)?, LENGTHS.get(0)?);
+    let (order, schedule, lengths, mix) = (ORDER.get(0)?, SCHEDULE.get(0)?, LENGTHS.get(0)?, MIX.get(0)?);
     // SAFETY: one thread runs the generator at a time.
     let progress = unsafe { &mut *PROGRESS.get_ptr_mut(0)? };
     if progress.has_ended(schedule) {
@@ -68,17 +70,13 @@ fn pace(ctx: &XdpContext) -> Option<u32> {
         return Some(XDP_DROP);
     };
     note(lag);
-    let flow = order.first_flow + progress.cursor;
+    let Next { flow, bytes, opens } = progress.take_turn(order.flows, mix, lengths);
+    let flow = order.first_flow + flow;
+    let segment = if opens { mix.new_segment } else { order.segment };
     let target = TARGETS.get(target_of(flow, order.seed, order.targets))?;
-    progress.cursor += 1;
-    if progress.cursor >= order.flows {
-        progress.cursor = 0;
-    }
-    let bytes = lengths.at(progress.turn);
-    progress.turn = lengths.after(progress.turn);
-    let mut frame = build(&header(order, target, flow, now - lag));
+    let mut frame = build(&header(order, target, segment, flow, now - lag));
     if bytes as usize != FRAME_LEN {
-        lengthen(&mut frame, order.segment, bytes);
+        lengthen(&mut frame, segment, bytes);
     }
     write(ctx, &frame, bytes as i32 - lengths.buffer as i32)?;
     Some(order.verdict)
@@ -119,7 +117,7 @@ fn note(lag: u64) {
 
 /// As the probe's generator writes it, with the intended time for a tag.
 #[inline(always)]
-fn header(order: &GeneratorConfig, target: &Target, flow: u64, intended_ns: u64) -> Header {
+fn header(order: &GeneratorConfig, target: &Target, segment: u32, flow: u64, intended_ns: u64) -> Header {
     let (client, port) = client_of(flow, order.client_base);
     Header {
         dst_mac: mac_words(order.node_mac),
@@ -128,7 +126,7 @@ fn header(order: &GeneratorConfig, target: &Target, flow: u64, intended_ns: u64)
         dst_be: words_of(target.addr_be),
         src_port_be: port.to_be(),
         dst_port_be: target.port_be,
-        segment: order.segment,
+        segment,
         tag: intended_ns,
     }
 }

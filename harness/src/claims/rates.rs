@@ -42,7 +42,7 @@ impl<'a> Source<'a> {
             let key = &curve.key;
             let is_wanted =
                 (key.axes.venue, &key.axes.kernel, key.rate, key.axes.flow) == (scope.venue, &scope.kernel, kind, flow);
-            is_wanted && key.packet_size.is_default()
+            is_wanted && key.packet_size.is_default() && key.new_share.is_none()
         };
         let traffic = |curve: &&RateCurve| (curve.key.axes.layout, curve.key.axes.protocol, curve.key.axes.endpoints);
         let curves = run.rates.iter().filter(wanted).collect();

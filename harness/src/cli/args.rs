@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::compare_args::CompareArgs;
 use super::gate_args::{BaselineArgs, GateArgs};
-use crate::result::{BackendKind, ConnectionLoad, Flow, PacketSize, Position, RateMethod};
+use crate::result::{BackendKind, ConnectionLoad, Flow, NewShare, PacketSize, Position, RateMethod};
 use crate::run::scenario::{Preset, ScenarioError, VenueChoice, Wishes};
 use crate::venue::vm::{KernelSource, pair_kernels};
 use crate::workload::{EndpointChoice, Protocol, Scheduler, VipLayout};
@@ -123,6 +123,10 @@ pub struct RunArgs {
     /// Bytes of the Ethernet frames that rates are searched for with, e.g. 64,1500,imix [default: 64].
     #[arg(long, value_delimiter = ',', value_name = "BYTES")]
     pub packet_sizes: Option<Vec<PacketSize>>,
+    /// Also search for rates with mixes of flows: these shares of packets open a flow each, e.g. 1%,10%, the others belong to established
+    /// ones [default: none].
+    #[arg(long, value_delimiter = ',', value_name = "SHARE")]
+    pub new_share: Option<Vec<NewShare>>,
     /// Directory of the run; the same command with the same directory resumes it [default: runs/PRESET, or
     /// runs/ and the name of the cluster's file].
     #[arg(long, value_name = "DIR")]
@@ -322,6 +326,7 @@ impl RunArgs {
             rates: self.rates,
             reachability: self.reachability.then_some(true),
             packet_sizes: self.packet_sizes,
+            new_share: self.new_share,
             endpoint_choice: self.endpoint_choice,
             cluster: self.cluster,
             scale: self.scale,

@@ -59,7 +59,7 @@ fn of_rates(curve: &RateCurve) -> impl Iterator<Item = Entry<'_>> {
     curve.points.iter().filter_map(|point| {
         Some(Entry {
             axes: &curve.key.axes,
-            quantity: Quantity::Rate(curve.key.rate, curve.key.method, curve.key.packet_size),
+            quantity: Quantity::Rate(curve.key.rate, curve.key.method, curve.key.packet_size, curve.key.new_share),
             scale: Scale::Packets,
             services: point.services,
             value: point.value?,

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::report::number::{self, Medium};
-use crate::result::{ConnectionLoad, Metric, PacketSize, RateKind, RateMethod, Unit, name};
+use crate::result::{ConnectionLoad, Metric, NewShare, PacketSize, RateKind, RateMethod, Unit, name};
 
 /// What is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
@@ -15,8 +15,8 @@ use crate::result::{ConnectionLoad, Metric, PacketSize, RateKind, RateMethod, Un
 pub enum Quantity {
     /// What a packet takes.
     Packet(Metric),
-    /// A rate that was searched for, with packets of a size.
-    Rate(RateKind, RateMethod, PacketSize),
+    /// A rate that was searched for, with packets of a size, and with new flows among established ones where there is a share.
+    Rate(RateKind, RateMethod, PacketSize, Option<NewShare>),
     /// Exchanges of real connections a second.
     Connections(ConnectionLoad),
     /// Bits of streams a second.
@@ -42,9 +42,12 @@ impl fmt::Display for Quantity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Packet(metric) => metric.fmt(f),
-            Self::Rate(rate, method, size) => {
+            Self::Rate(rate, method, size, new_share) => {
                 write!(f, "rate-{}, {}", name(rate), name(method))?;
-                if size.is_default() { Ok(()) } else { write!(f, ", {size} bytes") }
+                if !size.is_default() {
+                    write!(f, ", {size} bytes")?;
+                }
+                new_share.map_or(Ok(()), |share| write!(f, ", {share} new"))
             }
             Self::Connections(load) => write!(f, "connections, {load}"),
             Self::Stream(load) => write!(f, "bits, {load}"),

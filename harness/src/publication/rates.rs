@@ -37,7 +37,7 @@ fn cells(growth: &Growth<'_>, sizes: &[u32]) -> Vec<String> {
     let mut cells = vec![
         format!("{} {}", growth.venue, axes.kernel),
         growth.rate.clone(),
-        name(&axes.flow),
+        growth.flows.clone(),
         axes.subject(),
         name(&axes.layout),
         name(&axes.position),

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use curve_stats::quantile;
 use serde::Serialize;
 
-use crate::result::{Bracket, Cell, ConnectionPoint, Estimate, Metric, ProgrammingOp, RunFile, VenueKind, name};
+use crate::result::{
+    Bracket, Cell, ConnectionPoint, Estimate, Metric, ProgrammingOp, RunFile, VenueKind, flow_words, name,
+};
 
 /// One measure of a benchmark.
 #[derive(Serialize)]
@@ -23,7 +25,8 @@ type Benchmarks = BTreeMap<String, BTreeMap<String, Value>>;
 /// A run as Bencher Metric Format, ending in a line feed.
 ///
 /// A benchmark is a cell (`vm/6.1.0/ipvs/sequential/udp/N=100/M=2/new/first`) or a programming operation; measures are
-/// `added-UNIT`, `traversal-UNIT`, `programming-UNIT`, `throughput`, `rate-no-loss`, `rate-partial-loss` and `rate-received` (packets a second). Of real
+/// `added-UNIT`, `traversal-UNIT`, `programming-UNIT`, `throughput`, `rate-no-loss`, `rate-partial-loss` and `rate-received` (packets a second). A rate
+/// of a mix of flows names its share in place of the flow (`.../M=2/10%-new/last`). Of real
 /// connections the load follows on the cell (`.../new/last/reuse:16`, an open loop's as `2000-a-second`), on it `/emulated` where the machine was, and measures are `connections` (a second), `bits` (a second, of streams),
 /// `connect-p50-ns`, `connect-p99-ns`, `exchange-p50-ns`, `exchange-p99-ns` and `failed` (share of the attempts). Values are medians over trials, bounds
 /// the interval of the median, or the range where the trials are too few for one.
@@ -61,10 +64,14 @@ fn put(benchmarks: &mut Benchmarks, benchmark: String, measure: String, value: f
 }
 
 fn benchmark(cell: &Cell) -> String {
-    let Cell { venue, kernel, backend, bracket, layout, protocol, services, endpoints, flow, position } = cell;
+    benchmark_of(cell, &name(&cell.flow))
+}
+
+/// A cell, with these flows.
+fn benchmark_of(cell: &Cell, flow: &str) -> String {
+    let Cell { venue, kernel, backend, bracket, layout, protocol, services, endpoints, position, .. } = cell;
     let bracket = bracket_part(*bracket);
-    let (backend, layout, protocol) = (name(backend), name(layout), name(protocol));
-    let (flow, position) = (name(flow), name(position));
+    let (backend, layout, protocol, position) = (name(backend), name(layout), name(protocol), name(position));
     let place = place(*venue, kernel);
     format!("{place}/{backend}{bracket}/{layout}/{protocol}/N={services}/M={endpoints}/{flow}/{position}")
 }
@@ -98,7 +105,8 @@ fn rates(run: &RunFile, benchmarks: &mut Benchmarks) {
             let size = curve.key.packet_size;
             let bytes = if size.is_default() { String::new() } else { format!("-{size}") };
             let measure = format!("rate-{}{bytes}", name(&curve.key.rate));
-            let cell = benchmark(&curve.key.axes.cell(point.services));
+            let flow = flow_words(curve.key.axes.flow, curve.key.new_share).replace(' ', "-");
+            let cell = benchmark_of(&curve.key.axes.cell(point.services), &flow);
             put(benchmarks, cell, measure, value, point.spread.as_ref().map(|spread| [spread.low(), spread.high()]));
         }
     }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::fit;
 use crate::result::{
     Cell, ConnectionCurve, ConnectionPoint, Curve, Estimate, LoadedLatency, Percentiles, Point, RateCurve, RunFile,
-    Unit, name,
+    Unit, flow_words, name,
 };
 
 /// Rows cannot be written as CSV.
@@ -23,6 +23,7 @@ struct Row {
     bracket: String,
     layout: String,
     protocol: String,
+    /// Of a rate or a latency under load with a mix of flows the share of packets that open one: `10% new`.
     flow: String,
     position: String,
     metric: String,
@@ -148,6 +149,7 @@ fn rates(curve: &RateCurve) -> Vec<Row> {
             suspect: point.reasons.join("; "),
             method: name(&key.method),
             packet_bytes: key.packet_size.to_string(),
+            flow: flow_words(key.axes.flow, key.new_share),
             ..of_cell(key.axes.cell(point.services))
         };
         row.with(Some(value), point.spread.as_ref())
@@ -173,6 +175,7 @@ fn loaded(entry: &LoadedLatency) -> Row {
         load: format!("{}%", entry.share_percent),
         method: name(&entry.method),
         packet_bytes: entry.packet_size.to_string(),
+        flow: flow_words(entry.cell.flow, entry.new_share),
         p9999: at(0.9999),
         max: (entry.carried > 0).then_some(entry.max as f64),
         load_pps: Some(entry.load_pps),

@@ -4,7 +4,7 @@ use curve_stats::{Fit, Observation, fit, median};
 
 use super::connections::{load, venue};
 use super::number::{self, Medium};
-use crate::result::{Axes, ConnectionCurve, ConnectionLoad, RateCurve, RunFile, Unit, name, noise_floor};
+use crate::result::{Axes, ConnectionCurve, ConnectionLoad, RateCurve, RunFile, Unit, flow_words, name, noise_floor};
 
 /// What the figures are, for every medium.
 pub(super) const INTRO: &str = "The reciprocal of each rate: the time from one packet, or one exchange, to the next when as many are carried. Its class and slope by the same fits as those of \
@@ -37,6 +37,8 @@ pub(super) fn columns() -> [&'static str; 15] {
 /// One curve of rates, and how the time that each takes grows.
 pub(crate) struct Growth<'a> {
     pub(crate) axes: &'a Axes,
+    /// Its flows, in words.
+    pub(crate) flows: String,
     /// As tables name it.
     pub(crate) venue: String,
     /// Which rate, and of what.
@@ -62,7 +64,9 @@ fn of_packets(curve: &RateCurve) -> Option<Growth<'_>> {
     let bytes = if key.packet_size.is_default() { String::new() } else { format!(", {} bytes", key.packet_size) };
     let rate = format!("{}, {} goals{bytes}", key.rate, name(&key.method));
     let regular = curve.points.iter().filter(|point| point.irregular == 0);
-    Growth::of(&key.axes, name(&key.axes.venue), rate, regular.map(|point| (point.services, &*point.values)))
+    let rates = regular.map(|point| (point.services, &*point.values));
+    let growth = Growth::of(&key.axes, name(&key.axes.venue), rate, rates)?;
+    Some(Growth { flows: flow_words(key.axes.flow, key.new_share), ..growth })
 }
 
 /// The rate of an open loop was asked for, and streams have none.
@@ -82,7 +86,7 @@ impl<'a> Growth<'a> {
         let times = |&(services, rates): &(u32, &'a [f64])| rates.iter().map(move |rate| (services, 1e9 / rate));
         let observations = rates.iter().flat_map(times).map(|(services, time)| Observation::new(services, time));
         let fit = fit(&observations.collect::<Vec<_>>(), noise_floor(Unit::Ns)).ok()?;
-        (rates.len() > 1).then_some(Self { axes, venue, rate, rates, fit })
+        (rates.len() > 1).then(|| Self { axes, flows: name(&axes.flow), venue, rate, rates, fit })
     }
 
     /// Nanoseconds from one to the next at each N, at the median rate.
@@ -101,7 +105,7 @@ impl<'a> Growth<'a> {
             self.axes.subject(),
             name(&self.axes.layout),
             name(&self.axes.protocol),
-            name(&self.axes.flow),
+            self.flows.clone(),
             name(&self.axes.position),
             self.rate.clone(),
             self.axes.endpoints.to_string(),

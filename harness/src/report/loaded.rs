@@ -1,7 +1,7 @@
 //! Latency under load in words, for every medium.
 
 use super::number::{self, Medium};
-use crate::result::{LoadedLatency, Unit, name, subject};
+use crate::result::{LoadedLatency, Unit, flow_words, name, subject};
 
 /// Columns that hold words; the others hold numbers.
 pub(super) const WORDS: usize = 9;
@@ -51,7 +51,7 @@ pub(super) fn row(entry: &LoadedLatency, medium: Medium) -> Vec<String> {
         subject(cell.backend, cell.bracket),
         name(&cell.layout),
         name(&cell.protocol),
-        name(&cell.flow),
+        flow_words(cell.flow, entry.new_share),
         name(&cell.position),
         name(&entry.method),
         entry.packet_size.to_string(),
@@ -93,7 +93,7 @@ pub(super) fn notes(entry: &LoadedLatency, medium: Medium) -> Option<String> {
     let at = format!(
         "{} ({}, {}) at N = {} under {}% of its loss-free rate",
         subject(cell.backend, cell.bracket),
-        name(&cell.flow),
+        flow_words(cell.flow, entry.new_share),
         name(&cell.position),
         number::count(cell.services.into(), medium),
         entry.share_percent

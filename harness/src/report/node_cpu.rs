@@ -1,7 +1,7 @@
 //! CPU time of the node in searches for rates, in words for every medium.
 
 use super::number::{self, Medium};
-use crate::result::{CpuPoint, Estimate, RateKey, RateKind, RatePoint, RunFile, name};
+use crate::result::{CpuPoint, Estimate, RateKey, RateKind, RatePoint, RunFile, flow_words, name};
 
 /// What the figures are, for every medium.
 pub(super) const INTRO: &str = "CPU time of the node's receive thread and of ksoftirqd on its CPU, soft interrupts on their backs included; the generator \
@@ -58,7 +58,7 @@ fn row(key: &RateKey, point: &RatePoint, at: &str, cpu: &CpuPoint, medium: Mediu
         key.axes.subject(),
         name(&key.axes.layout),
         name(&key.axes.protocol),
-        name(&key.axes.flow),
+        flow_words(key.axes.flow, key.new_share),
         name(&key.axes.position),
         at.to_owned(),
         name(&key.method),

@@ -1,7 +1,7 @@
 //! Rates in words, for every medium.
 
 use super::number::{self, Medium};
-use crate::result::{PassageRecord, RateKey, RatePoint, name};
+use crate::result::{PassageRecord, RateKey, RatePoint, flow_words, name};
 
 /// Columns that hold words; the others hold numbers.
 pub(super) const WORDS: usize = 10;
@@ -45,7 +45,7 @@ pub(super) fn row(key: &RateKey, point: &RatePoint, medium: Medium) -> Vec<Strin
         key.axes.subject(),
         name(&key.axes.layout),
         name(&key.axes.protocol),
-        name(&key.axes.flow),
+        flow_words(key.axes.flow, key.new_share),
         name(&key.axes.position),
         key.rate.to_string(),
         name(&key.method),
@@ -69,7 +69,7 @@ pub(super) fn notes(key: &RateKey, point: &RatePoint, medium: Medium) -> Option<
         "{} ({}, {}) at N = {}",
         key.axes.subject(),
         key.rate,
-        name(&key.axes.flow),
+        flow_words(key.axes.flow, key.new_share),
         number::count(point.services.into(), medium)
     );
     let mut reasons = point.reasons.clone();

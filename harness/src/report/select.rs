@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::result::{BackendKind, Bracket, Curve, CurveKey, Flow, Metric, RunFile, Unit, VenueKind, name};
+use crate::result::{BackendKind, Bracket, Curve, CurveKey, Flow, Metric, NewShare, RunFile, Unit, VenueKind, name};
 use crate::workload::{Protocol, VipLayout};
 
 /// What curves must share to be drawn in one plot: one machine, one unit, one kind of packet.
@@ -63,6 +63,12 @@ pub(super) fn flow_title(flow: Flow) -> &'static str {
         Flow::New => "New",
         Flow::Established => "Established",
     }
+}
+
+/// The same of a search's flows, of a mix `10% new and 90% established`.
+pub(super) fn flows_title(flow: Flow, new_share: Option<NewShare>) -> String {
+    let mixed = |share: NewShare| format!("{share} new and {}% established", 100 - share.percent());
+    new_share.map_or_else(|| flow_title(flow).to_owned(), mixed)
 }
 
 /// The curves of one metric, by panel: of each backend those in its own bracket.

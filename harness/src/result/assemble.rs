@@ -293,7 +293,8 @@ fn emulated(curves: &[ConnectionCurve]) -> BTreeSet<Warning> {
 fn irregular(curve: &RateCurve) -> Vec<Warning> {
     let of_point = |point: &RatePoint| {
         let (irregular, searches) = (point.irregular, point.trials);
-        let reason = format!("{irregular} of {searches} searches: {}", point.reasons.join("; "));
+        let mix = curve.key.new_share.map_or_else(String::new, |share| format!("with {share} new flows "));
+        let reason = format!("{mix}{irregular} of {searches} searches: {}", point.reasons.join("; "));
         let (cell, rate) = (curve.key.axes.cell(point.services), curve.key.rate);
         (irregular > 0).then_some(Warning::Rates { cell, rate, reason })
     };

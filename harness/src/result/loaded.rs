@@ -7,7 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::distribution::spectrum;
-use super::{Cell, LagRecord, MergeError, MergedHistogram, PacketSize, QuantileValue, RateMethod, RateRecord, is_zero};
+use super::{
+    Cell, LagRecord, MergeError, MergedHistogram, NewShare, PacketSize, QuantileValue, RateMethod, RateRecord, is_zero,
+};
 
 /// One load of one search, and what became of its packets in the trials in which the sender kept its pace.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -65,6 +67,9 @@ pub struct LoadedLatency {
     /// Bytes of its packets.
     #[serde(default, skip_serializing_if = "PacketSize::is_default")]
     pub packet_size: PacketSize,
+    /// Share of its packets that open a flow, where the others belong to established ones; absent where all are of the cell's flow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_share: Option<NewShare>,
     /// Share of the loss-free rate that was offered, per cent.
     pub share_percent: u32,
     /// Searches after which it was offered.
@@ -124,9 +129,9 @@ impl LoadedLatency {
 }
 
 /// What entries are told apart by.
-type Key<'a> = (&'a Cell, RateMethod, PacketSize, u32);
+type Key<'a> = (&'a Cell, RateMethod, PacketSize, Option<NewShare>, u32);
 
-/// One entry a cell, method, packet size and share, in that order. Of a search that was recorded twice the last record counts.
+/// One entry a cell, method, packet size, mix of flows and share of the rate, in that order. Of a search that was recorded twice the last record counts.
 ///
 /// # Errors
 /// The cell of a histogram that is none or holds another number of packets than was timed.
@@ -134,7 +139,7 @@ pub fn loaded_latencies(searches: &[RateRecord]) -> Result<Vec<LoadedLatency>, (
     let mut entries = BTreeMap::<Key<'_>, BTreeMap<u32, &LoadedRecord>>::new();
     for search in searches {
         for load in &search.loaded {
-            let key = (&search.cell, search.method, search.packet_size, load.share_percent);
+            let key = (&search.cell, search.method, search.packet_size, search.new_share, load.share_percent);
             entries.entry(key).or_default().insert(search.trial, load);
         }
     }
@@ -149,7 +154,7 @@ pub fn loaded_latencies(searches: &[RateRecord]) -> Result<Vec<LoadedLatency>, (
 
 fn entry(
     merged: &mut MergedHistogram,
-    (cell, method, packet_size, share_percent): Key<'_>,
+    (cell, method, packet_size, new_share, share_percent): Key<'_>,
     loads: &[&LoadedRecord],
 ) -> Result<LoadedLatency, MergeError> {
     merged.clear();
@@ -166,6 +171,7 @@ fn entry(
         cell: cell.clone(),
         method,
         packet_size,
+        new_share,
         share_percent,
         searches: u32::try_from(loads.len()).unwrap_or(u32::MAX),
         load_pps: median(&rates).unwrap_or(0.0),
@@ -250,6 +256,16 @@ pub(crate) mod tests {
         assert!((20_000..=40_032).contains(&quiet.at(0.99).unwrap()));
         assert_eq!((quiet.lag.p50, quiet.lag.max), (400, 2_000));
         assert_eq!(full.load_pps, 90_000.0);
+    }
+
+    #[test]
+    fn a_mix_of_flows_has_latencies_of_its_own() {
+        let plain = search(0, vec![loaded_record(10, 1_000, 2_000)]);
+        let mixed = RateRecord { new_share: Some("10%".parse().unwrap()), ..plain.clone() };
+        let entries = loaded_latencies(&[mixed, plain]).unwrap();
+        let shares: Vec<_> = entries.iter().map(|entry| entry.new_share.map(NewShare::percent)).collect();
+        assert_eq!(shares, [None, Some(10)]);
+        assert!(entries.iter().all(|entry| (entry.searches, entry.carried) == (1, 1_000)));
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub(super) fn check_loaded(loaded: &[LoadedLatency]) -> Result<(), (Box<Cell>, L
     let mut keys = BTreeSet::new();
     for entry in loaded {
         let fault = |what| (Box::new(entry.cell.clone()), what);
-        if !keys.insert((&entry.cell, entry.method, entry.packet_size, entry.share_percent)) {
+        if !keys.insert((&entry.cell, entry.method, entry.packet_size, entry.new_share, entry.share_percent)) {
             return Err(fault(LoadedFault::Twice));
         }
         check(entry).map_err(fault)?;

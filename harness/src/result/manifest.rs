@@ -6,7 +6,9 @@ use std::num::NonZeroU32;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BackendKind, Cell, ConnectionLoad, Flow, PacketSize, Position, Preflight, RateMethod, Unit, VenueKind};
+use super::{
+    BackendKind, Cell, ConnectionLoad, Flow, NewShare, PacketSize, Position, Preflight, RateMethod, Unit, VenueKind,
+};
 use crate::workload::cluster::ClusterOrigin;
 use crate::workload::{AddressPlan, Common, EndpointChoice, Protocol, Scheduler, VipLayout};
 
@@ -118,6 +120,9 @@ pub struct Plan {
     /// Bytes of the packets that they were searched for with, where others than short ones were asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub packet_sizes: Vec<PacketSize>,
+    /// Mixes of new and established flows that they were searched for with, by the share of packets that open a flow.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub new_shares: Vec<NewShare>,
     /// Self-tests only: services per rule that matches nothing. Never compare such a run with a normal one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub self_test_ballast: Option<NonZeroU32>,

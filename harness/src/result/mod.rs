@@ -18,6 +18,7 @@ mod loaded;
 mod loaded_check;
 mod manifest;
 mod merge;
+mod new_share;
 mod node_cpu;
 mod packet_size;
 mod position;
@@ -64,6 +65,7 @@ pub use loaded::{LagBound, LatencyRecord, LoadedLatency, LoadedRecord, loaded_la
 pub use loaded_check::LoadedFault;
 pub use manifest::{Environment, KernelUnderTest, Manifest, Plan, PlannedCell, SkippedCell};
 pub use merge::{MergeError, MergedHistogram};
+pub use new_share::{NewShare, NewShareError, flow_words};
 pub use node_cpu::{CpuAccounts, CpuPoint, NodeCpu};
 pub use packet_size::{LEAST_BYTES, MOST_BYTES, PacketSize, PacketSizeError};
 pub use position::{MOST_EXPONENT, Position, PositionError, ZipfExponent};

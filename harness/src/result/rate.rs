@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Cell, CpuAccounts, LoadedRecord, NodeCpu, PacketSize};
+use super::{Cell, CpuAccounts, LoadedRecord, NewShare, NodeCpu, PacketSize};
 
 /// How rates are searched for.
 #[derive(
@@ -32,6 +32,9 @@ pub struct RateRecord {
     /// Bytes of its packets.
     #[serde(default, skip_serializing_if = "PacketSize::is_default")]
     pub packet_size: PacketSize,
+    /// Share of its packets that open a flow, where the others belong to established ones; absent where all are of the cell's flow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_share: Option<NewShare>,
     /// Packets a second that the generator sent when it sent as fast as it could.
     pub sender_pps: f64,
     /// The largest load of the search, packets a second.

@@ -7,7 +7,7 @@ use curve_stats::{Spread, median, spread};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Axes, Cell, CpuPoint, GoalRecord, NodeCpu, PacketSize, PassageRecord, RateMethod, RateRecord};
+use super::{Axes, Cell, CpuPoint, GoalRecord, NewShare, NodeCpu, PacketSize, PassageRecord, RateMethod, RateRecord};
 
 /// Which rate a curve shows.
 #[derive(
@@ -54,6 +54,9 @@ pub struct RateKey {
     /// Bytes of its packets.
     #[serde(default, skip_serializing_if = "PacketSize::is_default")]
     pub packet_size: PacketSize,
+    /// Share of its packets that open a flow, where the others belong to established ones; absent where all are of the one kind of flow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_share: Option<NewShare>,
     /// Which rate.
     pub rate: RateKind,
 }
@@ -118,9 +121,9 @@ struct Found<'a> {
 /// The curves of some searches; of several records of one search the last counts.
 #[must_use]
 pub fn rate_curves(records: &[RateRecord]) -> Vec<RateCurve> {
-    let mut searches = BTreeMap::<(&Cell, RateMethod, PacketSize, u32), &RateRecord>::new();
+    let mut searches = BTreeMap::<(&Cell, RateMethod, PacketSize, Option<NewShare>, u32), &RateRecord>::new();
     for record in records {
-        searches.insert((&record.cell, record.method, record.packet_size, record.trial), record);
+        searches.insert((&record.cell, record.method, record.packet_size, record.new_share, record.trial), record);
     }
     let mut curves = BTreeMap::<RateKey, BTreeMap<u32, Vec<Found<'_>>>>::new();
     for record in searches.into_values() {
@@ -137,8 +140,8 @@ pub fn rate_curves(records: &[RateRecord]) -> Vec<RateCurve> {
 }
 
 fn key(record: &RateRecord, rate: RateKind) -> RateKey {
-    let (method, packet_size) = (record.method, record.packet_size);
-    RateKey { axes: Axes::from(&record.cell), method, packet_size, rate }
+    let (method, packet_size, new_share) = (record.method, record.packet_size, record.new_share);
+    RateKey { axes: Axes::from(&record.cell), method, packet_size, new_share, rate }
 }
 
 fn found(record: &RateRecord) -> Vec<(RateKind, Found<'_>)> {
@@ -236,6 +239,7 @@ pub(crate) mod tests {
             trial,
             method: RateMethod::Quick,
             packet_size: PacketSize::default(),
+            new_share: None,
             sender_pps: 5e6,
             max_load_pps: 4e6,
             received: Some(received),
@@ -304,6 +308,19 @@ pub(crate) mod tests {
         let of = |size| curves.iter().find(|curve| curve.key.packet_size == size).map(|curve| curve.points[0].value);
         assert_eq!(of(PacketSize::default()), Some(Some(100.0)));
         assert_eq!((of(PacketSize::Imix), curves.len()), (Some(Some(200.0)), 6));
+    }
+
+    #[test]
+    fn mixes_of_flows_have_curves_of_their_own_and_the_others_no_share_in_their_file() {
+        let [some, more] = ["1%", "10%"].map(|share| Some(share.parse::<NewShare>().unwrap()));
+        let of = |new_share, rate| RateRecord { new_share, ..record(1, 0, rate) };
+        let curves = rate_curves(&[of(more, 300.0), of(None, 100.0), of(some, 200.0)]);
+        let loss_free = curves.iter().filter(|curve| curve.key.rate == RateKind::NoLoss);
+        let found: Vec<_> = loss_free.map(|curve| (curve.key.new_share, curve.points[0].value)).collect();
+        assert_eq!(found, [(None, Some(100.0)), (some, Some(200.0)), (more, Some(300.0))]);
+        let written: Vec<_> = curves.iter().map(|curve| serde_json::to_string(curve).unwrap()).collect();
+        assert_eq!(written.iter().filter(|curve| curve.contains("new_share")).count(), 6);
+        assert!(written.iter().any(|curve| curve.contains(r#""new_share":"10%""#)), "{written:?}");
     }
 
     #[test]

@@ -83,6 +83,7 @@ fn reported_plan(plan: &Plan, venues: &Venues) -> ReportedPlan {
         rates: scenario.rates,
         reachability: scenario.reachability,
         packet_sizes: scenario.unusual_sizes(),
+        new_shares: scenario.new_shares.clone(),
         self_test_ballast: scenario.self_test_ballast,
         self_test_bias: scenario.self_test_bias,
         endpoint_choice: scenario.endpoint_choice,

@@ -16,8 +16,8 @@ use super::planner;
 use super::scenario::Scenario;
 use crate::probe::OBJECT;
 use crate::result::{
-    BackendKind, Bracket, Cell, ConnectionLoad, EndpointChange, Flow, PacketSize, Position, RateMethod, Spreading,
-    VenueKind, name,
+    BackendKind, Bracket, Cell, ConnectionLoad, EndpointChange, Flow, NewShare, PacketSize, Position, RateMethod,
+    Spreading, VenueKind, name,
 };
 use crate::workload::{Common, Endpoint, Protocol, Service, VipLayout, Workload, WorkloadError, WorkloadSpec};
 
@@ -89,6 +89,9 @@ pub enum MeasureKind {
         /// Bytes of its packets.
         #[serde(default, skip_serializing_if = "PacketSize::is_default")]
         packet_size: PacketSize,
+        /// Share of its packets that open a flow, where the others belong to established ones; `None`: all are of the flow.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        new_share: Option<NewShare>,
     },
     /// What comes back from a ClusterIP and from a load balancer's address, in a visit of its own without the probe.
     Reachability {
@@ -114,7 +117,7 @@ pub struct Measure {
     pub kind: MeasureKind,
     /// Index of the trial within its cell.
     pub trial: u32,
-    /// Packets to time; of connections, the most exchanges; of a search, the established flows at the most.
+    /// Packets to time; of connections, the most exchanges; of a search, the established flows at the most, also of a mix.
     pub packets: u32,
     /// First flow number: 5-tuples are unique across the run.
     pub first_flow: u64,

@@ -72,8 +72,8 @@ impl Record {
             }
             Self::Rates(trial) => {
                 let Cell { flow, position, .. } = trial.cell;
-                let (method, packet_size) = (trial.method, trial.packet_size);
-                slot(&trial.cell, MeasureKind::Rates { method, flow, position, packet_size }, trial.trial)
+                let (method, packet_size, new_share) = (trial.method, trial.packet_size, trial.new_share);
+                slot(&trial.cell, MeasureKind::Rates { method, flow, position, packet_size, new_share }, trial.trial)
             }
             Self::Reachability(trial) => {
                 slot(&trial.cell, MeasureKind::Reachability { position: trial.cell.position }, trial.trial)

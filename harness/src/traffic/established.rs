@@ -13,6 +13,8 @@ use crate::probe::Instrument;
 /// blink.
 pub const ESTABLISHED_FLOWS: u32 = 1024;
 
+/// How often flows are opened again of which some were not answered: where the node's thread takes them, a busy machine may be slow to.
+const ATTEMPTS: u32 = 3;
 /// How long replies may take: they follow their packet within the same softirq.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -30,6 +32,30 @@ pub(super) fn open(instrument: &mut Instrument, order: &TrafficOrder) -> Result<
     let config = GeneratorConfig { segment: TCP_DATA, ..config };
     instrument.send_one_by_one(config, flows)?;
     Ok(config)
+}
+
+/// Opens the order's flows wherever the probe's exit is: the packets must get to the responder. Those that the datapath still knows stay as they
+/// are.
+pub(super) fn reopen(instrument: &mut Instrument, order: &TrafficOrder) -> Result<(), TrafficError> {
+    for _ in 1..ATTEMPTS {
+        if try_to_open(instrument, order).is_ok() {
+            return Ok(());
+        }
+    }
+    try_to_open(instrument, order)
+}
+
+fn try_to_open(instrument: &mut Instrument, order: &TrafficOrder) -> Result<(), TrafficError> {
+    let before = instrument.replies()?;
+    instrument.open_in_parts(order)?;
+    let (flows, now) = (u64::from(order.packets), instrument.replies()?);
+    let [answered, matching, foreign] =
+        [now.answered - before.answered, now.matching - before.matching, now.foreign - before.foreign];
+    if matching >= flows && foreign == 0 {
+        Ok(())
+    } else {
+        Err(TrafficError::NotEstablished { flows, answered, matching, foreign })
+    }
 }
 
 fn await_replies(instrument: &Instrument, before: Replies, flows: u64) -> Result<(), TrafficError> {

@@ -19,9 +19,14 @@ impl Instrument {
     pub fn open_flows(&mut self, order: &TrafficOrder) -> Result<(), TrafficError> {
         self.ready_to_decide(order)?;
         room::check(&self.node, order.flows())?;
+        self.open_in_parts(order)
+    }
+
+    /// Sends what opens the order's flows, part by part, and waits for the replies as long as some come.
+    pub(super) fn open_in_parts(&mut self, order: &TrafficOrder) -> Result<(), TrafficError> {
+        self.arm(AFTER_PASS, COUNT_ONLY, 0)?;
         for part in self.parts(order) {
             let config = part.config(part.flows(), &self.client_link, &self.node_client_link);
-            self.arm(AFTER_PASS, COUNT_ONLY, 0)?;
             let before = self.replies()?;
             self.send_untimed(config, part.packets)?;
             self.await_count(u64::from(part.packets), before, |now| now.matching + now.foreign)?;

@@ -70,6 +70,11 @@ fn c3_prefers_searched_rates_that_are_regular() {
     both.rates = rate_curves(&searches([1.5, 1.6, 3.0], None));
     let judgement = expect(&both, "C3", "holds (", &["at every N"]);
     assert!(judgement.figures[0].cells.contains("no loss (NDR), new flows"), "{}", judgement.figures[0].cells);
+    // A mix with established flows is other traffic, and decides nothing.
+    let mixed = searches([0.9, 0.9, 0.9], None).into_iter();
+    let mixed = mixed.map(|search| RateRecord { new_share: Some("10%".parse().expect("it is a share")), ..search });
+    both.rates = rate_curves(&searches([1.5, 1.6, 3.0], None).into_iter().chain(mixed).collect::<Vec<_>>());
+    expect(&both, "C3", "holds (", &["at every N"]);
     both.rates = rate_curves(&searches([1.5, 1.6, 3.0], Some("max load meets it")));
     let judgement = expect(&both, "C3", "does not hold", &["less at N = 1"]);
     assert!(judgement.figures[0].cells.contains("saturation"), "{}", judgement.figures[0].cells);

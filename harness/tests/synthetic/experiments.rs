@@ -119,6 +119,7 @@ pub(crate) fn rate(backend: BackendKind, services: u32, trial: u32, rate: f64) -
         trial,
         method: RateMethod::Quick,
         packet_size: PacketSize::default(),
+        new_share: None,
         loaded: Vec::new(),
         sender_pps: 5e6,
         max_load_pps: 4e6,

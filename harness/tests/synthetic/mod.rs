@@ -312,6 +312,7 @@ pub(crate) fn manifest(trials: &[TrialRecord]) -> Manifest {
         rates: None,
         reachability: false,
         packet_sizes: Vec::new(),
+        new_shares: Vec::new(),
         self_test_ballast: None,
         self_test_bias: None,
         endpoint_choice: EndpointChoice::default(),

@@ -103,6 +103,10 @@ pub(super) fn plan(run: &RunFile) -> Vec<(String, String)> {
         let sizes: Vec<_> = plan.packet_sizes.iter().map(ToString::to_string).collect();
         entries.push(entry("bytes of its packets", sizes.join(", ")));
     }
+    if !plan.new_shares.is_empty() {
+        let shares: Vec<_> = plan.new_shares.iter().map(ToString::to_string).collect();
+        entries.push(entry("its mixes: packets that open a flow", shares.join(", ")));
+    }
     if !plan.connections.is_empty() {
         let loads: Vec<_> = plan.connections.iter().map(ToString::to_string).collect();
         entries.push(entry("loads of real connections", loads.join(", ")));

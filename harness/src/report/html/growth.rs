@@ -7,7 +7,6 @@ use super::table::{Table, cells};
 use crate::report::growth::{Growth, WORDS, columns, growths};
 use crate::report::number::Medium;
 use crate::report::plot::{Across, Chart, Mark, Series, render};
-use crate::report::select::flow_title;
 use crate::result::{RunFile, name};
 
 /// One figure a place, protocol, M, flow and rate.
@@ -22,8 +21,8 @@ pub(super) fn figures(run: &RunFile) -> Vec<Figure> {
 fn title(growth: &Growth<'_>) -> String {
     let axes = growth.axes;
     let (protocol, endpoints) = (name(&axes.protocol).to_uppercase(), axes.endpoints);
-    let (flows, rate, venue, kernel) = (flow_title(axes.flow), &growth.rate, &growth.venue, &axes.kernel);
-    format!("{flows} flows, {rate}, {venue}, kernel {kernel}, {protocol}, M\u{a0}=\u{a0}{endpoints}")
+    let (flows, rate, venue, kernel) = (&growth.flows, &growth.rate, &growth.venue, &axes.kernel);
+    format!("Flows {flows}, {rate}, {venue}, kernel {kernel}, {protocol}, M\u{a0}=\u{a0}{endpoints}")
 }
 
 fn figure(title: String, growths: &[Growth<'_>]) -> Option<Figure> {

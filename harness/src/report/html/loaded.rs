@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 
 use super::figure::Figure;
 use super::percentiles::{Spectrum, spectrum};
-use super::rates::bytes;
+use super::rates::{Flows, bytes};
 use super::table::{Table, cells};
 use crate::report::loaded::{WORDS, columns, notes, row};
 use crate::report::number::{self, Medium};
 use crate::report::plot::{Across, Chart, Series, render};
-use crate::report::select::flow_title;
-use crate::result::{Flow, LoadedLatency, PacketSize, RateMethod, RunFile, VenueKind, name, subject};
+use crate::report::select::flows_title;
+use crate::result::{LoadedLatency, PacketSize, RateMethod, RunFile, VenueKind, name, subject};
 use crate::workload::Protocol;
 
 /// What the lines of one figure share, N descending. Brackets are no matter: all arrive at the same place.
-type Panel<'a> = (VenueKind, &'a str, Protocol, u32, Flow, RateMethod, PacketSize, u32, u32);
+type Panel<'a> = (VenueKind, &'a str, Protocol, u32, Flows, RateMethod, PacketSize, u32, u32);
 
 /// One figure a place, traffic, N and load, the largest N first.
 pub(super) fn figures(run: &RunFile) -> Vec<Figure> {
@@ -26,7 +26,7 @@ pub(super) fn figures(run: &RunFile) -> Vec<Figure> {
             &*cell.kernel,
             cell.protocol,
             cell.endpoints,
-            cell.flow,
+            (cell.flow, entry.new_share),
             entry.method,
             entry.packet_size,
             u32::MAX - cell.services,
@@ -38,10 +38,10 @@ pub(super) fn figures(run: &RunFile) -> Vec<Figure> {
 }
 
 fn figure(
-    (venue, kernel, protocol, endpoints, flow, method, size, below, share): Panel<'_>,
+    (venue, kernel, protocol, endpoints, (flow, new_share), method, size, below, share): Panel<'_>,
     entries: &[&LoadedLatency],
 ) -> Option<Figure> {
-    let (services, flow) = (number::size(u32::MAX - below), flow_title(flow));
+    let (services, flow) = (number::size(u32::MAX - below), flows_title(flow, new_share));
     let (venue, protocol, method) = (name(&venue), name(&protocol).to_uppercase(), name(&method));
     let title = format!(
         "{services}, {share}% of each backend's loss-free rate: {flow} flows, {method} goals, {venue}, kernel {kernel}, {protocol}, \

@@ -3,19 +3,19 @@
 use std::collections::BTreeMap;
 
 use super::figure::{Figure, style};
-use super::rates::bytes;
+use super::rates::{Flows, bytes};
 use super::table::{Table, cells};
 use crate::report::node_cpu::{WORDS, columns, rows_of};
 use crate::report::number::Medium;
 use crate::report::plot::{Across, Chart, Mark, Series, render};
-use crate::report::select::flow_title;
-use crate::result::{Flow, PacketSize, RateCurve, RateKind, RateMethod, RatePoint, RunFile, VenueKind, name};
+use crate::report::select::flows_title;
+use crate::result::{PacketSize, RateCurve, RateKind, RateMethod, RatePoint, RunFile, VenueKind, name};
 use crate::workload::Protocol;
 
 /// What curves must share to be drawn in one plot.
-type Panel<'a> = (VenueKind, &'a str, Protocol, u32, Flow, RateMethod, PacketSize);
+type Panel<'a> = (VenueKind, &'a str, Protocol, u32, Flows, RateMethod, PacketSize);
 
-/// One figure a venue, kernel, protocol, M, flow, method and packet size: at the fixed load, with the table of everything.
+/// One figure a venue, kernel, protocol, M, flow or mix, method and packet size: at the fixed load, with the table of everything.
 pub(super) fn figures(run: &RunFile) -> Vec<Figure> {
     let mut panels = BTreeMap::<Panel<'_>, Vec<&RateCurve>>::new();
     for curve in &run.rates {
@@ -25,7 +25,7 @@ pub(super) fn figures(run: &RunFile) -> Vec<Figure> {
             &*key.axes.kernel,
             key.axes.protocol,
             key.axes.endpoints,
-            key.axes.flow,
+            (key.axes.flow, key.new_share),
             key.method,
             key.packet_size,
         );
@@ -35,13 +35,13 @@ pub(super) fn figures(run: &RunFile) -> Vec<Figure> {
 }
 
 fn figure(
-    (venue, kernel, protocol, endpoints, flow, method, size): Panel<'_>,
+    (venue, kernel, protocol, endpoints, (flow, new_share), method, size): Panel<'_>,
     curves: &[&RateCurve],
 ) -> Option<Figure> {
     let protocol = name(&protocol).to_uppercase();
     let title = format!(
         "{} flows, a fixed load, {} goals, {}, kernel {kernel}, {protocol}, M\u{a0}=\u{a0}{endpoints}{}",
-        flow_title(flow),
+        flows_title(flow, new_share),
         name(&method),
         name(&venue),
         bytes(size)

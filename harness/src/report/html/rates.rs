@@ -7,14 +7,17 @@ use super::table::{Table, cells};
 use crate::report::number::{self, Medium};
 use crate::report::plot::{Across, Chart, Mark, Series, render};
 use crate::report::rates::{WORDS, columns, notes, row};
-use crate::report::select::flow_title;
-use crate::result::{Flow, PacketSize, RateCurve, RateKind, RateMethod, RatePoint, RunFile, VenueKind, name};
+use crate::report::select::flows_title;
+use crate::result::{Flow, NewShare, PacketSize, RateCurve, RateKind, RateMethod, RatePoint, RunFile, VenueKind, name};
 use crate::workload::Protocol;
 
 /// What curves must share to be drawn in one plot. Brackets are no matter: all rates are counted at the same place.
-type Panel<'a> = (VenueKind, &'a str, Protocol, u32, Flow, RateMethod, PacketSize, RateKind);
+type Panel<'a> = (VenueKind, &'a str, Protocol, u32, Flows, RateMethod, PacketSize, RateKind);
 
-/// One figure a venue, kernel, protocol, M, flow, method, packet size and rate.
+/// The flows of a search: of one kind, or a mix.
+pub(super) type Flows = (Flow, Option<NewShare>);
+
+/// One figure a venue, kernel, protocol, M, flow or mix, method, packet size and rate.
 pub(super) fn figures(run: &RunFile) -> Vec<Figure> {
     let mut panels = BTreeMap::<Panel<'_>, Vec<&RateCurve>>::new();
     for curve in &run.rates {
@@ -24,7 +27,7 @@ pub(super) fn figures(run: &RunFile) -> Vec<Figure> {
             &*key.axes.kernel,
             key.axes.protocol,
             key.axes.endpoints,
-            key.axes.flow,
+            (key.axes.flow, key.new_share),
             key.method,
             key.packet_size,
             key.rate,
@@ -35,13 +38,13 @@ pub(super) fn figures(run: &RunFile) -> Vec<Figure> {
 }
 
 fn figure(
-    (venue, kernel, protocol, endpoints, flow, method, size, rate): Panel<'_>,
+    (venue, kernel, protocol, endpoints, (flow, new_share), method, size, rate): Panel<'_>,
     curves: &[&RateCurve],
 ) -> Option<Figure> {
     let protocol = name(&protocol).to_uppercase();
     let title = format!(
         "{} flows, {rate}, {} goals, {}, kernel {kernel}, {protocol}, M\u{a0}=\u{a0}{endpoints}{}",
-        flow_title(flow),
+        flows_title(flow, new_share),
         name(&method),
         name(&venue),
         bytes(size)

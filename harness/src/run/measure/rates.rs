@@ -10,8 +10,8 @@ use super::MeasureError;
 use super::site::Site;
 use crate::probe::{Instrument, ProbeError, histogram};
 use crate::result::{
-    Flow, GoalRecord, LagRecord, LatencyRecord, LoadedRecord, NodeCpu, PacketSize, PassageRecord, Position, RateMethod,
-    RateRecord, ReceivedRate, encode_histogram,
+    Flow, GoalRecord, LagRecord, LatencyRecord, LoadedRecord, NewShare, NodeCpu, PacketSize, PassageRecord, Position,
+    RateMethod, RateRecord, ReceivedRate, encode_histogram,
 };
 use crate::run::plan::Measure;
 use crate::run::planner::FLOWS_A_SEARCH;
@@ -28,6 +28,7 @@ static NEVER: AtomicBool = AtomicBool::new(false);
 pub(super) struct Sought {
     pub(super) method: RateMethod,
     pub(super) packet_size: PacketSize,
+    pub(super) new_share: Option<NewShare>,
 }
 
 impl Site<'_> {
@@ -36,13 +37,14 @@ impl Site<'_> {
         &self,
         instrument: &mut Instrument,
         measure: &Measure,
-        Sought { method, packet_size }: Sought,
+        Sought { method, packet_size, new_share }: Sought,
         (flow, position): (Flow, Position),
     ) -> Result<Record, MeasureError> {
         let traffic = self.order(measure, flow, position);
         let longest = longest(method, flow).map_err(TrafficError::from)?;
         let cancel = self.cancel.unwrap_or(&NEVER);
-        let order = PaceOrder { traffic: &traffic, size: packet_size, numbers: FLOWS_A_SEARCH, longest, cancel };
+        let (size, numbers) = (packet_size, FLOWS_A_SEARCH);
+        let order = PaceOrder { traffic: &traffic, size, new_share, numbers, longest, cancel };
         let searched = instrument.pace(&order, |road| {
             let found = rates(road, method)?;
             let loads = under_load(road, &found)?;
@@ -59,6 +61,7 @@ impl Site<'_> {
             trial: measure.trial,
             method,
             packet_size,
+            new_share,
             sender_pps: found.sender,
             max_load_pps: found.max_load,
             goals: goals(&found, &valid),

@@ -102,8 +102,8 @@ impl Site<'_> {
                 let record = decide::record(self.cell(Flow::New, position), measure.trial, &order, &reached);
                 emit(Record::Decisions(record.map_err(|error| MeasureError::Emit(error.into()))?))
             }
-            MeasureKind::Rates { method, flow, position, packet_size } => {
-                let sought = Sought { method, packet_size };
+            MeasureKind::Rates { method, flow, position, packet_size, new_share } => {
+                let sought = Sought { method, packet_size, new_share };
                 emit(self.search(instrument, measure, sought, (flow, position))?)
             }
             MeasureKind::Connections { .. } | MeasureKind::Reachability { .. } => Err(MeasureError::ProbeInTheWay),

@@ -1,6 +1,6 @@
 //! What is measured on a setup, and in which order.
 
-use crate::result::{BackendKind, Flow, PacketSize, Position, RateMethod, VenueKind};
+use crate::result::{BackendKind, Flow, NewShare, PacketSize, Position, RateMethod, VenueKind};
 use crate::run::plan::{MeasureKind, Setup, VenueOffer};
 use crate::run::scenario::{Preset, Scenario};
 use crate::workload::{Protocol, VipLayout};
@@ -30,15 +30,23 @@ pub(super) fn asked_for(scenario: &Scenario, backend: BackendKind) -> Vec<Positi
 /// Searches for rates. IPVS keeps connections of its own, which nothing empties between trials: its table would grow with them, and
 /// each trial of new flows would be slower than the one before.
 pub(super) fn searches(scenario: &Scenario, backend: BackendKind, method: RateMethod) -> Vec<MeasureKind> {
-    let fit = |flow: &&Flow| backend != BackendKind::Ipvs || **flow == Flow::Established;
+    let fit = |(flow, _): &(Flow, _)| backend != BackendKind::Ipvs || *flow == Flow::Established;
     let mut kinds = Vec::new();
-    for &flow in flows(scenario, backend).iter().filter(fit) {
+    for (flow, new_share) in offered(scenario, backend).into_iter().filter(fit) {
         for position in asked_for(scenario, backend) {
-            let of = |&packet_size: &PacketSize| MeasureKind::Rates { method, flow, position, packet_size };
+            let of = |&packet_size: &PacketSize| MeasureKind::Rates { method, flow, position, packet_size, new_share };
             kinds.extend(scenario.packet_sizes.iter().map(of));
         }
     }
     kinds
+}
+
+/// The flows that searches offer: those that were asked for, and mixes, which are of new flows for a share of their packets. Without conntrack
+/// a mix is nothing of its own.
+fn offered(scenario: &Scenario, backend: BackendKind) -> Vec<(Flow, Option<NewShare>)> {
+    let alike = flows(scenario, backend).iter().map(|&flow| (flow, None));
+    let mixes = scenario.new_shares.iter().filter(|_| backend != BackendKind::Direct);
+    alike.chain(mixes.map(|&share| (Flow::New, Some(share)))).collect()
 }
 
 /// Reachability: once a backend, where it is cheapest, for nothing of it depends on N, M or layout. `direct` is the control.

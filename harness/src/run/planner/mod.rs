@@ -128,7 +128,8 @@ impl Planner<'_> {
         }
         let reason = match offer.venue {
             VenueKind::Host if offer.saturation => {
-                if self.scenario.flows.contains(&Flow::New) && offer.backends.contains(&BackendKind::Ipvs) {
+                let opens = self.scenario.flows.contains(&Flow::New) || !self.scenario.new_shares.is_empty();
+                if opens && offer.backends.contains(&BackendKind::Ipvs) {
                     let reason =
                         "rates of new flows: IPVS keeps connections of its own, which cannot be emptied between trials";
                     self.skip(offer, BackendKind::Ipvs, None, reason.to_owned());

@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 
 use super::*;
-use crate::result::{Bracket, RateMethod, name};
+use crate::result::{Bracket, NewShare, RateMethod, name};
 use crate::run::plan::Plan;
 use crate::run::scenario::{MOST_PACKETS, Wishes};
 use crate::traffic::most_flows;
@@ -316,6 +316,39 @@ fn searches_are_planned_where_they_were_asked_for_after_all_other_packets() {
     let reasons: HashSet<_> =
         skipped.iter().filter(|cell| cell.reason.starts_with("rates")).map(|cell| cell.venue).collect();
     assert_eq!(reasons, HashSet::from([VenueKind::Host, VenueKind::Vm]));
+}
+
+#[test]
+fn mixes_are_searched_for_beside_the_flows_that_were_asked_for_where_flows_are_told_apart() {
+    use BackendKind::{Direct, DirectConntrack, EbpfXdp, IptablesLegacy, Ipvs};
+    let plan = |more: &str| {
+        let usual = "rates = 'quick'\nflows = ['established']\nbackends = ['iptables-legacy', 'ipvs', 'ebpf-xdp']\n";
+        let scenario = toml::from_str::<Wishes>(&format!("{usual}{more}")).unwrap().resolve().unwrap();
+        Plan::new(&scenario, &[offer(VenueKind::Host, &scenario.backends)])
+    };
+    let searches = |plan: &Plan| {
+        let visits = plan.batches.iter().flat_map(|batch| &batch.visits);
+        let of = |visit: &Visit, measure: &Measure| match measure.kind {
+            MeasureKind::Rates { flow, new_share, .. } => {
+                Some((visit.setup.backend, flow, new_share.map(NewShare::percent)))
+            }
+            _ => None,
+        };
+        visits.flat_map(|visit| visit.measures.iter().filter_map(|measure| of(visit, measure))).collect::<HashSet<_>>()
+    };
+    let (without, with) = (plan(""), plan("new-share = ['10%', '1%']"));
+    let alike = [DirectConntrack, IptablesLegacy, Ipvs, EbpfXdp].map(|backend| (backend, Flow::Established, None));
+    let alike: HashSet<_> = alike.into_iter().chain([(Direct, Flow::New, None)]).collect();
+    assert_eq!(searches(&without), alike);
+    let mixes = [DirectConntrack, IptablesLegacy, EbpfXdp]
+        .into_iter()
+        .flat_map(|backend| [1, 10].map(|percent| (backend, Flow::New, Some(percent))));
+    assert_eq!(searches(&with), alike.into_iter().chain(mixes).collect());
+    let of_ipvs = |plan: &Plan| plan.skipped.iter().filter(|cell| cell.reason.contains("rates of new flows")).count();
+    assert_eq!((of_ipvs(&without), of_ipvs(&with)), (0, 1));
+    let slots: Vec<_> = with.batches.iter().flat_map(Batch::slots).collect();
+    assert_eq!(slots.iter().collect::<HashSet<_>>().len(), slots.len());
+    assert_no_overlap(visits_on(&with, "host").into_iter());
 }
 
 #[test]

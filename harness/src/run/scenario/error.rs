@@ -56,6 +56,12 @@ pub enum ScenarioError {
     /// Packet sizes, but no search that they are for.
     #[error("packet sizes are those of a search for rates: ask for one with --rates")]
     SizesWithoutRates,
+    /// Mixes of flows, but no search that they are for.
+    #[error(
+        "a mix of new and established flows (--new-share) is one of a search for rates: ask for one with --rates; timed one by one, \
+         packets are of one flow or the other (--flows)"
+    )]
+    SharesWithoutRates,
     /// More endpoints than a Maglev table can name.
     #[error(
         "endpoints must be at most {MOST_MAGLEV_ENDPOINTS} with --endpoint-choice maglev, not {asked}: a slot of its table names no more"

@@ -13,7 +13,7 @@ pub use error::ScenarioError;
 pub use preset::Preset;
 pub use wishes::Wishes;
 
-use crate::result::{BackendKind, ConnectionLoad, Flow, PacketSize, Position, RateMethod};
+use crate::result::{BackendKind, ConnectionLoad, Flow, NewShare, PacketSize, Position, RateMethod};
 use crate::venue::vm::KernelSource;
 use crate::workload::cluster::Cluster;
 use crate::workload::{AddressPlan, Common, EndpointChoice, Protocol, Scheduler, VipLayout};
@@ -93,6 +93,9 @@ pub struct Scenario {
     /// Bytes of the packets that rates are searched for with.
     #[serde(default = "usual_sizes", skip_serializing_if = "are_usual_sizes")]
     pub packet_sizes: Vec<PacketSize>,
+    /// Mixes of new and established flows that rates are searched for with, beside `flows`: the shares of packets that open a flow.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub new_shares: Vec<NewShare>,
     /// Whether rates and connections are measured at all positions, and not at the backend's worst alone: positions were asked for.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub all_positions: bool,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     MOST_MAGLEV_ENDPOINTS, MOST_PACKETS, MOST_TRIALS, Preset, Scenario, ScenarioError, VenueChoice, usual_sizes,
 };
-use crate::result::{BackendKind, ConnectionLoad, Flow, PacketSize, Position, RateMethod};
+use crate::result::{BackendKind, ConnectionLoad, Flow, NewShare, PacketSize, Position, RateMethod};
 use crate::run::import;
 use crate::venue::vm::pair_kernels;
 use crate::workload::cluster::Cluster;
@@ -69,6 +69,8 @@ pub struct Wishes {
     pub reachability: Option<bool>,
     /// Bytes of the packets that rates are searched for with.
     pub packet_sizes: Option<Vec<PacketSize>>,
+    /// Shares of packets that open a flow, in mixes of flows that rates are searched for with.
+    pub new_share: Option<Vec<NewShare>>,
     /// How the eBPF backends choose endpoints.
     pub endpoint_choice: Option<EndpointChoice>,
     /// File to import the services from, in place of N services x M endpoints.
@@ -127,6 +129,7 @@ impl Wishes {
             rates: self.rates.or(base.rates),
             reachability: self.reachability.or(base.reachability),
             packet_sizes: self.packet_sizes.or(base.packet_sizes),
+            new_share: self.new_share.or(base.new_share),
             endpoint_choice: self.endpoint_choice.or(base.endpoint_choice),
             cluster: self.cluster.or(base.cluster),
             scale: self.scale.or(base.scale),
@@ -151,6 +154,9 @@ impl Wishes {
         let all_positions = self.positions.is_some() && (self.rates.is_some() || self.connections.is_some());
         if self.packet_sizes.is_some() && self.rates.is_none() {
             return Err(ScenarioError::SizesWithoutRates);
+        }
+        if self.new_share.is_some() && self.rates.is_none() {
+            return Err(ScenarioError::SharesWithoutRates);
         }
         if let Some(cluster) = &cluster {
             self = import::of_cluster(self, cluster)?;
@@ -200,6 +206,7 @@ impl Wishes {
             rates: self.rates,
             reachability: self.reachability.unwrap_or(false),
             packet_sizes: axis("packet sizes", self.packet_sizes.unwrap_or_else(usual_sizes))?,
+            new_shares: self.new_share.map(|shares| axis("new share", shares)).transpose()?.unwrap_or_default(),
             all_positions,
             endpoint_choice,
             cluster,
@@ -337,6 +344,19 @@ mod tests {
         assert!(asked.contains(r#""packet_sizes":["64","imix"],"all_positions":true"#), "{asked}");
         assert!(asked.contains(r#""positions":["first","zipf:1.1"]"#), "{asked}");
         assert!(matches!(scenario("packet-sizes = ['64']"), Err(ScenarioError::SizesWithoutRates)));
+    }
+
+    #[test]
+    fn mixes_of_rates_are_written_down_where_they_were_asked_for() {
+        let scenario = |text: &str| toml::from_str::<Wishes>(text).unwrap().resolve();
+        let written = |text: &str| serde_json::to_string(&scenario(text).unwrap()).unwrap();
+        assert!(!written("rates = 'mrr'").contains("new_share"));
+        let asked = written("rates = 'mrr'\nnew-share = ['10%', '1%', '10%']");
+        assert!(asked.contains(r#""new_shares":["1%","10%"]"#), "{asked}");
+        let without = scenario("new-share = ['10%']").unwrap_err();
+        assert!(matches!(without, ScenarioError::SharesWithoutRates) && without.to_string().contains("--rates"));
+        assert!(matches!(scenario("rates = 'mrr'\nnew-share = []"), Err(ScenarioError::Empty { axis: "new share" })));
+        assert!(toml::from_str::<Wishes>("new-share = ['100%']").is_err());
     }
 
     #[test]

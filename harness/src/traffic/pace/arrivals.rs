@@ -1,9 +1,10 @@
 //! The end of paced trials: what the generator sent is counted, and where that is asked for timed, as it comes into the pods' namespace.
+//! Between trials it can let packets through to those who answer them.
 
 use aya::maps::{Array, Map, MapData, MapError};
 use aya::programs::tc::TcAttachType;
 use aya::{Ebpf, EbpfLoader};
-use datapath_common::pace::{ArrivalConfig, COUNTED, TIMED};
+use datapath_common::pace::{ArrivalConfig, COUNTED, LET_THROUGH, TIMED};
 
 use super::super::monotonic_ns;
 use super::pacer::OBJECT;
@@ -56,12 +57,20 @@ impl Arrivals {
 
     /// Begins a trial: what was meant to go before now is none of it.
     pub(super) fn begin(&mut self, taken: Taken) -> Result<(), ProbeError> {
-        let timing = if taken == Taken::Latency { TIMED } else { COUNTED };
+        self.arm(if taken == Taken::Latency { TIMED } else { COUNTED })?;
+        Tally::reset(self.records()?, self.cpus)
+    }
+
+    /// Leaves all packets to the responder until the next trial begins.
+    pub(super) fn let_through(&mut self) -> Result<(), ProbeError> {
+        self.arm(LET_THROUGH)
+    }
+
+    fn arm(&mut self, timing: u16) -> Result<(), ProbeError> {
         let config = ArrivalConfig { since_ns: monotonic_ns(), timing, ..self.config };
         let map = self.ebpf.map_mut(CONFIG).ok_or(ProbeError::Missing { kind: "map", name: CONFIG })?;
         let written = Array::<_, ArrivalConfig>::try_from(map).and_then(|mut array| array.set(0, config, 0));
-        written.map_err(|source: MapError| ProbeError::Map { map: CONFIG, source })?;
-        Tally::reset(self.records()?, self.cpus)
+        written.map_err(|source: MapError| ProbeError::Map { map: CONFIG, source })
     }
 
     /// What has arrived since the trial began.

@@ -2,11 +2,13 @@
 //!
 //! The generator sends out of the client's end of the veth (`XDP_TX`), and the node's end is polled on another CPU, so that more can be
 //! offered than the node carries. What arrives is counted by eBPF in the pods' namespace, and below saturation timed there, from
-//! each packet's intended time on. A [`Road`] is what a throughput search of `curve_stats::search` measures.
+//! each packet's intended time on. A [`Road`] is what a throughput search of `curve_stats::search` measures. Its packets belong to new flows, to
+//! established ones, or to both in a share.
 
 mod arrivals;
 mod loaded;
 mod meters;
+mod mixed;
 mod pacer;
 mod passage;
 mod rates;

@@ -14,6 +14,7 @@ use hdrhistogram::Histogram;
 use super::super::TrafficError;
 use super::super::live::Frames;
 use super::super::order::{TrafficOrder, aya_xdp};
+use super::mixed::Offered;
 use crate::net::{Link, NetNs};
 use crate::probe::{ProbeError, histogram, xdp};
 use crate::result::PacketSize;
@@ -84,8 +85,8 @@ pub(super) struct Sent {
 }
 
 impl Pacer {
-    /// Loads the generator with the targets of an order, and `config` and `size` to make its packets by.
-    pub(super) fn load(order: &TrafficOrder, config: GeneratorConfig, size: PacketSize) -> Result<Self, TrafficError> {
+    /// Loads the generator with the targets of an order, and the flows and the size to make its packets by.
+    pub(super) fn load(order: &TrafficOrder, offered: Offered, size: PacketSize) -> Result<Self, TrafficError> {
         let lengths = lengths(size);
         let loaded = EbpfLoader::new().btf(None).load(OBJECT).map_err(|error| ProbeError::Load(Box::new(error)))?;
         let mut pacer = Self { ebpf: loaded, buffer: lengths.buffer as usize };
@@ -95,7 +96,8 @@ impl Pacer {
             pacer.set("TARGETS", index, target)?;
         }
         pacer.set("LENGTHS", 0, lengths)?;
-        pacer.set("ORDER", 0, GeneratorConfig { verdict: aya_xdp::TX, ..config })?;
+        pacer.set("ORDER", 0, GeneratorConfig { verdict: aya_xdp::TX, ..offered.config })?;
+        pacer.set("MIX", 0, offered.mix)?;
         Ok(pacer)
     }
 
@@ -120,10 +122,10 @@ impl Pacer {
         })
     }
 
-    /// Winds everything back but the cycle of flows, so that no flow of a trial is one of the trial before.
+    /// Winds everything back but the cycles of flows, so that no new flow of a trial is one of the trial before.
     fn prepare(&mut self, schedule: Schedule) -> Result<(), ProbeError> {
-        let Progress { cursor, .. } = self.progress()?;
-        self.set("PROGRESS", 0, Progress { cursor, ..Progress::default() })?;
+        let Progress { cursor, new_cursor, .. } = self.progress()?;
+        self.set("PROGRESS", 0, Progress { cursor, new_cursor, ..Progress::default() })?;
         self.set("SCHEDULE", 0, schedule)?;
         let (keys, zeros): (Vec<u32>, Vec<u64>) = (0..BUCKETS as u32).map(|key| (key, 0)).unzip();
         update(self.lags()?.fd().as_fd(), LAG_SHAPE, &keys, &zeros).map_err(of_lags)

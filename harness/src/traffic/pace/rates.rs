@@ -23,7 +23,7 @@ const WARM_UP: Duration = Duration::from_millis(200);
 const FLOODS: u32 = 3;
 /// Bursts of a maximum receive rate.
 const BURSTS: u32 = 10;
-/// Trials of new flows: each takes a connection, so that they are no longer than the connection table allows.
+/// Trials with new flows: each takes a connection, so that they are no longer than the connection table allows.
 const NEW_FLOWS: Duration = Duration::from_millis(100);
 
 /// A load that is the same for every backend, packets a second: what the node's CPU time is compared at.
@@ -63,7 +63,7 @@ pub fn rates(road: &mut Road<'_>, method: RateMethod) -> Result<Rates, TrafficEr
     let goals = goals(method, road.flow())?;
     let burst = longest(method, road.flow())?;
     let sender = warm_up(road)?;
-    let most = road.room()?.map_or(f64::INFINITY, |flows| flows as f64 / burst.as_secs_f64());
+    let most = road.room()?.map_or(f64::INFINITY, |packets| packets as f64 / burst.as_secs_f64());
     let max_load = (sender * SHARE_OF_SENDER).min(most).max(2.0 * MIN_LOAD);
     let before = road.time()?;
     for _ in 0..FIXED_TRIALS {

@@ -9,21 +9,25 @@ use super::super::napi::{NodeThreads, NodeTime, Urgency, on_two_cpus};
 use super::super::{TrafficError, TrafficOrder, established, room};
 use super::arrivals::{Arrivals, Taken};
 use super::meters::Meters;
+use super::mixed::Offered;
 use super::pacer::{Manner, Offer, Pacer};
 use super::passage::{Passage, Timed};
 use crate::net::{Link, NetNs, conntrack};
 use crate::probe::{Instrument, Tally};
-use crate::result::{Flow, PacketSize};
+use crate::result::{Flow, NewShare, PacketSize};
 use crate::usage::CpuTicks;
 
 /// A programmed node between a paced generator and a count in the pods' namespace.
 #[derive(Debug)]
 pub struct Road<'a> {
-    instrument: &'a Instrument,
+    instrument: &'a mut Instrument,
     pacer: Pacer,
     arrivals: Arrivals,
     meters: Meters,
     flow: Flow,
+    offered: Offered,
+    /// What opens the established flows of a mix.
+    opening: Option<&'a TrafficOrder>,
     cancel: &'a AtomicBool,
     threads: NodeThreads,
     passages: Vec<Passage>,
@@ -36,7 +40,10 @@ pub struct PaceOrder<'a> {
     pub traffic: &'a TrafficOrder,
     /// Their length; established flows are opened with short ones.
     pub size: PacketSize,
-    /// Numbers that are set aside for new flows: they come again after so many packets.
+    /// Share of the packets that open a flow each, while the order's flows, as many as its packets, are established ones; `None`: all packets are
+    /// of the order's flows.
+    pub new_share: Option<NewShare>,
+    /// Numbers that are set aside for new flows: they come again after so many of them. The established flows of a mix take theirs of these.
     pub numbers: u64,
     /// The longest trial.
     pub longest: Duration,
@@ -45,7 +52,7 @@ pub struct PaceOrder<'a> {
 }
 
 impl Instrument {
-    /// Lets `work` offer the order's flows at rates of its choice; established ones are opened first.
+    /// Lets `work` offer the order's flows at rates of its choice; established ones are opened first, those of a mix before every trial.
     ///
     /// Packets end in the pods' namespace meanwhile, where they are counted, and the node's end of the client's veth is polled on a CPU of its
     /// own. Where trials are short, both CPUs are taken from other processes.
@@ -68,27 +75,31 @@ impl Instrument {
         order: &PaceOrder<'_>,
         work: impl FnOnce(&mut Road<'_>) -> Result<T, TrafficError> + Send,
     ) -> Result<T, TrafficError> {
-        let PaceOrder { traffic, size, numbers, longest, cancel } = *order;
-        let flows = if traffic.flow == Flow::New { numbers } else { traffic.flows() };
+        let PaceOrder { traffic, size, new_share, numbers, longest, cancel } = *order;
+        let flow = if new_share.is_some() { Flow::New } else { traffic.flow };
+        let flows = if flow == Flow::New { numbers } else { traffic.flows() };
         traffic.validate(flows)?;
         self.aim(traffic)?;
         let (node, device) = (self.node.try_clone()?, self.node_client_link.clone());
-        let config = match traffic.flow {
-            Flow::New => traffic.config(flows, &self.client_link, &device),
-            Flow::Established => {
+        let offered = match (new_share, flow) {
+            (Some(share), _) => {
+                Offered::mixed(traffic.config(traffic.flows(), &self.client_link, &device), share, numbers)
+            }
+            (None, Flow::New) => Offered::all_alike(traffic.config(flows, &self.client_link, &device)),
+            (None, Flow::Established) => {
                 room::check(&self.node, flows)?;
-                established::open(self, traffic)?
+                Offered::all_alike(established::open(self, traffic)?)
             }
         };
         // It has let the flows through that were opened; from now on packets end at the arrivals.
         self.no_exit();
         let (pacer, arrivals, meters) =
-            (Pacer::load(traffic, config, size)?, Arrivals::attach(self)?, Meters::open(self)?);
-        let (flow, passages) = (traffic.flow, Vec::new());
+            (Pacer::load(traffic, offered, size)?, Arrivals::attach(self)?, Meters::open(self)?);
+        let (opening, passages) = (new_share.map(|_| traffic), Vec::new());
         let urgency = if longest <= SHORT { Urgency::First } else { Urgency::Shared };
         on_two_cpus(&node, &device, urgency, |threads| {
-            let mut road = Road { instrument: self, pacer, arrivals, meters, flow, cancel, threads, passages };
-            work(&mut road)
+            let instrument: &mut Self = self;
+            work(&mut Road { instrument, pacer, arrivals, meters, flow, offered, opening, cancel, threads, passages })
         })
     }
 }
@@ -103,7 +114,7 @@ impl Road<'_> {
         &self.passages
     }
 
-    /// Which flows are offered.
+    /// Which flows are offered; [`Flow::New`] where some of them are new.
     #[must_use]
     pub fn flow(&self) -> Flow {
         self.flow
@@ -117,12 +128,15 @@ impl Road<'_> {
         Ok((self.threads.time()?, self.threads.ticks()?))
     }
 
-    /// New flows that a trial may have without filling the node's connection table; `None` where nothing is tracked or the flows are old.
+    /// Packets that a trial may have whose new flows do not fill the node's connection table; `None` where nothing is tracked or all flows are old.
     ///
     /// # Errors
     /// The namespace cannot be entered.
     pub fn room(&self) -> Result<Option<u64>, TrafficError> {
-        if self.flow == Flow::Established { Ok(None) } else { room::empty(&self.instrument.node) }
+        if self.flow == Flow::Established {
+            return Ok(None);
+        }
+        Ok(room::empty(&self.instrument.node)?.map(|flows| self.offered.fitting(flows)))
     }
 
     /// Offers as much as the generator can for `duration`: warms the path up, and says how fast the generator is.
@@ -144,13 +158,17 @@ impl Road<'_> {
         Ok(Timed { passage, latency: tally.histogram()?, max_ns: tally.counters.max })
     }
 
-    /// One trial: nothing of the trial before it is on its way or remembered by conntrack.
+    /// One trial: nothing of the trial before it is on its way or remembered by conntrack, and the established flows of a mix are open.
     fn pass(&mut self, offer: &Offer, taken: Taken) -> Result<(Passage, Tally), TrafficError> {
         if self.cancel.load(Ordering::Relaxed) {
             return Err(TrafficError::Interrupted);
         }
         if self.flow == Flow::New {
             forget(&self.instrument.node)?;
+        }
+        if let Some(order) = self.opening {
+            self.arrivals.let_through()?;
+            established::reopen(self.instrument, order)?;
         }
         self.arrivals.begin(taken)?;
         let (before, cpu) = (self.meters.read()?, self.threads.time()?);
