@@ -233,7 +233,7 @@ fn latencies_under_load_are_shown_by_every_reader_and_held_to_their_packets() {
     let rows: Vec<_> = csv.lines().filter(|line| line.contains("latency-under-load")).collect();
     assert_eq!(rows.len(), 2);
     assert!(rows[1].contains("latency-under-load,ns,10,2,1,180000,"), "{csv}");
-    assert!(rows[1].ends_with(",7 packets were lost,90%,,quick,64,25007.0,25000.0,270000.0"), "{csv}");
+    assert!(rows[1].ends_with(",7 packets were lost,90%,,quick,64,25007.0,25000.0,270000.0,"), "{csv}");
     let mut edited = run.clone();
     edited.loaded[0].max = 5;
     let error = parse_run_file(run_file_text(&edited).unwrap().as_bytes()).unwrap_err();
