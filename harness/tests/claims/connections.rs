@@ -1,6 +1,7 @@
 //! C5: real connections.
 
 use lbcurve::result::{BackendKind, ConnectionRecord, Position, Recorded, RunFile, assemble_records};
+use lbcurve::workload::cluster::ClusterOrigin;
 
 use super::{CANNOT_TELL, expect, synthetic};
 
@@ -75,4 +76,35 @@ fn c5_asks_for_the_worst_service_and_for_no_other() {
     falling.iter_mut().for_each(|record| record.cell.position = Position::Middle);
     expect(&connected(std::slice::from_ref(&falling)), "C5", "not measured", &["no connections through iptables"]);
     expect(&connected(&[falling, flat]), "C5", "holds (", &["as many as at N = 1 at every N"]);
+}
+
+#[test]
+fn over_a_cluster_all_its_services_are_asked_for_and_an_emulated_machine_is_named() {
+    let at_random = |backend, rates| {
+        let mut records = connections(backend, rates, 0.01);
+        for record in &mut records {
+            (record.cell.position, record.emulated) = (Position::Random, true);
+        }
+        records
+    };
+    let records = [at_random(BackendKind::IptablesLegacy, [9e3, 9e3, 4e3]), at_random(BackendKind::Ipvs, [2e4; 3])];
+    let mut manifest = synthetic::manifest(&[]);
+    manifest.plan.cluster = Some(ClusterOrigin {
+        file: "cluster.yaml".into(),
+        sha256: String::new(),
+        services: 1,
+        tcp: 0,
+        udp: 1,
+        endpoints: 2,
+        rejected: Vec::new(),
+        left_out: Vec::new(),
+    });
+    let all = records.concat();
+    let recorded = Recorded { connections: &all, ..Recorded::default() };
+    let run = assemble_records(manifest, recorded, &[]).expect("rates are finite");
+    expect(&run, "C5", "does not hold", &["as many as ipvs", "of an emulated machine"]);
+    let judgement = expect(&run, "C3", "holds (", &["of an emulated machine"]);
+    assert!(judgement.figures[0].cells.contains("at random"), "{}", judgement.figures[0].cells);
+    // Without the cluster these are connections to a service that is not the worst one.
+    expect(&connected(&records), "C5", "not measured", &["no connections through iptables"]);
 }
