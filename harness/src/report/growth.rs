@@ -4,6 +4,7 @@ use curve_stats::{Fit, Observation, fit, median};
 
 use super::connections::{load, venue};
 use super::number::{self, Medium};
+use super::select::flows_title;
 use crate::result::{Axes, ConnectionCurve, ConnectionLoad, RateCurve, RunFile, Unit, flow_words, name, noise_floor};
 
 /// What the figures are, for every medium.
@@ -39,6 +40,8 @@ pub(crate) struct Growth<'a> {
     pub(crate) axes: &'a Axes,
     /// Its flows, in words.
     pub(crate) flows: String,
+    /// The same, as a title begins.
+    pub(crate) title: String,
     /// As tables name it.
     pub(crate) venue: String,
     /// Which rate, and of what.
@@ -66,7 +69,8 @@ fn of_packets(curve: &RateCurve) -> Option<Growth<'_>> {
     let regular = curve.points.iter().filter(|point| point.irregular == 0);
     let rates = regular.map(|point| (point.services, &*point.values));
     let growth = Growth::of(&key.axes, name(&key.axes.venue), rate, rates)?;
-    Some(Growth { flows: flow_words(key.axes.flow, key.new_share), ..growth })
+    let (flow, new_share) = (key.axes.flow, key.new_share);
+    Some(Growth { flows: flow_words(flow, new_share), title: flows_title(flow, new_share), ..growth })
 }
 
 /// The rate of an open loop was asked for, and streams have none.
@@ -86,7 +90,15 @@ impl<'a> Growth<'a> {
         let times = |&(services, rates): &(u32, &'a [f64])| rates.iter().map(move |rate| (services, 1e9 / rate));
         let observations = rates.iter().flat_map(times).map(|(services, time)| Observation::new(services, time));
         let fit = fit(&observations.collect::<Vec<_>>(), noise_floor(Unit::Ns)).ok()?;
-        (rates.len() > 1).then(|| Self { axes, flows: name(&axes.flow), venue, rate, rates, fit })
+        (rates.len() > 1).then(|| Self {
+            axes,
+            flows: name(&axes.flow),
+            title: flows_title(axes.flow, None),
+            venue,
+            rate,
+            rates,
+            fit,
+        })
     }
 
     /// Nanoseconds from one to the next at each N, at the median rate.

@@ -21,8 +21,8 @@ pub(super) fn figures(run: &RunFile) -> Vec<Figure> {
 fn title(growth: &Growth<'_>) -> String {
     let axes = growth.axes;
     let (protocol, endpoints) = (name(&axes.protocol).to_uppercase(), axes.endpoints);
-    let (flows, rate, venue, kernel) = (&growth.flows, &growth.rate, &growth.venue, &axes.kernel);
-    format!("Flows {flows}, {rate}, {venue}, kernel {kernel}, {protocol}, M\u{a0}=\u{a0}{endpoints}")
+    let (title, rate, venue, kernel) = (&growth.title, &growth.rate, &growth.venue, &axes.kernel);
+    format!("{title} flows, {rate}, {venue}, kernel {kernel}, {protocol}, M\u{a0}=\u{a0}{endpoints}")
 }
 
 fn figure(title: String, growths: &[Growth<'_>]) -> Option<Figure> {
