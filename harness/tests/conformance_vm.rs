@@ -92,7 +92,7 @@ fn plan(vm: &VmVenue) -> Plan {
         backends: scenario.backends.clone(),
         unready: Vec::new(),
         deterministic: true,
-        emulated: true,
+        emulated: false,
         saturation: false,
         lacking: Vec::new(),
     };

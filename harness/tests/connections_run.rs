@@ -262,8 +262,11 @@ fn two_runs_connections_are_compared_and_more_of_them_is_better() {
 #[test]
 fn connections_of_an_emulated_machine_say_so_in_every_reader_and_are_compared_with_no_others() {
     let run = |emulated| {
-        let record = |trial| ConnectionRecord { emulated, ..connection(1, trial, 9_000.0 + f64::from(trial), 0) };
-        run_of(&(0..10).map(record).collect::<Vec<_>>())
+        let connections: Vec<_> = (0..10).map(|trial| connection(1, trial, 9_000.0 + f64::from(trial), 0)).collect();
+        let recorded = Recorded { connections: &connections, ..Recorded::default() };
+        let manifest = synthetic::manifest(&[]);
+        let manifest = if emulated { synthetic::emulated(manifest) } else { manifest };
+        assemble_records(manifest, recorded, &[]).unwrap()
     };
     let (real, emulated) = (run(false), run(true));
     assert!(emulated.warnings.iter().any(|warning| warning.to_string().contains("the machine is emulated")));
@@ -276,7 +279,7 @@ fn connections_of_an_emulated_machine_say_so_in_every_reader_and_are_compared_wi
     assert!(alike.rows.iter().all(|row| row.verdict == Verdict::NoChange));
     for (run, says_so) in [(&real, false), (&emulated, true)] {
         for text in [report::table(run), report::markdown(run), report::html(run).unwrap(), report::bmf(run)] {
-            assert_eq!(text.contains(", emulated") || text.contains("/emulated"), says_so, "{text}");
+            assert_eq!(text.contains(", emulated") || text.contains("vm-emulated/"), says_so, "{text}");
         }
         let csv = report::csv(run).unwrap();
         assert_eq!(csv.lines().skip(1).all(|row| row.ends_with("true")), says_so, "{csv}");

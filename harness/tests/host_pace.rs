@@ -38,7 +38,16 @@ fn bench(kind: BackendKind, flow: Flow) -> Bench {
 }
 
 fn bench_of(kind: BackendKind, flow: Flow, protocol: Protocol) -> Bench {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = alone();
+    let (instrument, topology, order) = node_of(kind, flow, protocol);
+    Bench { instrument, topology, order, size: PacketSize::default(), new_share: None, _alone }
+}
+
+fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn node_of(kind: BackendKind, flow: Flow, protocol: Protocol) -> (Instrument, Topology, TrafficOrder) {
     let (layout, addresses) = (VipLayout::Sequential, AddressPlan::default());
     let workload =
         Workload::generate(&WorkloadSpec { services: 1, endpoints: 2, layout, protocol, seed: 0, addresses }).unwrap();
@@ -57,7 +66,7 @@ fn bench_of(kind: BackendKind, flow: Flow, protocol: Protocol) -> Bench {
     };
     let (targets, clients) = (vec![target], addresses.client_range);
     let order = TrafficOrder { flow, protocol, targets, packets: 1_000, first_flow: 0, seed: 1, clients };
-    Bench { instrument, topology, order, size: PacketSize::default(), new_share: None, _alone }
+    (instrument, topology, order)
 }
 
 impl Bench {
@@ -451,6 +460,23 @@ fn nothing_stays_behind() {
     let order = TrafficOrder { first_flow: NUMBERS, ..bench.order.clone() };
     let sample = bench.instrument.latency(&order).unwrap();
     assert_eq!((sample.measured, sample.lost), (1_000, 0));
+}
+
+#[test]
+fn nodes_that_are_polled_at_the_same_time_know_their_own_threads() {
+    let _alone = alone();
+    // Every node's device has the same name, and so have the threads but for a number.
+    let mut nodes: Vec<_> = (0..4).map(|_| node_of(BackendKind::Direct, Flow::New, Protocol::Udp)).collect();
+    let cancel = &AtomicBool::new(false);
+    for _ in 0..20 {
+        std::thread::scope(|scope| {
+            for (instrument, _topology, traffic) in &mut nodes {
+                let (size, numbers) = (PacketSize::default(), NUMBERS);
+                let order = PaceOrder { traffic, size, new_share: None, numbers, longest: SHORT, cancel };
+                scope.spawn(move || assert_eq!(instrument.pace(&order, |road| Ok(road.flow())).unwrap(), Flow::New));
+            }
+        });
+    }
 }
 
 #[test]

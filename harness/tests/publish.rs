@@ -217,7 +217,7 @@ fn a_run_of_rates_shows_them_over_n() {
     let run = assemble_records(synthetic::manifest(&[]), recorded, &[]).unwrap();
     let text = readme(&run, "folder", "trials.jsonl");
     let row = text.lines().find(|line| line.contains("no loss (NDR), quick goals")).unwrap();
-    assert!(row.contains("| iptables-legacy | sequential | last |"), "{row}");
+    assert!(row.contains("| iptables-legacy | sequential | udp | 2 | last |"), "{row}");
     assert!(row.contains("| 300,000 [300,000, 300,000] |") && row.contains("| 20,000 [20,000, 20,010] |"), "{row}");
     assert!(!readme(&synthetic::run(), "folder", "trials.jsonl").contains("## Rates"));
 }

@@ -29,7 +29,7 @@ fn plan(vm: &VmVenue, bias: Option<u32>, asked: impl Fn(Spreading, EndpointChang
         backends: vec![BackendKind::Ipvs],
         unready: Vec::new(),
         deterministic: true,
-        emulated: true,
+        emulated: false,
         saturation: false,
         lacking: vm.lacking(),
     };

@@ -4,7 +4,7 @@ use curve_stats::{LEAST_GROWTH, holm, mann_whitney, ratio, smallest_mann_whitney
 
 use super::catalogue::Claim;
 use super::judgement::{Figure, Judgement, Scope, Verdict};
-use super::view::{ALPHA, IPTABLES, Leg, asked, combine, interval, said_of, sizes};
+use super::view::{ALPHA, IPTABLES, Leg, asked, combine, interval, sizes};
 use crate::result::{BackendKind, ConnectionCurve, ConnectionLoad, ConnectionPoint, RunFile, name};
 
 pub(super) fn judge(run: &RunFile, claim: &'static Claim, scope: &Scope) -> Option<Judgement> {
@@ -33,7 +33,6 @@ pub(super) fn judge(run: &RunFile, claim: &'static Claim, scope: &Scope) -> Opti
         return None;
     }
     let (verdict, reason) = combine(legs);
-    let reason = said_of(reason, curves.iter().any(|curve| curve.emulated));
     Some(Judgement { figures, ..Judgement::new(claim, Some(scope.clone()), verdict, reason) })
 }
 

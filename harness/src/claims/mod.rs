@@ -48,15 +48,21 @@ fn of_claim(run: &RunFile, claim: &'static Claim) -> Vec<Judgement> {
     if found.is_empty() {
         return vec![Judgement::new(claim, None, without(claim), "")];
     }
-    found.into_iter().map(of_a_model).collect()
+    found.into_iter().map(|judgement| qualified(run, judgement)).collect()
 }
 
-/// What was counted in user space says so: it is what follows from the model's structures, not what a kernel did.
-fn of_a_model(mut judgement: Judgement) -> Judgement {
-    if judgement.scope.as_ref().is_some_and(|scope| scope.venue == VenueKind::Sim) {
-        let separator = if judgement.reason.is_empty() { "" } else { "; " };
-        judgement.reason = format!("{}{separator}the model's verdict: no kernel was measured", judgement.reason);
-    }
+/// What no kernel did, or no hardware, says so: steps that were counted in user space follow from the model's structures, and an emulated
+/// machine's time from the emulator.
+fn qualified(run: &RunFile, mut judgement: Judgement) -> Judgement {
+    let words = match &judgement.scope {
+        Some(scope) if scope.venue == VenueKind::Sim => "the model's verdict: no kernel was measured",
+        Some(scope) if run.environment.is_emulated(scope.venue, &scope.kernel) => {
+            "of an emulated machine: backends beside each other, and no figures of hardware"
+        }
+        _ => return judgement,
+    };
+    let separator = if judgement.reason.is_empty() { "" } else { "; " };
+    judgement.reason = format!("{}{separator}{words}", judgement.reason);
     judgement
 }
 

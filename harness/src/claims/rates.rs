@@ -68,11 +68,6 @@ impl<'a> Source<'a> {
         Self::Connections(load, alike(curves, traffic, |curve| curve.key.axes.backend))
     }
 
-    /// Whether an emulated machine carried them.
-    pub(super) fn is_emulated(&self) -> bool {
-        matches!(self, Self::Connections(_, curves) if curves.iter().any(|curve| curve.emulated))
-    }
-
     fn is_empty(&self) -> bool {
         match self {
             Self::Connections(_, curves) => curves.is_empty(),

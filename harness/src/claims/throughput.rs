@@ -5,7 +5,7 @@ use curve_stats::{holm, mann_whitney, ratio, smallest_mann_whitney};
 use super::catalogue::Claim;
 use super::judgement::{Figure, Judgement, Scope, Verdict};
 use super::rates::Source;
-use super::view::{ALPHA, IPTABLES, Leg, combine, interval, said_of, sizes};
+use super::view::{ALPHA, IPTABLES, Leg, combine, interval, sizes};
 use crate::result::{BackendKind, RunFile, name};
 
 pub(super) fn judge(run: &RunFile, claim: &'static Claim, scope: &Scope) -> Option<Judgement> {
@@ -25,7 +25,6 @@ pub(super) fn judge(run: &RunFile, claim: &'static Claim, scope: &Scope) -> Opti
     let mut shown = decided.into_iter().chain(&sources).map(over_services);
     figures.extend(shown.find(|figures| !figures.is_empty()).unwrap_or_default());
     let (verdict, reason) = combine(legs);
-    let reason = said_of(reason, decided.is_some_and(Source::is_emulated));
     Some(Judgement { figures, ..Judgement::new(claim, Some(scope.clone()), verdict, reason) })
 }
 

@@ -12,9 +12,6 @@ use crate::workload::{Protocol, VipLayout};
 /// kube-proxy's two iptables modes.
 pub(super) const IPTABLES: [BackendKind; 2] = [BackendKind::IptablesLegacy, BackendKind::IptablesNft];
 
-/// Said of a verdict on connections that an emulated machine carried.
-const EMULATED: &str = "of an emulated machine: backends beside each other, and no figures of hardware";
-
 /// Chance of a difference that is none, of all tests of a verdict together.
 pub(super) const ALPHA: f64 = 0.05;
 
@@ -141,15 +138,6 @@ pub(super) fn flat_up_to(curve: &Curve) -> Option<u32> {
 pub(super) fn asked(run: &RunFile, backend: BackendKind) -> Position {
     let is_over_all = run.plan.cluster.is_some() && backend.balances();
     if is_over_all { Position::Random } else { backend.worst_position() }
-}
-
-/// A reason, and whether an emulated machine carried the connections.
-pub(super) fn said_of(reason: String, is_emulated: bool) -> String {
-    match (is_emulated, reason.is_empty()) {
-        (false, _) => reason,
-        (true, true) => EMULATED.to_owned(),
-        (true, false) => format!("{reason}; {EMULATED}"),
-    }
 }
 
 /// One part of a judgement.

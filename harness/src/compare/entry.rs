@@ -19,8 +19,6 @@ pub(super) struct Entry<'a> {
     pub(super) trials: u32,
     /// Packets a trial, where all trials have as many.
     pub(super) packets: Option<u64>,
-    /// Whether its seconds are an emulated machine's.
-    pub(super) emulated: bool,
     /// Why it cannot be trusted.
     pub(super) suspect: Option<String>,
 }
@@ -29,13 +27,7 @@ pub(super) struct Entry<'a> {
 pub(super) fn entries(run: &RunFile) -> impl Iterator<Item = Entry<'_>> {
     let curves = run.curves.iter().filter(|curve| curve.key.metric != Metric::Floor);
     let packets = curves.flat_map(of_packets);
-    let all = packets.chain(run.rates.iter().flat_map(of_rates)).chain(run.connections.iter().flat_map(of_connections));
-    all.map(|entry| Entry { emulated: entry.emulated || is_emulated(run, entry.axes), ..entry })
-}
-
-fn is_emulated(run: &RunFile, axes: &Axes) -> bool {
-    let mut kernels = run.environment.kernels.iter();
-    kernels.any(|kernel| kernel.emulated && (kernel.venue, &kernel.release) == (axes.venue, &axes.kernel))
+    packets.chain(run.rates.iter().flat_map(of_rates)).chain(run.connections.iter().flat_map(of_connections))
 }
 
 fn of_packets(curve: &Curve) -> impl Iterator<Item = Entry<'_>> {
@@ -49,7 +41,6 @@ fn of_packets(curve: &Curve) -> impl Iterator<Item = Entry<'_>> {
         values: &point.values,
         trials: point.trials,
         packets: Some(point.packets / u64::from(point.trials.max(1))),
-        emulated: false,
         suspect: point.suspect.clone(),
     })
 }
@@ -67,7 +58,6 @@ fn of_rates(curve: &RateCurve) -> impl Iterator<Item = Entry<'_>> {
             values: &point.values,
             trials: point.trials,
             packets: None,
-            emulated: false,
             suspect: (point.irregular > 0)
                 .then(|| format!("irregular in {} of {} searches", point.irregular, point.trials)),
         })
@@ -88,7 +78,6 @@ fn of_connections(curve: &ConnectionCurve) -> impl Iterator<Item = Entry<'_>> {
                 values: &estimate.values,
                 trials: point.trials - point.invalid,
                 packets: None,
-                emulated: curve.emulated,
                 suspect: point.trouble(),
             })
         })

@@ -115,8 +115,10 @@ fn unlike((a, one): (&Side<'_>, &Entry<'_>), (b, other): (&Side<'_>, &Entry<'_>)
     if !one.scale.is_counted() && model_a != model_b {
         return Some(Reason::Processor { a: model_a.clone(), b: model_b.clone() });
     }
-    if one.emulated != other.emulated {
-        return Some(Reason::Emulated { side: if one.emulated { Letter::A } else { Letter::B } });
+    let is_emulated = |side: &Side<'_>, axes: &Axes| side.run.environment.is_emulated(axes.venue, &axes.kernel);
+    let emulated = is_emulated(a, one.axes);
+    if emulated != is_emulated(b, other.axes) {
+        return Some(Reason::Emulated { side: if emulated { Letter::A } else { Letter::B } });
     }
     if preset(a.run) != preset(b.run) {
         return Some(Reason::Preset { a: preset(a.run), b: preset(b.run) });

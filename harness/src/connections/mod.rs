@@ -107,7 +107,22 @@ pub struct ConnectionOrder {
 pub const MOST_CLIENTS: u64 = 250;
 
 /// Exchanges before a trial that are not counted: what is met for the first time takes longer.
-const WARM_UP: u64 = 64;
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WarmUp {
+    /// 64, in a tenth of the trial's time at the most: caches.
+    Short,
+    /// As many as the trial's own: an emulator translates code as it first comes to it, and the first trial of a boot would pay for all others.
+    Whole,
+}
+
+impl WarmUp {
+    fn of(self, order: &ConnectionOrder) -> ConnectionOrder {
+        match self {
+            Self::Short => ConnectionOrder { most: 64, duration: order.duration / 10, ..order.clone() },
+            Self::Whole => order.clone(),
+        }
+    }
+}
 
 /// A trial that was made.
 #[derive(Debug, Clone, PartialEq)]
@@ -124,17 +139,17 @@ pub struct Trial {
 ///
 /// # Errors
 /// [`ConnectionsError`].
-pub fn trial(topology: &Topology, order: &ConnectionOrder) -> Result<Trial, ConnectionsError> {
+pub fn trial(topology: &Topology, order: &ConnectionOrder, warm_up: WarmUp) -> Result<Trial, ConnectionsError> {
     raise_descriptors().map_err(ConnectionsError::io("raise the limit of file descriptors"))?;
     let servers = Servers::start(&topology.backend, order.protocol, &order.endpoints())?;
     if let Some(percent) = order.load.filled() {
         conntrack::fill(&topology.node, percent)?;
     }
-    let warm_up = ConnectionOrder { most: WARM_UP, duration: order.duration / 10, ..order.clone() };
+    let warm_up = warm_up.of(order);
     generate(&topology.client, &warm_up)?;
     let meter = Meter::of(servers.thread())?;
     let (before, begin) = (use_of(&topology.node)?, meter.read()?);
-    let outcome = generate(&topology.client, &ConnectionOrder { first: order.first + WARM_UP, ..order.clone() })?;
+    let outcome = generate(&topology.client, &ConnectionOrder { first: order.first + warm_up.most, ..order.clone() })?;
     let (end, after) = (meter.read()?, use_of(&topology.node)?);
     servers.stop()?;
     if order.load.filled().is_some() {

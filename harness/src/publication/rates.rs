@@ -2,10 +2,10 @@
 
 use curve_stats::{median, spread};
 
-use super::words::services;
+use super::words::{row, services};
 use crate::report::growth::{Growth, growths};
 use crate::report::number::{self, Medium};
-use crate::result::{RunFile, name};
+use crate::result::{RunFile, flow_words, name};
 
 /// A table of every rate that was found at two N or more; empty where there is none.
 pub(super) fn rates(run: &RunFile) -> String {
@@ -16,20 +16,26 @@ pub(super) fn rates(run: &RunFile) -> String {
     let mut sizes: Vec<u32> = growths.iter().flat_map(|growth| growth.rates.iter().map(|(n, _)| *n)).collect();
     sizes.sort_unstable();
     sizes.dedup();
-    let heading = ["where", "a second", "flows", "backend", "layout", "position", "class", "ns per service [95%]"];
+    let heading = [
+        "where",
+        "a second",
+        "flows",
+        "backend",
+        "layout",
+        "protocol",
+        "M",
+        "position",
+        "class",
+        "ns per service [95%]",
+    ];
     let columns = heading.map(str::to_owned).into_iter().chain(sizes.iter().map(|&n| format!("N = {}", services(n))));
-    let mut lines =
-        vec![line(&columns.collect::<Vec<_>>()), format!("|{}", "---|".repeat(heading.len() + sizes.len()))];
-    lines.extend(growths.iter().map(|growth| line(&cells(growth, &sizes))));
+    let mut text = row(&columns.collect::<Vec<_>>());
+    text += &format!("\n|{}", "---|".repeat(heading.len() + sizes.len()));
+    growths.iter().for_each(|growth| text += &row(&cells(growth, &sizes)));
     format!(
-        "## Rates\n\nPackets and connections a second, irregular searches and points with failures left out: medians over trials, with their interval. \
-         Class and slope are of the time from one to the next.\n\n{}",
-        lines.join("\n")
+        "## Rates\n\nPackets and connections a second, points with an irregular search or a failed exchange left out: medians over trials, with their interval. \
+         Class and slope are of the time from one to the next.\n{text}"
     )
-}
-
-fn line(cells: &[String]) -> String {
-    format!("| {} |", cells.join(" | "))
 }
 
 fn cells(growth: &Growth<'_>, sizes: &[u32]) -> Vec<String> {
@@ -37,9 +43,11 @@ fn cells(growth: &Growth<'_>, sizes: &[u32]) -> Vec<String> {
     let mut cells = vec![
         format!("{} {}", growth.venue, axes.kernel),
         growth.rate.clone(),
-        growth.flows.clone(),
+        flow_words(axes.flow, growth.new_share),
         axes.subject(),
         name(&axes.layout),
+        name(&axes.protocol),
+        axes.endpoints.to_string(),
         name(&axes.position),
         growth.fit.label(),
         number::slope(&growth.fit, Medium::Terminal),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::rates::rates;
-use super::words::{Place, Subject, class, main_curves, median, sentence, services, slope};
+use super::words::{Place, Subject, class, main_curves, median, row, sentence, services, slope};
 use crate::claims::{SOURCE, Verdict, judge};
 use crate::report::number::{self, Medium};
 use crate::result::{Curve, RunFile, VenueKind, name};
@@ -161,10 +161,4 @@ fn by_place(run: &RunFile) -> BTreeMap<Place<'_>, Vec<&Curve>> {
     let mut places = BTreeMap::<_, Vec<_>>::new();
     main_curves(run).into_iter().for_each(|curve| places.entry(Place::of(curve)).or_default().push(curve));
     places
-}
-
-/// A row of a table, on a line of its own; what would end a cell is escaped.
-fn row(cells: &[String]) -> String {
-    let cells: Vec<_> = cells.iter().map(|cell| cell.replace('|', "\\|").replace('\n', " ")).collect();
-    format!("\n| {} |", cells.join(" | "))
 }

@@ -110,3 +110,9 @@ pub(super) fn sentence(curve: &Curve) -> String {
     }
     text
 }
+
+/// A row of a table, on a line of its own; what would end a cell is escaped.
+pub(super) fn row(cells: &[String]) -> String {
+    let cells: Vec<_> = cells.iter().map(|cell| cell.replace('|', "\\|").replace('\n', " ")).collect();
+    format!("\n| {} |", cells.join(" | "))
+}

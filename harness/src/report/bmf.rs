@@ -27,10 +27,10 @@ type Benchmarks = BTreeMap<String, BTreeMap<String, Value>>;
 /// A benchmark is a cell (`vm/6.1.0/ipvs/sequential/udp/N=100/M=2/new/first`) or a programming operation; measures are
 /// `added-UNIT`, `traversal-UNIT`, `programming-UNIT`, `throughput`, `rate-no-loss`, `rate-partial-loss` and `rate-received` (packets a second). A rate
 /// of a mix of flows names its share in place of the flow (`.../M=2/10%-new/last`). Of real
-/// connections the load follows on the cell (`.../new/last/reuse:16`, an open loop's as `2000-a-second`), on it `/emulated` where the machine was, and measures are `connections` (a second), `bits` (a second, of streams),
+/// connections the load follows on the cell (`.../new/last/reuse:16`, an open loop's as `2000-a-second`), and measures are `connections` (a second), `bits` (a second, of streams),
 /// `connect-p50-ns`, `connect-p99-ns`, `exchange-p50-ns`, `exchange-p99-ns` and `failed` (share of the attempts). Values are medians over trials, bounds
 /// the interval of the median, or the range where the trials are too few for one.
-/// They carry their unit in their name, because Bencher's own `latency` is a time and instructions are none.
+/// Times of an emulated machine are those of `vm-emulated/...`. Measures carry their unit in their name, because Bencher's own `latency` is a time and instructions are none.
 #[must_use]
 pub fn bmf(run: &RunFile) -> String {
     let mut benchmarks = Benchmarks::new();
@@ -39,7 +39,7 @@ pub fn bmf(run: &RunFile) -> String {
             let measure = format!("{}-{}", curve.key.metric, curve.key.unit);
             put(
                 &mut benchmarks,
-                benchmark(&curve.key.axes.cell(point.services)),
+                benchmark(run, &curve.key.axes.cell(point.services)),
                 measure,
                 point.p50,
                 Some([point.spread.low(), point.spread.high()]),
@@ -63,16 +63,16 @@ fn put(benchmarks: &mut Benchmarks, benchmark: String, measure: String, value: f
     }
 }
 
-fn benchmark(cell: &Cell) -> String {
-    benchmark_of(cell, &name(&cell.flow))
+fn benchmark(run: &RunFile, cell: &Cell) -> String {
+    benchmark_of(run, cell, &name(&cell.flow))
 }
 
 /// A cell, with these flows.
-fn benchmark_of(cell: &Cell, flow: &str) -> String {
+fn benchmark_of(run: &RunFile, cell: &Cell, flow: &str) -> String {
     let Cell { venue, kernel, backend, bracket, layout, protocol, services, endpoints, position, .. } = cell;
     let bracket = bracket_part(*bracket);
     let (backend, layout, protocol, position) = (name(backend), name(layout), name(protocol), name(position));
-    let place = place(*venue, kernel);
+    let place = place(run, *venue, kernel);
     format!("{place}/{backend}{bracket}/{layout}/{protocol}/N={services}/M={endpoints}/{flow}/{position}")
 }
 
@@ -84,8 +84,9 @@ pub(super) fn bracket_part(bracket: Bracket) -> &'static str {
     }
 }
 
-fn place(venue: VenueKind, kernel: &str) -> String {
-    format!("{}/{kernel}", name(&venue))
+fn place(run: &RunFile, venue: VenueKind, kernel: &str) -> String {
+    let machine = if run.environment.is_emulated(venue, kernel) { "-emulated" } else { "" };
+    format!("{}{machine}/{kernel}", name(&venue))
 }
 
 fn throughput(run: &RunFile, benchmarks: &mut Benchmarks) {
@@ -94,7 +95,7 @@ fn throughput(run: &RunFile, benchmarks: &mut Benchmarks) {
         rates.entry(&trial.cell).or_default().push(trial.forwarded_pps);
     }
     for (cell, rates) in rates {
-        summarize(benchmarks, benchmark(cell), "throughput".to_owned(), &rates);
+        summarize(benchmarks, benchmark(run, cell), "throughput".to_owned(), &rates);
     }
 }
 
@@ -106,7 +107,7 @@ fn rates(run: &RunFile, benchmarks: &mut Benchmarks) {
             let bytes = if size.is_default() { String::new() } else { format!("-{size}") };
             let measure = format!("rate-{}{bytes}", name(&curve.key.rate));
             let flow = flow_words(curve.key.axes.flow, curve.key.new_share).replace(' ', "-");
-            let cell = benchmark_of(&curve.key.axes.cell(point.services), &flow);
+            let cell = benchmark_of(run, &curve.key.axes.cell(point.services), &flow);
             put(benchmarks, cell, measure, value, point.spread.as_ref().map(|spread| [spread.low(), spread.high()]));
         }
     }
@@ -117,8 +118,7 @@ fn connections(run: &RunFile, benchmarks: &mut Benchmarks) {
         // A slash parts a name.
         let load = curve.key.load.to_string().replace("/s", "-a-second");
         for point in &curve.points {
-            let machine = if curve.emulated { "/emulated" } else { "" };
-            let benchmark = format!("{}/{load}{machine}", benchmark(&curve.key.axes.cell(point.services)));
+            let benchmark = format!("{}/{load}", benchmark(run, &curve.key.axes.cell(point.services)));
             for (measure, estimate) in connection_measures(point) {
                 let bounds = [estimate.spread.low(), estimate.spread.high()];
                 put(benchmarks, benchmark.clone(), measure.to_owned(), estimate.value, Some(bounds));
@@ -145,7 +145,7 @@ fn connection_measures(point: &ConnectionPoint) -> impl Iterator<Item = (&'stati
 fn programming(run: &RunFile, benchmarks: &mut Benchmarks) {
     let mut totals = BTreeMap::<(String, String), Vec<f64>>::new();
     for record in &run.programming {
-        let (place, backend) = (place(record.venue, &record.kernel), name(&record.backend));
+        let (place, backend) = (place(run, record.venue, &record.kernel), name(&record.backend));
         let (layout, protocol, op) = (name(&record.layout), name(&record.protocol), slug(record.op));
         let (services, endpoints) = (record.services, record.endpoints);
         let benchmark = format!("{place}/{backend}/{layout}/{protocol}/N={services}/M={endpoints}/{op}");

@@ -1,8 +1,9 @@
 //! An imported cluster in words, for every medium: what it has, what was left out, and what a first packet is expected to cost.
 
-use super::connections::{duration, load, rate, venue};
+use super::axes::venue;
+use super::connections::{duration, load, rate};
 use super::number::{self, Medium};
-use crate::result::{ConnectionCurve, ConnectionPoint, ExpectedCost, RunFile, name, subject};
+use crate::result::{ConnectionCurve, ConnectionKey, ConnectionPoint, ExpectedCost, RunFile, name, subject};
 use crate::workload::cluster::ClusterOrigin;
 
 /// Columns that hold words; the others hold numbers.
@@ -72,11 +73,10 @@ pub(super) fn connection_columns() -> [&'static str; 10] {
 }
 
 /// One N of a curve of connections.
-pub(super) fn connection_row(curve: &ConnectionCurve, point: &ConnectionPoint, medium: Medium) -> Vec<String> {
-    let key = &curve.key;
+fn connection_row(run: &RunFile, key: &ConnectionKey, point: &ConnectionPoint, medium: Medium) -> Vec<String> {
     let count = |value: u64| number::count(value, medium);
     vec![
-        venue(curve),
+        venue(run, &key.axes),
         key.axes.kernel.clone(),
         load(key),
         name(&key.axes.backend),
@@ -94,7 +94,7 @@ pub(super) fn connection_rows(run: &RunFile, medium: Medium) -> Vec<Vec<String>>
     let mut curves: Vec<_> = run.connections.iter().collect();
     curves.sort_by_key(|curve| (curve.key.axes.venue, &curve.key.axes.kernel, curve.key.load));
     let rows = |curve: &ConnectionCurve| {
-        curve.points.iter().map(|point| connection_row(curve, point, medium)).collect::<Vec<_>>()
+        curve.points.iter().map(|point| connection_row(run, &curve.key, point, medium)).collect::<Vec<_>>()
     };
     curves.into_iter().flat_map(rows).collect()
 }

@@ -1,7 +1,8 @@
 //! Real connections in words, for every medium.
 
+use super::axes::venue;
 use super::number::{self, Medium};
-use crate::result::{ConnectionCurve, ConnectionKey, ConnectionPoint, Estimate, Percentiles, Unit, name};
+use crate::result::{ConnectionKey, ConnectionPoint, Estimate, Percentiles, RunFile, Unit, name};
 
 /// Columns that hold words; the others hold numbers.
 pub(super) const WORDS: usize = 7;
@@ -36,15 +37,14 @@ pub(super) fn columns() -> [&'static str; 23] {
 }
 
 /// One N of a curve.
-pub(super) fn row(curve: &ConnectionCurve, point: &ConnectionPoint, medium: Medium) -> Vec<String> {
-    let key = &curve.key;
+pub(super) fn row(run: &RunFile, key: &ConnectionKey, point: &ConnectionPoint, medium: Medium) -> Vec<String> {
     let count = |value: u64| number::count(value, medium);
     let [connect, exchange] = [&point.connect, &point.exchange].map(Option::as_ref);
     let time = |times: Option<&Percentiles>, of: fn(&Percentiles) -> &Estimate| duration(times.map(of), medium);
     let cpu = point.cpu.as_ref();
     let valid = u64::from(point.trials - point.invalid);
     vec![
-        venue(curve),
+        venue(run, &key.axes),
         key.axes.kernel.clone(),
         load(key),
         name(&key.axes.backend),
@@ -76,11 +76,6 @@ pub(super) fn row(curve: &ConnectionCurve, point: &ConnectionPoint, medium: Medi
 pub(super) fn notes(key: &ConnectionKey, points: &[ConnectionPoint]) -> Vec<String> {
     let of_point = |point: &ConnectionPoint| Some(format!("{}: {}.", key.axes.cell(point.services), point.trouble()?));
     points.iter().filter_map(of_point).collect()
-}
-
-/// `vm, emulated` where no hardware carries the machine's instructions out.
-pub(super) fn venue(curve: &ConnectionCurve) -> String {
-    name(&curve.key.axes.venue) + if curve.emulated { ", emulated" } else { "" }
 }
 
 /// A duration with its interval or range.

@@ -57,7 +57,7 @@ struct Row {
     p9999: Option<f64>,
     max: Option<f64>,
     load_pps: Option<f64>,
-    /// Whether a connection's seconds are an emulated machine's.
+    /// True where times are an emulated machine's.
     emulated: Option<bool>,
 }
 
@@ -70,7 +70,12 @@ pub fn csv(run: &RunFile) -> Result<String, CsvError> {
     let traversals = run.curves.iter().flat_map(|curve| curve.points.iter().map(move |point| row(curve, point)));
     let rates = run.rates.iter().flat_map(rates);
     let connections = run.connections.iter().flat_map(connections);
-    written(traversals.chain(rates).chain(connections).chain(run.loaded.iter().map(loaded)))
+    let emulated = |row: &Row| {
+        let mut kernels = run.environment.kernels.iter().filter(|kernel| kernel.emulated);
+        kernels.any(|kernel| (name(&kernel.venue), &kernel.release) == (row.venue.clone(), &row.kernel)).then_some(true)
+    };
+    let rows = traversals.chain(rates).chain(connections).chain(run.loaded.iter().map(loaded));
+    written(rows.map(|row| Row { emulated: emulated(&row), ..row }))
 }
 
 /// Rows below one of their names.
@@ -228,7 +233,6 @@ fn connection(
         suspect: point.trouble().unwrap_or_default(),
         load: curve.key.load.to_string(),
         failed: Some(point.failed()),
-        emulated: Some(curve.emulated),
         ..of_cell(curve.key.axes.cell(point.services))
     };
     row.with(Some(estimate.value), Some(&estimate.spread))

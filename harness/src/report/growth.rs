@@ -2,46 +2,28 @@
 
 use curve_stats::{Fit, Observation, fit, median};
 
-use super::connections::{load, venue};
+use super::axes;
+use super::connections::load;
 use super::number::{self, Medium};
-use super::select::flows_title;
-use crate::result::{Axes, ConnectionCurve, ConnectionLoad, RateCurve, RunFile, Unit, flow_words, name, noise_floor};
+use crate::result::{Axes, ConnectionCurve, ConnectionLoad, NewShare, RateCurve, RunFile, Unit, name, noise_floor};
 
 /// What the figures are, for every medium.
 pub(super) const INTRO: &str = "The reciprocal of each rate: the time from one packet, or one exchange, to the next when as many are carried. Its class and slope by the same fits as those of \
-     single packets, which it can be held against: what a service adds to the traversal it should add here. Searches that are irregular and points in which exchanges failed are left out.";
+     single packets, which it can be held against: what a service adds to the traversal it should add here. Points with an irregular search or a failed exchange are left out.";
 
 /// Columns that hold words; the others hold numbers.
 pub(super) const WORDS: usize = 8;
 
 /// Headings.
-pub(super) fn columns() -> [&'static str; 15] {
-    [
-        "venue",
-        "kernel",
-        "backend",
-        "layout",
-        "protocol",
-        "flow",
-        "position",
-        "rate",
-        "M",
-        "from N",
-        "time each",
-        "to N",
-        "time each",
-        "class",
-        "ns per service [95%]",
-    ]
+pub(super) fn columns() -> Vec<&'static str> {
+    axes::columns(&["rate", "M", "from N", "time each", "to N", "time each", "class", "ns per service [95%]"])
 }
 
 /// One curve of rates, and how the time that each takes grows.
 pub(crate) struct Growth<'a> {
     pub(crate) axes: &'a Axes,
-    /// Its flows, in words.
-    pub(crate) flows: String,
-    /// The same, as a title begins.
-    pub(crate) title: String,
+    /// Share of packets that open a flow, in a mix.
+    pub(crate) new_share: Option<NewShare>,
     /// As tables name it.
     pub(crate) venue: String,
     /// Which rate, and of what.
@@ -54,7 +36,8 @@ pub(crate) struct Growth<'a> {
 
 /// Every curve that has two N.
 pub(crate) fn growths(run: &RunFile) -> Vec<Growth<'_>> {
-    run.rates.iter().filter_map(of_packets).chain(run.connections.iter().filter_map(of_exchanges)).collect()
+    let exchanges = run.connections.iter().filter_map(|curve| of_exchanges(run, curve));
+    run.rates.iter().filter_map(of_packets).chain(exchanges).collect()
 }
 
 /// The rows of [`columns`].
@@ -69,18 +52,17 @@ fn of_packets(curve: &RateCurve) -> Option<Growth<'_>> {
     let regular = curve.points.iter().filter(|point| point.irregular == 0);
     let rates = regular.map(|point| (point.services, &*point.values));
     let growth = Growth::of(&key.axes, name(&key.axes.venue), rate, rates)?;
-    let (flow, new_share) = (key.axes.flow, key.new_share);
-    Some(Growth { flows: flow_words(flow, new_share), title: flows_title(flow, new_share), ..growth })
+    Some(Growth { new_share: key.new_share, ..growth })
 }
 
 /// The rate of an open loop was asked for, and streams have none.
-fn of_exchanges(curve: &ConnectionCurve) -> Option<Growth<'_>> {
+fn of_exchanges<'a>(run: &RunFile, curve: &'a ConnectionCurve) -> Option<Growth<'a>> {
     if matches!(curve.key.load, ConnectionLoad::Open(_) | ConnectionLoad::Stream(_)) {
         return None;
     }
     let whole = curve.points.iter().filter(|point| point.trouble().is_none());
     let rates = whole.filter_map(|point| Some((point.services, &*point.per_second.as_ref()?.values)));
-    Growth::of(&curve.key.axes, venue(curve), format!("connections, {}", load(&curve.key)), rates)
+    Growth::of(&curve.key.axes, axes::venue(run, &curve.key.axes), format!("connections, {}", load(&curve.key)), rates)
 }
 
 impl<'a> Growth<'a> {
@@ -90,15 +72,7 @@ impl<'a> Growth<'a> {
         let times = |&(services, rates): &(u32, &'a [f64])| rates.iter().map(move |rate| (services, 1e9 / rate));
         let observations = rates.iter().flat_map(times).map(|(services, time)| Observation::new(services, time));
         let fit = fit(&observations.collect::<Vec<_>>(), noise_floor(Unit::Ns)).ok()?;
-        (rates.len() > 1).then(|| Self {
-            axes,
-            flows: name(&axes.flow),
-            title: flows_title(axes.flow, None),
-            venue,
-            rate,
-            rates,
-            fit,
-        })
+        (rates.len() > 1).then_some(Self { axes, new_share: None, venue, rate, rates, fit })
     }
 
     /// Nanoseconds from one to the next at each N, at the median rate.
@@ -111,23 +85,13 @@ impl<'a> Growth<'a> {
     pub(super) fn row(&self, medium: Medium) -> Option<Vec<String>> {
         let times = self.times();
         let (from, to) = times.first().zip(times.last())?;
-        let mut row = vec![
-            self.venue.clone(),
-            self.axes.kernel.clone(),
-            self.axes.subject(),
-            name(&self.axes.layout),
-            name(&self.axes.protocol),
-            self.flows.clone(),
-            name(&self.axes.position),
-            self.rate.clone(),
-            self.axes.endpoints.to_string(),
-        ];
+        let mut found = vec![self.rate.clone(), self.axes.endpoints.to_string()];
         for (services, time) in [from, to] {
             let size = number::count(u64::from(*services), medium);
-            row.extend([size, number::duration(*time, Unit::Ns, medium)]);
+            found.extend([size, number::duration(*time, Unit::Ns, medium)]);
         }
-        row.extend([self.fit.label(), number::slope(&self.fit, medium)]);
-        Some(row)
+        found.extend([self.fit.label(), number::slope(&self.fit, medium)]);
+        Some(axes::row(self.venue.clone(), self.axes, self.new_share, found))
     }
 
     /// What the fit says between the first N and the last.

@@ -1,21 +1,15 @@
 //! Latency under load in words, for every medium.
 
+use super::axes;
 use super::number::{self, Medium};
-use crate::result::{LoadedLatency, Unit, flow_words, name, subject};
+use crate::result::{Axes, LoadedLatency, Unit, flow_words, name, subject};
 
 /// Columns that hold words; the others hold numbers.
 pub(super) const WORDS: usize = 9;
 
 /// Headings. Latencies are of all timed packets, from their intended times on; behind that at 99% the lowest and the highest of the searches.
-pub(super) fn columns() -> [&'static str; 22] {
-    [
-        "venue",
-        "kernel",
-        "backend",
-        "layout",
-        "protocol",
-        "flow",
-        "position",
+pub(super) fn columns() -> Vec<&'static str> {
+    axes::columns(&[
         "goals",
         "bytes",
         "M",
@@ -31,7 +25,7 @@ pub(super) fn columns() -> [&'static str; 22] {
         "p99.99",
         "max",
         "sender late by: p50, p99, p99.9, max",
-    ]
+    ])
 }
 
 /// What the numbers are, for a heading.
@@ -45,14 +39,7 @@ pub(super) fn row(entry: &LoadedLatency, medium: Medium) -> Vec<String> {
     let at = |quantile| entry.at(quantile).map_or_else(none, time);
     let trials = u64::from(entry.valid);
     let lag = &entry.lag;
-    vec![
-        name(&cell.venue),
-        cell.kernel.clone(),
-        subject(cell.backend, cell.bracket),
-        name(&cell.layout),
-        name(&cell.protocol),
-        flow_words(cell.flow, entry.new_share),
-        name(&cell.position),
+    let found = [
         name(&entry.method),
         entry.packet_size.to_string(),
         count(cell.endpoints.into()),
@@ -76,7 +63,8 @@ pub(super) fn row(entry: &LoadedLatency, medium: Medium) -> Vec<String> {
         at(0.9999),
         if entry.carried == 0 { none() } else { time(entry.max) },
         if entry.valid == 0 { none() } else { [lag.p50, lag.p99, lag.p999, lag.max].map(time).join(", ") },
-    ]
+    ];
+    axes::row(name(&cell.venue), &Axes::from(cell), entry.new_share, found)
 }
 
 /// The lowest and the highest of several.

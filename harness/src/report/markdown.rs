@@ -32,10 +32,24 @@ pub fn markdown(run: &RunFile) -> String {
     }
     expected(&mut text, run);
     rate_table(&mut text, run);
-    cpu_table(&mut text, run);
+    explained(
+        &mut text,
+        "CPU time of the node",
+        node_cpu::INTRO,
+        &node_cpu::columns(),
+        node_cpu::WORDS,
+        node_cpu::rows(run, MEDIUM),
+    );
     loaded_table(&mut text, run);
     connection_tables(&mut text, run);
-    growth_table(&mut text, run);
+    explained(
+        &mut text,
+        "Growth by the rates",
+        growth::INTRO,
+        &growth::columns(),
+        growth::WORDS,
+        growth::rows(run, MEDIUM),
+    );
     fairness_table(&mut text, run);
     memory_tables(&mut text, run);
     reachability_table(&mut text, run);
@@ -101,26 +115,6 @@ fn rate_table(text: &mut String, run: &RunFile) {
     }
 }
 
-/// CPU time of the node, where the run's searches say.
-fn cpu_table(text: &mut String, run: &RunFile) {
-    let rows = node_cpu::rows(run, MEDIUM);
-    if rows.is_empty() {
-        return;
-    }
-    let _ = writeln!(text, "\n**CPU time of the node**: {}\n", plain(node_cpu::INTRO));
-    rows_under(text, &node_cpu::columns(), node_cpu::WORDS, rows);
-}
-
-/// How the time of a packet or an exchange grows.
-fn growth_table(text: &mut String, run: &RunFile) {
-    let rows = growth::rows(run, MEDIUM);
-    if rows.is_empty() {
-        return;
-    }
-    let _ = writeln!(text, "\n**Growth by the rates**: {}\n", plain(growth::INTRO));
-    rows_under(text, &growth::columns(), growth::WORDS, rows);
-}
-
 /// Kernel memory of what was programmed, a table a venue and kernel.
 fn memory_tables(text: &mut String, run: &RunFile) {
     for ((venue, kernel), lines) in memory::by_place(run) {
@@ -129,6 +123,14 @@ fn memory_tables(text: &mut String, run: &RunFile) {
         let sizes = memory::sizes(&lines);
         let rows = lines.iter().map(|line| line.row(&sizes, MEDIUM));
         rows_under(text, &memory::columns(&sizes, MEDIUM), memory::WORDS, rows);
+    }
+}
+
+/// A table under its title and what it shows; nothing without a row.
+fn explained(text: &mut String, title: &str, intro: &str, columns: &[&str], words: usize, rows: Vec<Vec<String>>) {
+    if !rows.is_empty() {
+        let _ = writeln!(text, "\n**{title}**: {}\n", plain(intro));
+        rows_under(text, columns, words, rows);
     }
 }
 
@@ -168,8 +170,8 @@ fn connection_tables(text: &mut String, run: &RunFile) {
         let Some(first) = alike.first() else { continue };
         let _ =
             writeln!(text, "\n**Real connections, {}**: medians over trials.\n", plain(&connections::load(&first.key)));
-        let points = alike.iter().flat_map(|curve| curve.points.iter().map(move |point| (curve, point)));
-        let rows = points.map(|(curve, point)| connections::row(curve, point, MEDIUM));
+        let points = alike.iter().flat_map(|curve| curve.points.iter().map(|point| (&curve.key, point)));
+        let rows = points.map(|(key, point)| connections::row(run, key, point, MEDIUM));
         rows_under(text, &connections::columns(), connections::WORDS, rows);
         for note in alike.iter().flat_map(|curve| connections::notes(&curve.key, &curve.points)) {
             let _ = writeln!(text, "\n{}", plain(&note));

@@ -1,6 +1,7 @@
 //! Renders a run: terminal table, self-contained HTML, and files for other tools. Pure: from a [`crate::result::RunFile`], or
 //! from trials, to text.
 
+mod axes;
 mod bmf;
 mod cluster;
 mod connections;

@@ -1,7 +1,8 @@
 //! CPU time of the node in searches for rates, in words for every medium.
 
+use super::axes;
 use super::number::{self, Medium};
-use crate::result::{CpuPoint, Estimate, RateKey, RateKind, RatePoint, RunFile, flow_words, name};
+use crate::result::{CpuPoint, Estimate, RateKey, RateKind, RatePoint, RunFile, name};
 
 /// What the figures are, for every medium.
 pub(super) const INTRO: &str = "CPU time of the node's receive thread and of ksoftirqd on its CPU, soft interrupts on their backs included; the generator \
@@ -12,15 +13,8 @@ pub(super) const INTRO: &str = "CPU time of the node's receive thread and of kso
 pub(super) const WORDS: usize = 10;
 
 /// Headings.
-pub(super) fn columns() -> [&'static str; 17] {
-    [
-        "venue",
-        "kernel",
-        "backend",
-        "layout",
-        "protocol",
-        "flow",
-        "position",
+pub(super) fn columns() -> Vec<&'static str> {
+    axes::columns(&[
         "at",
         "goals",
         "bytes",
@@ -31,7 +25,7 @@ pub(super) fn columns() -> [&'static str; 17] {
         "CPU a packet",
         "cores",
         "by ticks",
-    ]
+    ])
 }
 
 /// Every row of a run, at the fixed load first.
@@ -52,14 +46,7 @@ pub(super) fn rows_of(key: &RateKey, point: &RatePoint, medium: Medium) -> Vec<V
 fn row(key: &RateKey, point: &RatePoint, at: &str, cpu: &CpuPoint, medium: Medium) -> Vec<String> {
     let count = |value: u32| number::count(value.into(), medium);
     let ratio = point.ticks_ratio.map_or_else(|| "-".to_owned(), |ratio| number::significant(ratio, 3, medium));
-    vec![
-        name(&key.axes.venue),
-        key.axes.kernel.clone(),
-        key.axes.subject(),
-        name(&key.axes.layout),
-        name(&key.axes.protocol),
-        flow_words(key.axes.flow, key.new_share),
-        name(&key.axes.position),
+    let taken = [
         at.to_owned(),
         name(&key.method),
         key.packet_size.to_string(),
@@ -70,7 +57,8 @@ fn row(key: &RateKey, point: &RatePoint, at: &str, cpu: &CpuPoint, medium: Mediu
         estimate(&cpu.ns_a_packet, " ns", medium),
         estimate(&cpu.cores, "", medium),
         ratio,
-    ]
+    ];
+    axes::row(name(&key.axes.venue), &key.axes, key.new_share, taken)
 }
 
 /// The median, with its interval or range where there is more than one value.

@@ -1,5 +1,6 @@
 //! Rates in words, for every medium.
 
+use super::axes;
 use super::number::{self, Medium};
 use crate::result::{PassageRecord, RateKey, RatePoint, flow_words, name};
 
@@ -7,15 +8,8 @@ use crate::result::{PassageRecord, RateKey, RatePoint, flow_words, name};
 pub(super) const WORDS: usize = 10;
 
 /// Headings. Rates are packets a second; what was lost at the top is a share of what was offered there.
-pub(super) fn columns() -> [&'static str; 23] {
-    [
-        "venue",
-        "kernel",
-        "backend",
-        "layout",
-        "protocol",
-        "flow",
-        "position",
+pub(super) fn columns() -> Vec<&'static str> {
+    axes::columns(&[
         "rate",
         "goals",
         "bytes",
@@ -32,21 +26,14 @@ pub(super) fn columns() -> [&'static str; 23] {
         "times",
         "lost at the ring, in the node, at egress",
         "unexplained",
-    ]
+    ])
 }
 
 /// One N of a curve.
 pub(super) fn row(key: &RateKey, point: &RatePoint, medium: Medium) -> Vec<String> {
     let count = |value: u64| number::count(value, medium);
     let pps = |value: Option<f64>| value.map_or_else(none, |value| number::significant(value, 4, medium));
-    let mut row = vec![
-        name(&key.axes.venue),
-        key.axes.kernel.clone(),
-        key.axes.subject(),
-        name(&key.axes.layout),
-        name(&key.axes.protocol),
-        flow_words(key.axes.flow, key.new_share),
-        name(&key.axes.position),
+    let found = [
         key.rate.to_string(),
         name(&key.method),
         key.packet_size.to_string(),
@@ -59,8 +46,7 @@ pub(super) fn row(key: &RateKey, point: &RatePoint, medium: Medium) -> Vec<Strin
         pps(point.upper),
         if point.irregular == 0 { "-".to_owned() } else { format!("{} of {}", point.irregular, point.trials) },
     ];
-    row.extend(top(point, medium));
-    row
+    axes::row(name(&key.axes.venue), &key.axes, key.new_share, found.into_iter().chain(top(point, medium)))
 }
 
 /// What is irregular, one note a point.

@@ -49,14 +49,8 @@ pub fn table(run: &RunFile) -> String {
     if !run.rates.is_empty() {
         section(&mut text, "Rates that are carried, packets/s: medians over searches", &rate_table(run));
     }
-    let rows = node_cpu::rows(run, MEDIUM);
-    if !rows.is_empty() {
-        section(
-            &mut text,
-            "CPU time of the node, a packet that it carried, and cores in use",
-            &filled(&node_cpu::columns(), node_cpu::WORDS, rows),
-        );
-    }
+    let title = "CPU time of the node, a packet that it carried, and cores in use";
+    rows_in(&mut text, title, &node_cpu::columns(), node_cpu::WORDS, node_cpu::rows(run, MEDIUM));
     if !run.loaded.is_empty() {
         section(&mut text, &format!("Latency under load, {}", loaded::WHAT), &loaded_table(run));
     }
@@ -67,14 +61,8 @@ pub fn table(run: &RunFile) -> String {
             &connection_table(run),
         );
     }
-    let rows = growth::rows(run, MEDIUM);
-    if !rows.is_empty() {
-        section(
-            &mut text,
-            "Growth by the rates: the time from one packet or exchange to the next",
-            &filled(&growth::columns(), growth::WORDS, rows),
-        );
-    }
+    let title = "Growth by the rates: the time from one packet or exchange to the next";
+    rows_in(&mut text, title, &growth::columns(), growth::WORDS, growth::rows(run, MEDIUM));
     if !run.decisions.is_empty() {
         section(&mut text, "Decisions: which endpoint the flows of each cell reached", &decision_table(run));
     }
@@ -104,6 +92,13 @@ pub fn table(run: &RunFile) -> String {
 fn section(text: &mut String, title: &str, table: &Table) {
     // Writing to a String cannot fail.
     let _ = writeln!(text, "{title}\n{}\n", table.trim_fmt());
+}
+
+/// A section of these rows, if there are any.
+fn rows_in(text: &mut String, title: &str, columns: &[&str], words: usize, rows: Vec<Vec<String>>) {
+    if !rows.is_empty() {
+        section(text, title, &filled(columns, words, rows));
+    }
 }
 
 fn list(text: &mut String, title: &str, lines: Vec<String>) {
@@ -257,8 +252,8 @@ fn rate_notes(run: &RunFile) -> Vec<String> {
 }
 
 fn connection_table(run: &RunFile) -> Table {
-    let points = run.connections.iter().flat_map(|curve| curve.points.iter().map(move |point| (curve, point)));
-    let rows = points.map(|(curve, point)| connections::row(curve, point, MEDIUM));
+    let points = run.connections.iter().flat_map(|curve| curve.points.iter().map(|point| (&curve.key, point)));
+    let rows = points.map(|(key, point)| connections::row(run, key, point, MEDIUM));
     filled(&connections::columns(), connections::WORDS, rows)
 }
 

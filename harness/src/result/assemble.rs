@@ -17,10 +17,10 @@ use super::screen::screened;
 use super::seal::seal;
 use super::{
     Axes, BackendKind, Bracket, Cell, ConnectionCurve, ConnectionKey, ConnectionPoint, ConnectionRecord, Curve,
-    CurveKey, DecisionRecord, DecisionSummary, ExpectedKey, FairnessRecord, Flow, Integrity, Manifest, MergeError,
-    Metric, NoiseVerdict, Origin, PlannedCell, Preflight, ProgrammingRecord, RUN_SCHEMA_VERSION, RateCurve, RatePoint,
-    RateRecord, ReachabilityRecord, ReachedError, RunFile, SkippedCell, ThroughputRecord, TrialKind, TrialRecord, Unit,
-    VenueKind, Warning, name,
+    CurveKey, DecisionRecord, DecisionSummary, Environment, ExpectedKey, FairnessRecord, Flow, Integrity, Manifest,
+    MergeError, Metric, NoiseVerdict, Origin, PlannedCell, Preflight, ProgrammingRecord, RUN_SCHEMA_VERSION, RateCurve,
+    RatePoint, RateRecord, ReachabilityRecord, ReachedError, RunFile, SkippedCell, ThroughputRecord, TrialKind,
+    TrialRecord, Unit, VenueKind, Warning, name,
 };
 use crate::workload::{Protocol, VipLayout};
 
@@ -151,6 +151,7 @@ pub fn assemble_records(
     let Recorded { trials, programming, throughput, decisions, fairness, connections, rates, reachability } = records;
     let mut warnings = Vec::from_iter(self_test(&manifest));
     warnings.extend(manifest.plan.self_test_bias.map(|times| Warning::Biased { times: times.get() }));
+    warnings.extend(emulated(&manifest.environment));
     let trials = distinct(trials, &mut warnings);
     warnings.extend(manifest.environment.preflight.as_ref().and_then(too_noisy));
     warnings.extend(unmeasured(&manifest.plan.cells, &trials, skipped));
@@ -163,7 +164,6 @@ pub fn assemble_records(
     let connections =
         connection_curves(connections).map_err(|(curve, source)| AssembleError::Connections { curve, source })?;
     warnings.extend(connections.iter().flat_map(troubled));
-    warnings.extend(emulated(&connections));
     let loaded = loaded_latencies(rates).map_err(|(cell, source)| AssembleError::Loaded { cell, source })?;
     let rates = rate_curves(rates);
     warnings.extend(rates.iter().flat_map(irregular));
@@ -283,10 +283,10 @@ fn troubled(curve: &ConnectionCurve) -> Vec<Warning> {
     curve.points.iter().filter_map(of_point).collect()
 }
 
-/// Kernels whose connections an emulated machine carried.
-fn emulated(curves: &[ConnectionCurve]) -> BTreeSet<Warning> {
-    let curves = curves.iter().filter(|curve| curve.emulated).map(|curve| &curve.key.axes);
-    curves.map(|axes| Warning::Emulated { venue: axes.venue, kernel: axes.kernel.clone() }).collect()
+/// Kernels whose times are no hardware's.
+fn emulated(environment: &Environment) -> impl Iterator<Item = Warning> {
+    let kernels = environment.kernels.iter().filter(|kernel| kernel.emulated);
+    kernels.map(|kernel| Warning::Emulated { venue: kernel.venue, kernel: kernel.release.clone() })
 }
 
 /// Results that are not what was searched for.

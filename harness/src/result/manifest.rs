@@ -24,7 +24,7 @@ pub struct KernelUnderTest {
     pub version: String,
     /// Unit of its durations.
     pub unit: Unit,
-    /// Whether these are times of a machine that is emulated in software: no hardware's.
+    /// Whether these are times of a machine that is emulated in software: no hardware's, and to be compared with none.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub emulated: bool,
 }
@@ -56,6 +56,15 @@ pub struct Environment {
     pub preflight: Option<Preflight>,
     /// Command that reproduces the run.
     pub command: String,
+}
+
+impl Environment {
+    /// Whether times on a kernel are those of a machine that is emulated in software.
+    #[must_use]
+    pub fn is_emulated(&self, venue: VenueKind, release: &str) -> bool {
+        let is_it = |kernel: &&KernelUnderTest| (kernel.venue, &*kernel.release) == (venue, release);
+        self.kernels.iter().find(is_it).is_some_and(|kernel| kernel.emulated)
+    }
 }
 
 /// A cell of the plan and the boot that runs it.

@@ -82,7 +82,7 @@ pub enum Warning {
         /// What happened.
         reason: String,
     },
-    /// Real connections of an emulated machine.
+    /// Times of an emulated machine.
     Emulated {
         /// Where.
         venue: VenueKind,
@@ -173,7 +173,7 @@ impl fmt::Display for Warning {
             Self::Suspect { cell, reason, .. } => write!(f, "suspect: {cell}: {reason}"),
             Self::Connections { cell, load, reason } => write!(f, "connections: {cell} at {load}: {reason}"),
             Self::Emulated { venue, kernel } => {
-                write!(f, "connections on {} {kernel}: the machine is emulated in software; ", name(venue))?;
+                write!(f, "times on {} {kernel}: the machine is emulated in software; ", name(venue))?;
                 f.write_str("its backends can be compared with each other, and none of it with a host or with hardware")
             }
             Self::Reachability { cell, from, reason } => {

@@ -135,7 +135,7 @@ fn kernels(venues: &Venues) -> Vec<KernelUnderTest> {
         release: vm.kernel.release.clone(),
         version: vm.kernel.identity.clone(),
         unit: vm.place().unit,
-        emulated: vm.place().emulated && vm.place().unit == Unit::Ns,
+        emulated: vm.place().emulated,
     });
     let host = venues.host.as_ref().map(|place| KernelUnderTest {
         venue: VenueKind::Host,

@@ -169,7 +169,7 @@ pub struct MeasuredBy {
     pub ebpf_object_sha256: String,
     /// Venues that count: instructions in the vm, steps in the models.
     pub deterministic: Vec<VenueKind>,
-    /// Venues whose time is an emulated machine's, and so of another kind than a run's elsewhere.
+    /// Venues whose time is an emulated machine's: no hardware's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub emulated: Vec<VenueKind>,
     /// What each kernel of the plan (venue and release) is beyond its release: package and version, or the content of a file.
@@ -204,7 +204,7 @@ pub struct VenueOffer {
     pub unready: Vec<(BackendKind, String)>,
     /// Whether the venue counts instead of timing.
     pub deterministic: bool,
-    /// Whether a program carries its instructions out.
+    /// Whether its time is an emulated machine's.
     pub emulated: bool,
     /// Whether saturation can be measured: the host, with a second CPU.
     pub saturation: bool,
@@ -222,7 +222,7 @@ impl Plan {
             venues
         };
         let deterministic = venues(|offer| offer.deterministic);
-        let emulated = venues(|offer| offer.emulated && !offer.deterministic);
+        let emulated = venues(|offer| offer.emulated);
         let kernels = offers.iter().filter(|offer| !offer.backends.is_empty());
         let kernels =
             kernels.map(|offer| (format!("{} {}", name(&offer.venue), offer.kernel), offer.identity.clone())).collect();

@@ -48,28 +48,33 @@ pub(super) fn reopen(instrument: &mut Instrument, order: &TrafficOrder) -> Resul
 fn try_to_open(instrument: &mut Instrument, order: &TrafficOrder) -> Result<(), TrafficError> {
     let before = instrument.replies()?;
     instrument.open_in_parts(order)?;
-    let (flows, now) = (u64::from(order.packets), instrument.replies()?);
-    let [answered, matching, foreign] =
-        [now.answered - before.answered, now.matching - before.matching, now.foreign - before.foreign];
-    if matching >= flows && foreign == 0 {
-        Ok(())
-    } else {
-        Err(TrafficError::NotEstablished { flows, answered, matching, foreign })
-    }
+    let (flows, found) = (u64::from(order.packets), since(before, instrument.replies()?));
+    if found.matching >= flows && found.foreign == 0 { Ok(()) } else { Err(not_established(flows, found)) }
 }
 
 fn await_replies(instrument: &Instrument, before: Replies, flows: u64) -> Result<(), TrafficError> {
     let begin = Instant::now();
     loop {
-        let now = instrument.replies()?;
-        let (matching, foreign) = (now.matching - before.matching, now.foreign - before.foreign);
-        if matching == flows && foreign == 0 {
+        let found = since(before, instrument.replies()?);
+        if found.matching == flows && found.foreign == 0 {
             return Ok(());
         }
-        if foreign > 0 || begin.elapsed() > PATIENCE {
-            let answered = now.answered - before.answered;
-            return Err(TrafficError::NotEstablished { flows, answered, matching, foreign });
+        if found.foreign > 0 || begin.elapsed() > PATIENCE {
+            return Err(not_established(flows, found));
         }
         std::thread::sleep(Duration::from_millis(1));
     }
+}
+
+fn since(before: Replies, now: Replies) -> Replies {
+    Replies {
+        answered: now.answered - before.answered,
+        matching: now.matching - before.matching,
+        swallowed: now.swallowed - before.swallowed,
+        foreign: now.foreign - before.foreign,
+    }
+}
+
+fn not_established(flows: u64, Replies { answered, matching, foreign, .. }: Replies) -> TrafficError {
+    TrafficError::NotEstablished { flows, answered, matching, foreign }
 }

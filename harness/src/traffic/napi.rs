@@ -1,8 +1,9 @@
 //! Threaded NAPI: a veth's receive side on a CPU of its own.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 
+use rustix::fs::{FlockOperation, flock};
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 use rustix::process::Pid;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -37,15 +38,28 @@ impl ThreadedNapi {
         mount_own_sysfs(namespace)?;
         let prefix = format!("napi/{}-", device.name);
         let threads = || kernel_threads(|name| name.starts_with(&prefix));
+        let alone = switch_alone()?;
         let before = threads()?;
         let switch = Switch { path: format!("/sys/class/net/{}/threaded", device.name) };
         fs::write(&switch.path, "1").map_err(failed("switch threaded NAPI on"))?;
         let after = threads()?;
+        drop(alone);
         let new: Vec<Pid> = after.into_iter().filter(|thread| !before.contains(thread)).collect();
         let [thread] = new[..] else { return Err(TrafficError::NapiThread { prefix, found: new.len() }) };
         pin(Some(thread), cpu)?;
         Ok(Self { thread, _switch: switch })
     }
+}
+
+/// Held by one at a time, of all processes that see the same kernel threads. Only what is new tells a device's thread: its name holds
+/// the device's, which other nodes have too, and a number that older kernels do not tell.
+///
+/// The lock is on `/proc` itself: nothing needs to be made, and it ends with its holder.
+fn switch_alone() -> Result<File, TrafficError> {
+    let proc = File::open("/proc").map_err(failed("open /proc"))?;
+    flock(&proc, FlockOperation::LockExclusive)
+        .map_err(|errno| failed("wait for other processes' switches")(errno.into()))?;
+    Ok(proc)
 }
 
 /// Turns off what it turned on.

@@ -83,12 +83,12 @@ fn over_a_cluster_all_its_services_are_asked_for_and_an_emulated_machine_is_name
     let at_random = |backend, rates| {
         let mut records = connections(backend, rates, 0.01);
         for record in &mut records {
-            (record.cell.position, record.emulated) = (Position::Random, true);
+            record.cell.position = Position::Random;
         }
         records
     };
     let records = [at_random(BackendKind::IptablesLegacy, [9e3, 9e3, 4e3]), at_random(BackendKind::Ipvs, [2e4; 3])];
-    let mut manifest = synthetic::manifest(&[]);
+    let mut manifest = synthetic::emulated(synthetic::manifest(&[]));
     manifest.plan.cluster = Some(ClusterOrigin {
         file: "cluster.yaml".into(),
         sha256: String::new(),

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lbcurve::connections::{ConnectionOrder, Trial, generate, trial, use_of};
+use lbcurve::connections::{ConnectionOrder, Trial, WarmUp, generate, trial, use_of};
 use lbcurve::net::conntrack::{flush, insert};
 use lbcurve::net::write_sysctl;
 use lbcurve::result::{BackendKind, ConnectionLoad, FailureKind};
@@ -117,7 +117,7 @@ fn a_full_connection_tracking_table_is_seen_and_the_run_goes_on() {
     let used = use_of(&site.topology.node).unwrap().unwrap();
     assert_eq!((used.most, used.entries), (u64::from(most), u64::from(most)));
     let order = ConnectionOrder { patience: Duration::from_millis(100), ..site.order(load("4"), 12) };
-    let Trial { outcome, conntrack, .. } = trial(&site.topology, &order).unwrap();
+    let Trial { outcome, conntrack, .. } = trial(&site.topology, &order, WarmUp::Short).unwrap();
     assert_nothing_lost(&outcome);
     assert_eq!((outcome.attempted, failed_as(&outcome, FailureKind::TimedOut)), (12, 12), "{:?}", outcome.failures);
     assert!(conntrack.unwrap().dropped >= 12, "{conntrack:?}");
@@ -184,5 +184,5 @@ fn where_nobody_listens_or_a_rule_rejects_every_attempt_is_refused() {
 fn an_order_without_a_target_is_refused() {
     let site = Site::new(BackendKind::Direct, 1, Protocol::Tcp);
     let order = ConnectionOrder { asked: Vec::new(), ..site.order(ConnectionLoad::Closed(NonZeroU32::MIN), 1) };
-    assert!(trial(&site.topology, &order).is_err());
+    assert!(trial(&site.topology, &order, WarmUp::Short).is_err());
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lbcurve::connections::{Asked, ConnectionOrder, Trial, trial, use_of};
+use lbcurve::connections::{Asked, ConnectionOrder, Trial, WarmUp, trial, use_of};
 use lbcurve::result::BackendKind;
 use lbcurve::workload::Protocol;
 
@@ -78,7 +78,8 @@ fn many_services_are_asked_in_a_random_order() {
 fn few_ports_come_again_and_again_and_conntrack_knows_no_more_of_them() {
     for kind in [BackendKind::Nftables, BackendKind::IptablesLegacy, BackendKind::EbpfTc] {
         let site = Site::new(kind, 2, Protocol::Tcp);
-        let Trial { outcome, conntrack, .. } = trial(&site.topology, &site.order(load("reuse:8"), 500)).unwrap();
+        let Trial { outcome, conntrack, .. } =
+            trial(&site.topology, &site.order(load("reuse:8"), 500), WarmUp::Short).unwrap();
         assert_nothing_lost(&outcome);
         assert_eq!((outcome.attempted, outcome.succeeded), (500, 500), "{kind:?}: {:?}", outcome.failures);
         // Each of the eight ports carried more than sixty connections, and connection tracking has an entry for a port.
@@ -104,7 +105,8 @@ fn streams_arrive_whole_at_an_endpoint_each() {
 #[test]
 fn a_table_that_is_nearly_full_is_so_before_and_empty_after() {
     let site = Site::new(BackendKind::Nftables, 2, Protocol::Tcp);
-    let Trial { outcome, conntrack, .. } = trial(&site.topology, &site.order(load("4@90%"), 100)).unwrap();
+    let Trial { outcome, conntrack, .. } =
+        trial(&site.topology, &site.order(load("4@90%"), 100), WarmUp::Short).unwrap();
     assert_all_succeeded(&outcome, 100);
     let conntrack = conntrack.unwrap();
     let share = conntrack.entries as f64 / conntrack.most as f64;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lbcurve::backend::{Backend, backend};
-use lbcurve::connections::{Asked, ConnectionOrder, Outcome, Servers, Trial, trial};
+use lbcurve::connections::{Asked, ConnectionOrder, Outcome, Servers, Trial, WarmUp, trial};
 use lbcurve::net::{NetNs, Topology};
 use lbcurve::result::{BackendKind, ConnectionLoad, FailureKind};
 use lbcurve::workload::{AddressPlan, Protocol, VipLayout, Workload, WorkloadSpec};
@@ -74,7 +74,7 @@ impl Site {
     }
 
     fn trial(&self, order: &ConnectionOrder) -> Outcome {
-        let Trial { outcome, .. } = trial(&self.topology, order).unwrap();
+        let Trial { outcome, .. } = trial(&self.topology, order, WarmUp::Short).unwrap();
         assert_nothing_lost(&outcome);
         outcome
     }

@@ -52,7 +52,6 @@ pub(crate) fn connection(backend: BackendKind, services: u32, trial: u32) -> Con
         cell: cell(backend, services, Flow::New, backend.worst_position()),
         load: "16".parse().unwrap(),
         trial,
-        emulated: false,
         attempted: 1_000,
         succeeded: 1_000,
         failures: BTreeMap::new(),

@@ -285,6 +285,16 @@ pub(crate) fn environment() -> Environment {
     }
 }
 
+/// The same run on a vm whose machine is emulated, and whose time passes by itself.
+#[expect(clippy::allow_attributes, reason = "which parts are unused differs by test")]
+#[allow(dead_code)]
+pub(crate) fn emulated(mut manifest: Manifest) -> Manifest {
+    for kernel in manifest.environment.kernels.iter_mut().filter(|kernel| kernel.venue == VenueKind::Vm) {
+        (kernel.unit, kernel.emulated) = (Unit::Ns, true);
+    }
+    manifest
+}
+
 pub(crate) fn manifest(trials: &[TrialRecord]) -> Manifest {
     let mut cells: Vec<_> =
         trials.iter().map(|trial| PlannedCell { cell: trial.cell.clone(), boot: Some(0) }).collect();

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::figure::{Figure, style};
+use super::figure::{Figure, label, style};
 use super::table::{Cell, Table, cells};
-use crate::report::connections::{WORDS, carried, columns, load, notes, row, venue};
+use crate::report::axes::venue;
+use crate::report::connections::{WORDS, carried, columns, load, notes, row};
 use crate::report::number::Medium;
 use crate::report::plot::{Across, Chart, Drawing, Mark, Series, render};
 use crate::result::{ConnectionCurve, ConnectionLoad, ConnectionPoint, Flow, RunFile, VenueKind, name};
@@ -23,10 +24,10 @@ pub(super) fn figures(run: &RunFile) -> Vec<Figure> {
             .or_default()
             .push(curve);
     }
-    panels.values().flat_map(|curves| [rates(curves), times(curves)]).flatten().collect()
+    panels.values().flat_map(|curves| [rates(run, curves), times(run, curves)]).flatten().collect()
 }
 
-fn rates(curves: &[&ConnectionCurve]) -> Option<Figure> {
+fn rates(run: &RunFile, curves: &[&ConnectionCurve]) -> Option<Figure> {
     let what = match curves.first()?.key.load {
         ConnectionLoad::KeepAlive(_) => "requests answered, a second",
         ConnectionLoad::Stream(_) => "payload, Gbit/s",
@@ -40,13 +41,13 @@ fn rates(curves: &[&ConnectionCurve]) -> Option<Figure> {
         let interval = Some([rate.spread.low() / of, rate.spread.high() / of]);
         Some(mark_of(point, rate.value / of, None, interval))
     };
-    let mut table = Table::new(&columns(), rows(curves))?;
+    let mut table = Table::new(&columns(), rows(run, curves))?;
     table.notes = curves.iter().flat_map(|curve| notes(&curve.key, &curve.points)).collect();
-    Some(Figure { title: title(curves)?, drawing: drawing(curves, what, mark)?, table })
+    Some(Figure { title: title(run, curves)?, drawing: drawing(run, curves, what, mark)?, table })
 }
 
 /// Datagrams connect to nothing, so there the time is the whole exchange's.
-fn times(curves: &[&ConnectionCurve]) -> Option<Figure> {
+fn times(run: &RunFile, curves: &[&ConnectionCurve]) -> Option<Figure> {
     let key = &curves.first()?.key;
     if key.load.flow() == Flow::Established {
         return None;
@@ -60,16 +61,15 @@ fn times(curves: &[&ConnectionCurve]) -> Option<Figure> {
         Some(mark_of(point, p50.value, Some([p50.value, p99.value]), interval))
     };
     Some(Figure {
-        title: title(curves)?,
-        drawing: drawing(curves, what, mark)?,
-        table: Table::new(&columns(), rows(curves))?,
+        title: title(run, curves)?,
+        drawing: drawing(run, curves, what, mark)?,
+        table: Table::new(&columns(), rows(run, curves))?,
     })
 }
 
-fn title(curves: &[&ConnectionCurve]) -> Option<String> {
-    let curve = curves.first()?;
-    let key = &curve.key;
-    let (venue, protocol) = (venue(curve), name(&key.axes.protocol).to_uppercase());
+fn title(run: &RunFile, curves: &[&ConnectionCurve]) -> Option<String> {
+    let key = &curves.first()?.key;
+    let (venue, protocol) = (venue(run, &key.axes), name(&key.axes.protocol).to_uppercase());
     let (load, kernel, endpoints) = (load(key), &key.axes.kernel, key.axes.endpoints);
     Some(format!("{load}, {venue}, kernel {kernel}, {protocol}, M\u{a0}=\u{a0}{endpoints}"))
 }
@@ -79,6 +79,7 @@ fn mark_of(point: &ConnectionPoint, value: f64, band: Option<[f64; 2]>, interval
 }
 
 fn drawing(
+    run: &RunFile,
     curves: &[&ConnectionCurve],
     axis: &str,
     mark: impl Fn(&ConnectionPoint) -> Option<Mark>,
@@ -87,12 +88,7 @@ fn drawing(
     let line = |curve: &&ConnectionCurve| {
         let key = &curve.key;
         Series {
-            label: if several(key.axes.backend) {
-                let (layout, position) = (name(&key.axes.layout), name(&key.axes.position));
-                format!("{} {layout}, {position}", name(&key.axes.backend))
-            } else {
-                name(&key.axes.backend)
-            },
+            label: label(&key.axes, several(key.axes.backend)),
             style: style(key.axes.backend),
             marks: curve.points.iter().filter_map(&mark).collect(),
             trace: Vec::new(),
@@ -100,13 +96,13 @@ fn drawing(
         }
     };
     let description =
-        format!("{axis} over the number of services: {}. The table below holds the values.", title(curves)?);
+        format!("{axis} over the number of services: {}. The table below holds the values.", title(run, curves)?);
     let series = curves.iter().map(line).collect();
     Some(render(&Chart { description, across: Across::Services, axis: axis.to_owned(), series }))
 }
 
 /// One row a point, of every curve.
-fn rows(curves: &[&ConnectionCurve]) -> Vec<Vec<Cell>> {
-    let points = curves.iter().flat_map(|curve| curve.points.iter().map(move |point| (curve, point)));
-    points.map(|(curve, point)| cells(row(curve, point, Medium::Html), WORDS)).collect()
+fn rows(run: &RunFile, curves: &[&ConnectionCurve]) -> Vec<Vec<Cell>> {
+    let points = curves.iter().flat_map(|curve| curve.points.iter().map(|point| (&curve.key, point)));
+    points.map(|(key, point)| cells(row(run, key, point, Medium::Html), WORDS)).collect()
 }

@@ -5,7 +5,7 @@ use crate::report::fit;
 use crate::report::number::{self, Medium};
 use crate::report::plot::{Across, Chart, Drawing, Mark, STYLES, Series, render};
 use crate::report::select::{bracket_note, sizes};
-use crate::result::{BackendKind, Curve, Metric, Point, name};
+use crate::result::{Axes, BackendKind, Curve, Metric, Point, name};
 use crate::workload::VipLayout;
 
 const MEDIUM: Medium = Medium::Html;
@@ -22,6 +22,15 @@ pub(super) struct Line<'a> {
     pub(super) label: String,
     pub(super) style: usize,
     pub(super) curve: &'a Curve,
+}
+
+/// The name of a line: its backend, and where that has several lines what tells them apart.
+pub(super) fn label(axes: &Axes, is_one_of_several: bool) -> String {
+    if is_one_of_several {
+        format!("{} {}, {}", axes.subject(), name(&axes.layout), name(&axes.position))
+    } else {
+        axes.subject()
+    }
 }
 
 /// Colour and marker of a backend, the same in every plot.

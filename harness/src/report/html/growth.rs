@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::figure::{Figure, style};
+use super::figure::{Figure, label, style};
 use super::table::{Table, cells};
 use crate::report::growth::{Growth, WORDS, columns, growths};
 use crate::report::number::Medium;
 use crate::report::plot::{Across, Chart, Mark, Series, render};
+use crate::report::select::flows_title;
 use crate::result::{RunFile, name};
 
 /// One figure a place, protocol, M, flow and rate.
@@ -21,7 +22,8 @@ pub(super) fn figures(run: &RunFile) -> Vec<Figure> {
 fn title(growth: &Growth<'_>) -> String {
     let axes = growth.axes;
     let (protocol, endpoints) = (name(&axes.protocol).to_uppercase(), axes.endpoints);
-    let (title, rate, venue, kernel) = (&growth.title, &growth.rate, &growth.venue, &axes.kernel);
+    let title = flows_title(axes.flow, growth.new_share);
+    let (rate, venue, kernel) = (&growth.rate, &growth.venue, &axes.kernel);
     format!("{title} flows, {rate}, {venue}, kernel {kernel}, {protocol}, M\u{a0}=\u{a0}{endpoints}")
 }
 
@@ -30,12 +32,7 @@ fn figure(title: String, growths: &[Growth<'_>]) -> Option<Figure> {
     let description = format!("{axis} over the number of services: {title}. The table below holds the values.");
     let several = |backend| growths.iter().filter(|growth| growth.axes.backend == backend).count() > 1;
     let line = |growth: &Growth<'_>| Series {
-        label: if several(growth.axes.backend) {
-            let (layout, position) = (name(&growth.axes.layout), name(&growth.axes.position));
-            format!("{} {layout}, {position}", growth.axes.subject())
-        } else {
-            growth.axes.subject()
-        },
+        label: label(growth.axes, several(growth.axes.backend)),
         style: style(growth.axes.backend),
         marks: growth.times().iter().map(mark).collect(),
         trace: Vec::new(),

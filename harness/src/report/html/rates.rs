@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::figure::{Figure, style};
+use super::figure::{Figure, label, style};
 use super::table::{Table, cells};
 use crate::report::number::{self, Medium};
 use crate::report::plot::{Across, Chart, Mark, Series, render};
@@ -53,12 +53,7 @@ fn figure(
     let description = format!("{axis} over the number of services: {title}. The table below holds the values.");
     let several = |backend| curves.iter().filter(|curve| curve.key.axes.backend == backend).count() > 1;
     let line = |curve: &&RateCurve| Series {
-        label: if several(curve.key.axes.backend) {
-            let (layout, position) = (name(&curve.key.axes.layout), name(&curve.key.axes.position));
-            format!("{} {layout}, {position}", curve.key.axes.subject())
-        } else {
-            curve.key.axes.subject()
-        },
+        label: label(&curve.key.axes, several(curve.key.axes.backend)),
         style: style(curve.key.axes.backend),
         marks: curve.points.iter().filter_map(mark).collect(),
         trace: Vec::new(),

@@ -26,9 +26,6 @@ pub struct ConnectionCurve {
     /// Which.
     #[serde(flatten)]
     pub key: ConnectionKey,
-    /// Whether the machine is emulated in software: rates and times are then no hardware's, and never to be compared with those of one.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub emulated: bool,
     /// One a measured N, ascending.
     pub points: Vec<ConnectionPoint>,
 }
@@ -51,12 +48,11 @@ pub fn connection_curves(
         trials.insert(record.trial, record);
     }
     let curve = |(key, by_services): (ConnectionKey, BTreeMap<u32, BTreeMap<u32, &ConnectionRecord>>)| {
-        let emulated = by_services.values().flat_map(BTreeMap::values).any(|trial| trial.emulated);
         let points = by_services
             .into_iter()
             .map(|(services, trials)| ConnectionPoint::of(services, &trials.into_values().collect::<Vec<_>>()));
         match points.collect() {
-            Ok(points) => Ok(ConnectionCurve { key, emulated, points }),
+            Ok(points) => Ok(ConnectionCurve { key, points }),
             Err(source) => Err((Box::new(key), source)),
         }
     };
@@ -101,7 +97,6 @@ mod tests {
             cell,
             load: ConnectionLoad::Open(NonZeroU32::new(1_000).unwrap()),
             trial,
-            emulated: false,
             attempted: 10,
             succeeded: 8,
             failures: BTreeMap::from([(FailureKind::Refused, 2)]),

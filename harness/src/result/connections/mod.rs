@@ -33,9 +33,6 @@ pub struct ConnectionRecord {
     pub load: ConnectionLoad,
     /// Index of the trial within its cell, from 0.
     pub trial: u32,
-    /// Whether the machine is emulated in software: its seconds are then no hardware's.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub emulated: bool,
     /// Exchanges that were begun.
     pub attempted: u64,
     /// Exchanges that ended with the whole and right answer.

@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use super::MeasureError;
 use super::site::{Site, targets};
-use crate::connections::{Asked, ConnectionOrder, Trial, trial};
+use crate::connections::{Asked, ConnectionOrder, Trial, WarmUp, trial};
 use crate::result::{ConnectionLoad, ConnectionRecord, Position, Times};
 use crate::run::plan::Measure;
-use crate::run::planner::FLOWS_OF_CONNECTIONS;
 use crate::run::record::Record;
 use crate::workload::{Protocol, Service, Workload};
 
@@ -38,16 +37,12 @@ impl Site<'_> {
             seed: self.scenario.seed,
             clients: self.workload.addresses.client_range,
         };
-        if self.place.emulated {
-            // An emulator translates code as it first comes to it: the first connections of a boot would pay for all others.
-            trial(&self.topology, &ConnectionOrder { first: order.first + FLOWS_OF_CONNECTIONS / 2, ..order.clone() })?;
-        }
-        let Trial { outcome: found, conntrack, cpu } = trial(&self.topology, &order)?;
+        let warm_up = if self.place.emulated { WarmUp::Whole } else { WarmUp::Short };
+        let Trial { outcome: found, conntrack, cpu } = trial(&self.topology, &order, warm_up)?;
         Ok(Record::Connections(Box::new(ConnectionRecord {
             cell: self.cell(load.flow(), position),
             load,
             trial: measure.trial,
-            emulated: self.place.emulated,
             attempted: found.attempted,
             succeeded: found.succeeded,
             failures: found.failures,

@@ -37,7 +37,7 @@ pub struct Place {
     pub kernel: String,
     /// Unit of durations.
     pub unit: Unit,
-    /// Whether a program carries its instructions out, so that its time is nobody's hardware's.
+    /// Whether its time is that of a machine which is emulated in software: no hardware's.
     pub emulated: bool,
 }
 

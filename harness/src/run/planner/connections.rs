@@ -13,9 +13,9 @@ use crate::workload::Protocol;
 
 /// Most connections of a trial: their conntrack entries, which outlive them, leave room for those of other loads in the visit.
 const MOST_CONNECTIONS: u32 = 20_000;
-/// Numbers set aside for a trial's exchanges, by which datagrams get addresses and ports: the first half for its own, those before it that do not
-/// count included, the second for a whole trial before it that does not count.
-pub(in crate::run) const FLOWS_OF_CONNECTIONS: u64 = 1 << 18;
+/// Numbers set aside for a trial's exchanges, by which datagrams get addresses and ports: those before it that do not count are as many at the
+/// most.
+pub(super) const FLOWS_OF_CONNECTIONS: u64 = 1 << 18;
 /// Most requests of a trial on connections that are kept.
 const MOST_REQUESTS: u32 = 100_000;
 

@@ -16,8 +16,7 @@ use super::plan::{Batch, Measure, MeasureKind, Setup, Skipped, VenueOffer, Visit
 use super::scenario::Scenario;
 use crate::result::{BackendKind, Flow, VenueKind};
 use crate::traffic::ESTABLISHED_FLOWS;
-pub(super) use connections::FLOWS_OF_CONNECTIONS;
-use connections::most_exchanges;
+use connections::{FLOWS_OF_CONNECTIONS, most_exchanges};
 use effort::{Effort, effort, repetitions};
 use kinds::{axes, kinds, place, reachability};
 

@@ -30,7 +30,7 @@ pub enum GuestJob {
         batch: Batch,
         /// Unit of the guest's clock.
         unit: Unit,
-        /// Whether its instructions are emulated.
+        /// Whether its time is an emulated machine's.
         emulated: bool,
     },
     /// Program each dump's services in a namespace of its own; answers one [`LiveState`](crate::backend::dump::LiveState) a line.

@@ -130,7 +130,7 @@ impl VmVenue {
     /// What its records say of the place.
     pub fn place(&self) -> Place {
         let unit = if self.acceleration.is_deterministic() { Unit::Instructions } else { Unit::Ns };
-        let emulated = self.acceleration != Acceleration::Kvm;
+        let emulated = self.acceleration == Acceleration::Tcg { icount: false };
         Place { venue: VenueKind::Vm, kernel: self.kernel.release.clone(), unit, emulated }
     }
 
