@@ -195,6 +195,56 @@ fn every_failure_is_named_by_its_kind_in_every_reader() {
 }
 
 #[test]
+fn servers_that_failed_are_named_in_every_reader_and_their_trial_is_in_no_figure() {
+    let mut connections: Vec<_> = (0..3).map(|trial| connection(1, trial, 9_000.0, 0)).collect();
+    connections[1] = ConnectionRecord {
+        servers_failed: Some("the servers' thread panicked".to_owned()),
+        cpu: None,
+        ..connection(1, 1, 5.0, 400)
+    };
+    let run = run_of(&connections);
+    let point = &run.connections[0].points[0];
+    assert_eq!((point.trials, point.invalid, point.attempted, point.failed()), (3, 1, 3_000, 400));
+    assert_eq!(point.per_second.as_ref().unwrap().values, [9_000.0, 9_000.0]);
+    for text in [report::table(&run), report::markdown(&run), report::html(&run).unwrap(), report::csv(&run).unwrap()] {
+        assert!(text.contains("in 1 of 3 trials the servers failed (the servers"), "{text}");
+    }
+    let trouble = point.trouble().unwrap();
+    assert!(!trouble.contains("did not keep its rate"), "{trouble}");
+    let back = parse_run_file(run_file_text(&run).unwrap().as_bytes()).unwrap();
+    assert_eq!(back.connections, run.connections);
+}
+
+#[test]
+fn how_ipvs_takes_ports_that_come_again_and_what_it_holds_stand_beside_its_rows() {
+    let reused = |backend, load: &str, mode, entries| ConnectionRecord {
+        load: load.parse().unwrap(),
+        conn_reuse_mode: mode,
+        ipvs_entries: entries,
+        ..synthetic::experiments::connection(backend, 1, 0)
+    };
+    let run = run_of(&[
+        reused(BackendKind::IptablesLegacy, "reuse:8", None, None),
+        reused(BackendKind::Ipvs, "reuse:8", Some(1), Some(1_234)),
+        reused(BackendKind::Ipvs, "reuse0:8", Some(0), Some(8)),
+    ]);
+    // Markdown takes underscores for emphasis.
+    for text in [report::table(&run), report::markdown(&run).replace('\\', ""), report::html(&run).unwrap()] {
+        for mode in [0, 1] {
+            let load = format!("from 8 ports again and again, conn_reuse_mode {mode}");
+            assert!(text.contains(&load), "{load}: {text}");
+        }
+        assert!(text.contains("IPVS entries") && text.contains("234"), "{text}");
+        assert!(!text.contains("conn_reuse_mode 0, conn_reuse_mode"), "{text}");
+    }
+    let table = report::table(&run);
+    let row = table.lines().find(|line| line.contains("iptables") && line.contains("from 8")).unwrap();
+    assert!(!row.contains("conn_reuse_mode"), "{row}");
+    let back = parse_run_file(run_file_text(&run).unwrap().as_bytes()).unwrap();
+    assert_eq!(back.connections, run.connections);
+}
+
+#[test]
 fn other_tools_get_rates_and_times_of_connections_with_their_load() {
     let stream = |trial| ConnectionRecord {
         load: "stream:4".parse().unwrap(),
@@ -220,8 +270,8 @@ fn other_tools_get_rates_and_times_of_connections_with_their_load() {
     assert_eq!(value("16", "connections", "p50").parse(), Ok(9_001.0));
     assert_eq!(value("16", "connections", "p50_high").parse(), Ok(9_002.0));
     assert_eq!((value("16", "connect", "unit"), value("16", "connect", "failed")), ("ns".into(), "21".into()));
-    let connect = run.connections[0].points[0].connect.as_ref().unwrap();
-    assert_eq!(value("16", "connect", "p99").parse(), Ok(connect.p99.value));
+    let p99 = run.connections[0].points[0].connect.as_ref().unwrap().p99.as_ref().unwrap().value;
+    assert_eq!(value("16", "connect", "p99").parse(), Ok(p99));
     assert_eq!(value("stream:4", "stream", "p50").parse(), Ok(3e9));
     assert_eq!(value("2000/s", "connections", "unit"), "1/s");
     let bmf: serde_json::Value = serde_json::from_str(&report::bmf(&run)).unwrap();
@@ -231,7 +281,7 @@ fn other_tools_get_rates_and_times_of_connections_with_their_load() {
         measures[measure].clone()
     };
     assert_eq!(of("16", "connections")["value"], 9_001.0);
-    assert_eq!(of("16", "connect-p99-ns")["value"], connect.p99.value);
+    assert_eq!(of("16", "connect-p99-ns")["value"], p99);
     assert_eq!(of("16", "failed")["value"], 0.007);
     assert_eq!(of("stream:4", "bits")["value"], 3e9);
     assert_eq!(of("2000-a-second", "connections")["value"], 1_990.0);
@@ -301,6 +351,7 @@ fn connections_that_do_not_add_up_are_refused() {
     refused(|point| point.attempted += 1, "do not add up");
     refused(|point| point.per_second.as_mut().unwrap().value = 1.0, "not the median");
     refused(|point| point.invalid = 2, "more invalid trials than trials");
+    refused(|point| point.servers_failed.push("?".to_owned()), "servers failed in more trials than are invalid");
     refused(|point| point.services = 0, "does not ascend");
 }
 

@@ -1,4 +1,5 @@
-//! An imported cluster on this kernel: every flow reaches a pod of the service port that it asked for, and what a first packet costs. Root.
+//! An imported cluster on this kernel: every flow reaches a pod of the service port that it asked for, what a first packet costs, and how many
+//! connections a second there are. Root.
 #![expect(clippy::unwrap_used, reason = "what a test sets up must work")]
 
 use std::net::SocketAddrV4;
@@ -80,13 +81,12 @@ fn every_flow_reaches_a_pod_of_its_service_port_or_is_rejected() {
 }
 
 #[test]
-fn a_run_measures_every_backend_that_this_kernel_has() {
+fn a_run_measures_first_packets_and_connections_of_every_backend_that_this_kernel_has() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("run");
     let backends = "iptables-legacy,iptables-nft,nftables,ebpf-tc,ebpf-xdp";
     let mut command = Command::new(env!("CARGO_BIN_EXE_lbcurve"));
     command.args(["run", "--venue", "host", "--scale", "3", "--trials", "2", "--packets", "300", "--flows", "new"]);
-    command.args(["--connections", "4"]);
     command.args(["--backends", backends, "--cluster"]).arg(fixture("ticket-shop.yaml")).arg("--out").arg(&out);
     command.assert().success();
     let run = read_run_file(&out.join("run.json")).unwrap();
@@ -108,7 +108,7 @@ fn a_run_measures_every_backend_that_this_kernel_has() {
     let page = std::fs::read_to_string(out.join("report.html")).unwrap();
     let section = page.split("<section id=\"cluster\">").nth(1).unwrap().split("</section>").next().unwrap();
     assert!(section.contains("Expected cost of a first packet") && section.contains("<h3>Connections</h3>"));
-    assert!(section.contains("4 at a time") && section.contains("ebpf-xdp"), "{section}");
+    assert!(section.contains("16 at a time") && section.contains("ebpf-xdp"), "{section}");
     // Two protocols, each in visits of its own, which program the same services.
     assert!(run.programming.iter().any(|record| record.protocol == Protocol::Udp));
 }

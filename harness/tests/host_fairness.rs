@@ -69,7 +69,7 @@ fn honest(backend: BackendKind, protocol: Protocol) {
         let FairnessSummary { spread, existing, new, .. } = summary;
         let what = format!("{} {} {:?}", name(&backend), summary.spreading, summary);
         assert_eq!((summary.flows, spread.nowhere, spread.violations), (FLOWS, 0, 0), "{what}");
-        assert!(spread.least_p().unwrap() > IMPOSSIBLE && spread.jain.unwrap() > 0.98, "{what}");
+        assert!(spread.least_p(summary.spreading).unwrap() > IMPOSSIBLE && spread.jain.unwrap() > 0.98, "{what}");
         // Connection tracking, conntrack's or the load balancer's own, holds on to what is open, also to an endpoint that is gone.
         assert_eq!((existing.moved, existing.broken), (0, 0), "{what}");
         let to_gone = if summary.change == EndpointChange::Removed { spread.reached[2] } else { 0 };
@@ -120,6 +120,7 @@ fn a_biased_datapath_is_caught_at_one_per_cent() {
         for summary in fairness(backend, Protocol::Udp, Some(2)) {
             let FairnessSummary { spread, .. } = &summary;
             assert!(!spread.kept && spread.shares.unwrap().p < 0.01, "{} {summary:?}", name(&backend));
+            assert_eq!(spread.shares_kept, Some(false), "{} {summary:?}", name(&backend));
             // Half of the flows instead of a third: five standard deviations are 87.
             assert!((510..690).contains(&spread.reached[0]), "{} {summary:?}", name(&backend));
         }
@@ -155,6 +156,8 @@ fn every_reader_shows_promise_verdict_and_what_became_of_flows() {
         assert!(text.contains(promise.words) && text.contains("NO: 3 flows elsewhere"), "{text}");
         // Three of six are kept, one is moved, two are broken.
         assert!(["50%", "17%", "33%"].iter().all(|share| text.contains(share)), "{text}");
+        // rr's shares are tested, lblc has none.
+        assert!(text.contains("none: one endpoint promised") && text.contains("removed at once"), "{text}");
     }
     let csv = report::fairness_csv(&run).unwrap();
     let lines: Vec<_> = csv.lines().collect();
@@ -163,7 +166,24 @@ fn every_reader_shows_promise_verdict_and_what_became_of_flows() {
         lines[1].contains(",rr,") && lines[1].contains("ip_vs_rr.c") && lines[1].ends_with(",true,3,0,1,2,6,0,0.5"),
         "{csv}"
     );
+    assert!(lines[0].contains(",p_shares,shares_kept,untested,p_pairs,"), "{csv}");
+    assert!(lines[1].contains(",1.0,true,,,0,true,"), "{csv}");
+    assert!(lines[2].contains(",,,,one endpoint promised,,3,false,"), "{csv}");
     assert!(!report::html(&synthetic::run()).unwrap().contains("id=\"fairness\""));
+}
+
+#[test]
+fn a_run_of_an_earlier_version_which_tested_draws_alone_is_read() {
+    let mut run = run(&records(), None);
+    for summary in &mut run.fairness {
+        let spread = &mut summary.spread;
+        spread.tested.clear();
+        (spread.shares, spread.shares_kept) = (None, None);
+    }
+    let text = run_file_text(&run).unwrap();
+    assert!(!text.contains("shares_kept"), "{text}");
+    let back = parse_run_file(text.as_bytes()).unwrap();
+    assert!(report::table(&back).contains("none: not tested"), "{}", report::table(&back));
 }
 
 #[test]
@@ -179,6 +199,7 @@ fn what_does_not_add_up_is_refused() {
     refused(|all| all[0].existing.moved += 1, "do not add up");
     refused(|all| all[0].spread.jain = Some(0.1), "not that of the counts");
     refused(|all| all[0].spread.kept = false, "the verdict is not that of the tests");
+    refused(|all| all[0].spread.shares_kept = Some(false), "the verdict is not that of the tests");
     refused(|all| all[0].weights.clear(), "not as many endpoints");
     refused(|all| all[1] = all[0].clone(), "the same is there twice");
 }

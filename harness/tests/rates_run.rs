@@ -187,6 +187,22 @@ fn rates_become_curves_that_every_reader_shows() {
 }
 
 #[test]
+fn a_rate_without_its_irregular_search_is_read_back_and_every_reader_says_so() {
+    let mut rates: Vec<_> = (0..10).map(|trial| search(BackendKind::IptablesLegacy, 1, trial, 3e5)).collect();
+    rates[2].goals[0].irregular = Some("never overloaded".into());
+    rates[2].loaded = vec![loaded(90, 180_000, 25_000)];
+    let run = assembled(&rates);
+    let point = &run.rates[0].points[0];
+    assert_eq!((point.irregular, point.left_out, point.values.len()), (1, 1, 9));
+    let back = parse_run_file(run_file_text(&run).unwrap().as_bytes()).unwrap();
+    assert_eq!((&back.rates, &back.loaded), (&run.rates, &run.loaded));
+    for text in [report::table(&run), report::markdown(&run), report::html(&run).unwrap()] {
+        assert!(text.contains("never overloaded; 1 of 10 searches left out of the rate"), "{text}");
+        assert!(text.contains("the loss-free rate was irregular in 1 of 1 searches"), "{text}");
+    }
+}
+
+#[test]
 fn cpu_time_is_drawn_apart_by_packet_size_and_labelled_by_position() {
     let small = search(BackendKind::IptablesLegacy, 1, 0, 3e5);
     let imix = RateRecord { packet_size: PacketSize::Imix, ..small.clone() };

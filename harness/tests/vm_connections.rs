@@ -1,20 +1,49 @@
 //! Real connections through IPVS, in a vm whose time passes by itself: no root.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
 use lbcurve::claims::judge;
-use lbcurve::result::{BackendKind, RunFile, Unit, read_run_file};
+use lbcurve::result::{BackendKind, ConnectionLoad, ConnectionPoint, RunFile, Unit, read_run_file};
+
+const LOADS: &str = "4,reuse:8,reuse0:8,reuse1:8";
 
 fn run(out: &Path) -> (String, RunFile) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lbcurve"));
     command.args(["run", "--venue", "vm", "--deterministic=false", "--backends", "iptables-legacy,ipvs"]);
     command.args(["--services", "1", "--layout", "sequential", "--flows", "new", "--positions", "first,last"]);
-    command.args(["--trials", "2", "--packets", "20", "--connections", "4", "--out"]).arg(out);
+    command.args(["--trials", "2", "--packets", "20", "--connections", LOADS, "--out"]).arg(out);
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     (String::from_utf8(output.stdout).unwrap(), read_run_file(&out.join("run.json")).unwrap())
+}
+
+fn points<'a>(run: &'a RunFile, backend: BackendKind, load: &str) -> Vec<&'a ConnectionPoint> {
+    let load: ConnectionLoad = load.parse().unwrap();
+    let curves = run.connections.iter().filter(|curve| (curve.key.axes.backend, curve.key.load) == (backend, load));
+    curves.flat_map(|curve| &curve.points).collect()
+}
+
+/// IPVS takes ports that come again as each load says, and by the kernel's default where it says nothing, whatever came before in the visit.
+fn assert_reuse(table: &str, run: &RunFile) {
+    for (load, mode) in [("reuse:8", 1), ("reuse0:8", 0), ("reuse1:8", 1)] {
+        let found = points(run, BackendKind::Ipvs, load);
+        assert!(!found.is_empty(), "{load}");
+        for point in found {
+            assert_eq!(point.conn_reuse_modes, BTreeSet::from([mode]), "{load}: {point:?}");
+            assert!(point.succeeded > 0 && point.failed() == 0, "{load}: {point:?}");
+            assert!(point.ipvs_entries.as_ref().unwrap().value > 0.0, "{load}: {point:?}");
+        }
+    }
+    for point in points(run, BackendKind::IptablesLegacy, "reuse:8") {
+        assert!(point.conn_reuse_modes.is_empty() && point.ipvs_entries.is_none(), "{point:?}");
+    }
+    assert!(points(run, BackendKind::IptablesLegacy, "reuse0:8").is_empty());
+    let left_out = run.skipped.iter().any(|skipped| skipped.reason.contains("says nothing without IPVS"));
+    assert!(left_out, "{:?}", run.skipped);
+    assert!(table.contains("conn_reuse_mode 0") && table.contains("conn_reuse_mode 1"), "{table}");
 }
 
 #[test]
@@ -28,6 +57,7 @@ fn a_vm_that_does_not_count_carries_connections_through_ipvs_and_says_what_it_is
         // A machine that is busy with something else may let some time out.
         assert!(point.trials == 2 && point.succeeded > 0 && point.per_second.is_some(), "{point:?}");
     }
+    assert_reuse(&table, &run);
     assert!(run.environment.kernels.iter().all(|kernel| kernel.unit == Unit::Ns));
     // Where KVM works nothing is emulated; where it is, everything says so.
     let emulated = run.environment.kernels.iter().all(|kernel| kernel.emulated);

@@ -11,6 +11,14 @@ use crate::{packages, steps};
 /// state, so that the list does not age; one kernel that two of them lead to is measured once.
 const KERNELS: &[&str] = &["linux-image-amd64", "stable", "unstable"];
 
+/// What `--traffic` adds to `lbcurve run`: options and their values.
+const TRAFFIC: &[(&str, Option<&str>)] = &[
+    ("--rates", Some("quick")),
+    ("--connections", Some("16,keep-alive:16,reuse:16,16@90%")),
+    ("--fairness", None),
+    ("--reachability", None),
+];
+
 /// Options of `cargo xtask publish`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -26,13 +34,16 @@ pub(crate) struct Args {
     /// Where to measure: auto is the vm for all kernels, and the host for the backends that it can.
     #[arg(long, default_value = "auto")]
     venue: String,
+    /// Also measure rates, real connections, fairness and reachability, each where a venue can: hours more on the host.
+    #[arg(long)]
+    traffic: bool,
     /// Directory of published runs.
     #[arg(long, default_value = "results")]
     out: PathBuf,
     /// Page that shows the plot of the run; none is touched where --out is another directory than the repository's.
     #[arg(long)]
     readme: Option<PathBuf>,
-    /// Further options of `lbcurve run`, after `--`.
+    /// Further options of `lbcurve run`, after `--`; one that --traffic has too stands in its place.
     #[arg(last = true)]
     options: Vec<String>,
 }
@@ -116,9 +127,17 @@ fn named(text: &str) -> anyhow::Result<Vec<String>> {
 /// Directory of the work: other kernels and options have another.
 fn work_name(args: &Args, kernels: &[String]) -> String {
     use sha2::{Digest as _, Sha256};
-    let parts = [kernels, &args.modules, &args.options].concat().join(" ");
+    let parts = [kernels, &args.modules, &options(args)].concat().join(" ");
     let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(format!("{} {parts}", args.venue))[..6]);
     format!("{}-{digest}", args.preset)
+}
+
+/// Options of `lbcurve run` beyond those of this command: what `--traffic` adds, unless it is named after `--`, and what stands there.
+fn options(args: &Args) -> Vec<String> {
+    let is_named = |name: &str| args.options.iter().any(|option| option.split('=').next() == Some(name));
+    let added = TRAFFIC.iter().filter(|(name, _)| args.traffic && !is_named(name));
+    let words = added.flat_map(|(name, value)| std::iter::once(*name).chain(*value));
+    words.map(str::to_owned).chain(args.options.iter().cloned()).collect()
 }
 
 /// Runs `lbcurve run`; its exit code.
@@ -133,7 +152,7 @@ fn measure(lbcurve: &Path, args: &Args, kernels: &[String], run: &Path) -> anyho
     }
     // Relative, for the command stands in what is published.
     let root = steps::root();
-    command.args(&args.options).arg("--out").arg(run.strip_prefix(&root).unwrap_or(run)).current_dir(&root);
+    command.args(options(args)).arg("--out").arg(run.strip_prefix(&root).unwrap_or(run)).current_dir(&root);
     let status = command.status().with_context(|| format!("cannot start {}", lbcurve.display()))?;
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
 }
@@ -154,5 +173,34 @@ mod tests {
             ["linux-image-6.12", "linux-image-6.12/stable", "linux-image-7/unstable"].map(str::to_owned).to_vec();
         distinct(&mut kernels);
         assert_eq!(kernels, ["linux-image-6.12", "linux-image-7/unstable"]);
+    }
+
+    fn asked(traffic: bool, options: &str) -> Args {
+        Args {
+            kernel: Vec::new(),
+            modules: Vec::new(),
+            preset: "standard".to_owned(),
+            venue: "auto".to_owned(),
+            traffic,
+            out: PathBuf::from("results"),
+            readme: None,
+            options: options.split_whitespace().map(str::to_owned).collect(),
+        }
+    }
+
+    #[test]
+    fn traffic_is_measured_where_it_is_asked_for() {
+        let words = |traffic, after: &str| options(&asked(traffic, after)).join(" ");
+        assert_eq!(words(false, "--trials 2"), "--trials 2");
+        let all = "--rates quick --connections 16,keep-alive:16,reuse:16,16@90% --fairness --reachability";
+        assert_eq!(words(true, ""), all);
+        assert_eq!(words(true, "--trials 2"), format!("{all} --trials 2"));
+        let some = "--rates=mrr --connections none --fairness=500";
+        assert_eq!(words(true, some), format!("--reachability {some}"));
+    }
+
+    #[test]
+    fn a_publication_with_traffic_has_a_directory_of_its_own() {
+        assert_ne!(work_name(&asked(true, ""), &[]), work_name(&asked(false, ""), &[]));
     }
 }

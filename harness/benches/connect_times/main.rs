@@ -8,12 +8,15 @@
 //! What a client does itself on the way to a connection is in its times: curl makes ten system calls before `connect()` and six after it, ours three and
 //! three, and a loop with many connections lets one wait for the others. In what a datapath takes beyond the first one (`direct-conntrack`), trial by trial of the
 //! same round, that cancels; the command fails where those intervals, at one connection at a time, do not meet. At the end the kernel says how long it was
-//! from `SYN_SENT` to `ESTABLISHED` (see [`handshake`]), without any call of a client.
+//! from `SYN_SENT` to `ESTABLISHED` (see [`handshake`]), without any call of a client, and how long for clients that leave more or less of the caches
+//! to it (see [`in_kernel`]).
 //! Options: `-- --backends nftables --services 100 --at-a-time 1,16 --trials 12 --exchanges 2000`.
 //!
 //! `cargo test` runs it too, in small, and then asks only that both clients connected each time.
 
 mod handshake;
+mod in_kernel;
+mod plain;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -34,7 +37,7 @@ use lbcurve::result::{BackendKind, ConnectionLoad};
 use lbcurve::venue::host::release;
 use lbcurve::workload::{AddressPlan, Protocol, VipLayout, Workload, WorkloadError, WorkloadSpec};
 
-use handshake::{Handshakes, TraceError};
+use handshake::TraceError;
 
 /// How long an exchange may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -88,6 +91,12 @@ enum BenchError {
     Failed { client: &'static str, connected: usize, asked: u32 },
     #[error("curl said {0:?}, which is no time to connect")]
     Said(String),
+    #[error("the plain client cannot {action}")]
+    Plain {
+        action: &'static str,
+        #[source]
+        source: io::Error,
+    },
 }
 
 fn main() -> ExitCode {
@@ -142,10 +151,7 @@ fn compare(args: &Args) -> Result<bool, BenchError> {
             agree &= meet || at_a_time > 1;
         }
     }
-    println!("\n{:<34}      {:<26} {:<26}", "1 at a time, in the kernel", "lbcurve", "curl");
-    for (own, kind) in rounds_in_kernel(&sites, args)?.iter().zip(&args.backends) {
-        print(&lbcurve::result::name(kind), own)?;
-    }
+    in_kernel::compare(&sites, args)?;
     Ok(agree)
 }
 
@@ -160,33 +166,6 @@ fn rounds(sites: &[Site], at_a_time: NonZeroU32, args: &Args) -> Result<Vec<Tria
         }
     }
     Ok(all)
-}
-
-/// The same, one at a time, as the kernel saw them. To be asked slows each connection, so that these are rounds of their own.
-fn rounds_in_kernel(sites: &[Site], args: &Args) -> Result<Vec<Trials>, BenchError> {
-    let (one, handshakes) = (NonZeroU32::MIN, Handshakes::open()?);
-    let mut all: Vec<_> = sites.iter().map(|_| Trials::default()).collect();
-    for round in 0..=args.trials {
-        for (site, trials) in sites.iter().zip(&mut all) {
-            let to = site.asked.address;
-            handshakes.take(to)?;
-            site.ours(one, args.exchanges)?;
-            let ours = of_kernel(&handshakes.take(to)?, args.exchanges)?;
-            site.theirs(one, args.exchanges, round)?;
-            let theirs = of_kernel(&handshakes.take(to)?, args.exchanges)?;
-            trials.add(round, ours, theirs);
-        }
-    }
-    Ok(all)
-}
-
-/// Quantiles of what the kernel saw of a trial. Ours has exchanges before it that do not count.
-fn of_kernel(times: &[f64], asked: u32) -> Result<[f64; 2], BenchError> {
-    if times.len() < asked as usize {
-        return Err(BenchError::Failed { client: "by the kernel a client", connected: times.len(), asked });
-    }
-    let [p50, p90] = QUANTILES.map(|(_, probability)| quantile(times, probability));
-    Ok([p50?, p90?])
 }
 
 /// Both clients' figures, a line a quantile; whether all intervals meet.

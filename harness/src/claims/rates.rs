@@ -1,11 +1,13 @@
-//! The rates that backends are compared by: searched ones where the run has them, else those at saturation, else of connections.
+//! The rates that backends are compared by: searched ones where the run has them, else those at saturation, else of connections, and
+//! last those of established flows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::judgement::Scope;
 use super::view::asked;
 use crate::result::{
-    BackendKind, ConnectionCurve, ConnectionLoad, Flow, Position, RateCurve, RateKind, RunFile, ThroughputRecord,
+    BackendKind, ConnectionCurve, ConnectionLoad, Flow, Position, RateCurve, RateKind, RatePoint, RunFile,
+    ThroughputRecord, name,
 };
 use crate::workload::{Protocol, VipLayout};
 
@@ -19,22 +21,25 @@ type Traffic = (VipLayout, Protocol, u32);
 pub(super) enum Source<'a> {
     /// Searches of one kind of rate, for one kind of flow. Irregular results are no rates.
     Searched(RateKind, Flow, Vec<&'a RateCurve>),
-    /// Saturation trials.
-    Saturation(Vec<&'a ThroughputRecord>),
+    /// Saturation trials of one kind of flow.
+    Saturation(Flow, Vec<&'a ThroughputRecord>),
     /// Connections one after another, so many at a time, to the services that [`asked`] names.
     Connections(ConnectionLoad, Vec<&'a ConnectionCurve>),
 }
 
 impl<'a> Source<'a> {
     /// Every source that the run has in one place, the strictest first; of several kinds of traffic the one that IPVS was measured with
-    /// first.
+    /// first. Packets of established flows come last: iptables looks nothing up for them.
     pub(super) fn all(run: &'a RunFile, scope: &Scope) -> Vec<Self> {
-        let kinds = [RateKind::NoLoss, RateKind::PartialLoss, RateKind::Received];
-        let flows = [Flow::New, Flow::Established];
-        let searched = kinds.into_iter().flat_map(|kind| flows.map(|flow| Self::searched(run, scope, kind, flow)));
+        let of_packets = |flow: Flow| {
+            let kinds = [RateKind::NoLoss, RateKind::PartialLoss, RateKind::Received];
+            let searched = kinds.map(|kind| Self::searched(run, scope, kind, flow));
+            searched.into_iter().chain([Self::saturation(run, scope, flow)])
+        };
         // What a node carries at the most is seen by the most at a time.
         let connected = closed_loops(run).into_iter().rev().map(|load| Self::connections(run, scope, load));
-        searched.chain([Self::saturation(run, scope)]).chain(connected).filter(|source| !source.is_empty()).collect()
+        let all = of_packets(Flow::New).chain(connected).chain(of_packets(Flow::Established));
+        all.filter(|source| !source.is_empty()).collect()
     }
 
     fn searched(run: &'a RunFile, scope: &Scope, kind: RateKind, flow: Flow) -> Self {
@@ -49,11 +54,13 @@ impl<'a> Source<'a> {
         Self::Searched(kind, flow, alike(curves, traffic, |curve| curve.key.axes.backend))
     }
 
-    fn saturation(run: &'a RunFile, scope: &Scope) -> Self {
-        let here = |trial: &&ThroughputRecord| (trial.cell.venue, &trial.cell.kernel) == (scope.venue, &scope.kernel);
+    fn saturation(run: &'a RunFile, scope: &Scope, flow: Flow) -> Self {
+        let here = |trial: &&ThroughputRecord| {
+            (trial.cell.venue, &trial.cell.kernel, trial.cell.flow) == (scope.venue, &scope.kernel, flow)
+        };
         let traffic = |trial: &&ThroughputRecord| (trial.cell.layout, trial.cell.protocol, trial.cell.endpoints);
         let trials = run.throughput.iter().filter(here).collect();
-        Self::Saturation(alike(trials, traffic, |trial| trial.cell.backend))
+        Self::Saturation(flow, alike(trials, traffic, |trial| trial.cell.backend))
     }
 
     fn connections(run: &'a RunFile, scope: &Scope, load: ConnectionLoad) -> Self {
@@ -72,16 +79,15 @@ impl<'a> Source<'a> {
         match self {
             Self::Connections(_, curves) => curves.is_empty(),
             Self::Searched(_, _, curves) => curves.is_empty(),
-            Self::Saturation(trials) => trials.is_empty(),
+            Self::Saturation(_, trials) => trials.is_empty(),
         }
     }
 
-    /// What was done, e.g. `saturation`.
+    /// What was done, e.g. `saturation, new flows`.
     pub(super) fn name(&self) -> String {
         match self {
-            Self::Searched(kind, Flow::New, _) => format!("searches, {kind}, new flows"),
-            Self::Searched(kind, Flow::Established, _) => format!("searches, {kind}, established flows"),
-            Self::Saturation(_) => "saturation".to_owned(),
+            Self::Searched(kind, flow, _) => format!("searches, {kind}, {} flows", name(flow)),
+            Self::Saturation(flow, _) => format!("saturation, {} flows", name(flow)),
             Self::Connections(load, _) => format!("connections, {load} at a time"),
         }
     }
@@ -90,20 +96,31 @@ impl<'a> Source<'a> {
     pub(super) fn position(&self, backend: BackendKind) -> Position {
         let connected = match self {
             Self::Connections(_, curves) => curves.iter().find(|curve| curve.key.axes.backend == backend),
-            Self::Searched(..) | Self::Saturation(_) => None,
+            Self::Searched(..) | Self::Saturation(..) => None,
         };
         connected.map_or_else(|| backend.worst_position(), |curve| curve.key.axes.position)
     }
 
-    /// Rates of a backend at its worst position, connections' of a cluster over all its services; at saturation of new flows where both
-    /// kinds were measured.
+    /// Whether its packets are of established flows.
+    pub(super) fn is_established(&self) -> bool {
+        matches!(self, Self::Searched(_, Flow::Established, _) | Self::Saturation(Flow::Established, _))
+    }
+
+    /// Rates of a backend at its worst position, connections' of a cluster over all its services.
     pub(super) fn rates(&self, backend: BackendKind) -> Rates {
-        let position = backend.worst_position();
         match self {
-            Self::Searched(_, _, curves) => searched_rates(curves, backend, position),
-            Self::Saturation(trials) => saturated_rates(trials, backend, position),
+            Self::Searched(_, _, curves) => {
+                regular(curves, backend).map(|point| (point.services, point.values.clone())).collect()
+            }
+            Self::Saturation(_, trials) => saturated_rates(trials, backend),
             Self::Connections(_, curves) => connected_rates(curves, backend),
         }
+    }
+
+    /// Irregular searches that the rate of a backend at one N leaves out.
+    pub(super) fn left_out(&self, backend: BackendKind, services: u32) -> u32 {
+        let Self::Searched(_, _, curves) = self else { return 0 };
+        regular(curves, backend).filter(|point| point.services == services).map(|point| point.left_out).sum()
     }
 }
 
@@ -113,29 +130,29 @@ fn closed_loops(run: &RunFile) -> BTreeSet<ConnectionLoad> {
     loads.filter(|load| matches!(load, ConnectionLoad::Closed(_))).collect()
 }
 
-/// The measurements whose traffic is the first that IPVS was measured with, or all.
+/// The measurements whose traffic is the first that IPVS was measured with, else the first of any mode.
 fn alike<'a, T>(
     mut all: Vec<&'a T>,
     traffic: impl Fn(&&'a T) -> Traffic,
     backend: impl Fn(&&'a T) -> BackendKind,
 ) -> Vec<&'a T> {
-    let of_ipvs = all.iter().filter(|one| backend(one) == BackendKind::Ipvs).map(&traffic).min();
-    all.retain(|one| of_ipvs.is_none_or(|first| traffic(one) == first));
+    let of = |is_one: fn(BackendKind) -> bool| all.iter().filter(|one| is_one(backend(one))).map(&traffic).min();
+    let first = of(|backend| backend == BackendKind::Ipvs).or_else(|| of(BackendKind::balances));
+    all.retain(|one| first.is_none_or(|first| traffic(one) == first));
     all
 }
 
-fn searched_rates(curves: &[&RateCurve], backend: BackendKind, position: Position) -> Rates {
-    let wanted = curves.iter().filter(|curve| (curve.key.axes.backend, curve.key.axes.position) == (backend, position));
-    let regular = wanted.flat_map(|curve| curve.points.iter().filter(|point| point.irregular == 0));
-    regular.filter(|point| !point.values.is_empty()).map(|point| (point.services, point.values.clone())).collect()
+/// A backend's points at its worst position whose rate is one.
+fn regular<'a>(curves: &[&'a RateCurve], backend: BackendKind) -> impl Iterator<Item = &'a RatePoint> {
+    let at = (backend, backend.worst_position());
+    let wanted = curves.iter().copied().filter(move |curve| (curve.key.axes.backend, curve.key.axes.position) == at);
+    wanted.flat_map(|curve| &curve.points).filter(|point| point.is_regular() && !point.values.is_empty())
 }
 
-fn saturated_rates(trials: &[&ThroughputRecord], backend: BackendKind, position: Position) -> Rates {
-    let wanted = |trial: &&&ThroughputRecord| (trial.cell.backend, trial.cell.position) == (backend, position);
-    let of = |flow: Flow| trials.iter().filter(wanted).filter(move |trial| trial.cell.flow == flow);
-    let flow = if of(Flow::New).next().is_some() { Flow::New } else { Flow::Established };
+fn saturated_rates(trials: &[&ThroughputRecord], backend: BackendKind) -> Rates {
+    let at = (backend, backend.worst_position());
     let mut rates = Rates::new();
-    for trial in of(flow) {
+    for trial in trials.iter().filter(|trial| (trial.cell.backend, trial.cell.position) == at) {
         rates.entry(trial.cell.services).or_default().push(trial.forwarded_pps);
     }
     rates

@@ -17,7 +17,7 @@ pub(super) fn judge(run: &RunFile, claim: &'static Claim, scope: &Scope) -> Opti
     let of = |wanted: &dyn Fn(BackendKind) -> bool| {
         found.iter().copied().filter(|summary| wanted(summary.cell.backend)).collect::<Vec<_>>()
     };
-    let tests = found.iter().map(|summary| summary.spread.tests()).sum::<usize>();
+    let tests = found.iter().map(|summary| summary.spread.tests(summary.spreading)).sum::<usize>();
     let level = LEVEL_OF_TESTS / tests.max(1) as f64;
     let legs = vec![
         iptables(&of(&|backend| IPTABLES.contains(&backend)), level),
@@ -71,7 +71,7 @@ fn leg(who: &str, does: &str, found: &[&FairnessSummary], level: f64, remedy: &s
 fn figure(summary: &FairnessSummary) -> Figure {
     let FairnessSummary { cell, spreading, change, spread, .. } = summary;
     let (backend, protocol) = (name(&cell.backend), name(&cell.protocol));
-    let p = spread.least_p().map(|p| format!(", p {p:.2e}")).unwrap_or_default();
+    let p = spread.least_p(*spreading).map(|p| format!(", p {p:.2e}")).unwrap_or_default();
     let moved = summary.new.share().unwrap_or(0.0) * 100.0;
     let existing = summary.existing.kept as f64 / summary.existing.all().max(1) as f64 * 100.0;
     Figure {
@@ -80,10 +80,11 @@ fn figure(summary: &FairnessSummary) -> Figure {
         interval: None,
         unit: String::new(),
         note: Some(format!(
-            "{}{p}; {} violations; endpoint {change}: {existing:.1}% of connections kept, {moved:.1}% of new flows choose otherwise \
+            "{}{p}; {} violations; endpoint {}: {existing:.1}% of connections kept, {moved:.1}% of new flows choose otherwise \
              (least {:.1}%); promise: {}",
             if spread.kept { "kept" } else { "not kept" },
             spread.violations,
+            change.in_words(),
             summary.new.least_share * 100.0,
             Promise::of(cell.backend, *spreading).words,
         )),

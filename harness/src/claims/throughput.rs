@@ -1,4 +1,5 @@
-//! C3: IPVS carries more packets a second than iptables: by searched rates where there are any, else at saturation, else by connections.
+//! C3: IPVS carries more packets a second than iptables: by searched rates where there are any, else at saturation, else by connections,
+//! and by established flows where nothing else was measured in both.
 
 use curve_stats::{holm, mann_whitney, ratio, smallest_mann_whitney};
 
@@ -6,6 +7,7 @@ use super::catalogue::Claim;
 use super::judgement::{Figure, Judgement, Scope, Verdict};
 use super::rates::Source;
 use super::view::{ALPHA, IPTABLES, Leg, combine, interval, sizes};
+use crate::report::number::{Medium, significant};
 use crate::result::{BackendKind, RunFile, name};
 
 pub(super) fn judge(run: &RunFile, claim: &'static Claim, scope: &Scope) -> Option<Judgement> {
@@ -14,44 +16,75 @@ pub(super) fn judge(run: &RunFile, claim: &'static Claim, scope: &Scope) -> Opti
         return None;
     }
     // The first source that has both decides: rates of two sources are of different things.
-    let mut all = sources.iter().map(|source| (judged_by(source), Some(source)));
-    let ((mut legs, mut figures), decided) = all.find(|((legs, _), _)| !legs.is_empty()).unwrap_or_default();
+    let mut judged = sources.iter().map(judged_by);
+    let (mut legs, mut figures) = judged.find(|(legs, _)| !legs.is_empty()).unwrap_or_default();
     if legs.is_empty() {
-        let reason =
-            "the run has neither searched rates, saturation trials nor connections of both iptables and IPVS on this kernel"
-                .to_owned();
+        let reason = without_ipvs(&sources);
         legs.push(Leg { verdict: Verdict::NotMeasured { reason }, reason: String::new() });
     }
-    let mut shown = decided.into_iter().chain(&sources).map(over_services);
-    figures.extend(shown.find(|figures| !figures.is_empty()).unwrap_or_default());
+    let modes = IPTABLES.into_iter().chain([BackendKind::Nftables, BackendKind::Ipvs]);
+    figures.extend(modes.flat_map(|backend| over_services(&sources, backend)));
     let (verdict, reason) = combine(legs);
     Some(Judgement { figures, ..Judgement::new(claim, Some(scope.clone()), verdict, reason) })
 }
 
-/// What becomes of each mode's rate as services come. Shown, and decides nothing: the claim is of one mode beside the other.
-fn over_services(source: &Source<'_>) -> Vec<Figure> {
-    let modes = IPTABLES.into_iter().chain([BackendKind::Nftables, BackendKind::Ipvs]);
-    modes.flat_map(|backend| over_services_of(source, backend)).collect()
+/// What is missing, and what services leave of the rate of each mode that IPVS would be held to.
+fn without_ipvs(sources: &[Source<'_>]) -> String {
+    let missing = "the run has neither searched rates, saturation trials nor connections of both iptables and IPVS on \
+                   this kernel";
+    let modes = IPTABLES.into_iter().chain([BackendKind::Nftables]);
+    let carried = modes.filter_map(|backend| sources.iter().find_map(|source| carried(source, backend)));
+    let carried: Vec<_> = carried.collect();
+    if carried.is_empty() {
+        return missing.to_owned();
+    }
+    format!("{missing}; not compared with IPVS: {}", carried.join(", "))
 }
 
-fn over_services_of(source: &Source<'_>, backend: BackendKind) -> Vec<Figure> {
+/// E.g. `at N = 1,000 nftables carries 0.99 [0.98, 1.01] of its rate at N = 1 (saturation, new flows)`.
+fn carried(source: &Source<'_>, backend: BackendKind) -> Option<String> {
+    let Fall { from, to, figure } = falls(source, backend).pop()?;
+    Some(format!(
+        "at N = {} {} carries {} {} of its rate at N = {} ({})",
+        sizes(to),
+        name(&backend),
+        significant(figure.value?, 4, Medium::Terminal),
+        interval(&figure, 4),
+        sizes(from),
+        source.name()
+    ))
+}
+
+/// What becomes of a mode's rate as services come: by the strictest source at every N, and by each of the others at its largest. Shown, and
+/// decides nothing: the claim is of one mode beside the other.
+fn over_services(sources: &[Source<'_>], backend: BackendKind) -> Vec<Figure> {
+    let mut of_sources = sources.iter().map(|source| falls(source, backend)).filter(|falls| !falls.is_empty());
+    let mut shown = of_sources.next().unwrap_or_default();
+    shown.extend(of_sources.filter_map(|mut falls| falls.pop()));
+    shown.into_iter().map(|fall| fall.figure).collect()
+}
+
+/// A mode's rate at one N over that at the smallest.
+struct Fall {
+    from: u32,
+    to: u32,
+    figure: Figure,
+}
+
+/// At every N but the smallest, ascending.
+fn falls(source: &Source<'_>, backend: BackendKind) -> Vec<Fall> {
     let rates = source.rates(backend);
     let mut rates = rates.iter();
-    let Some((smallest, first)) = rates.next() else { return Vec::new() };
+    let Some((&from, first)) = rates.next() else { return Vec::new() };
     let position = name(&source.position(backend));
-    let figure = |(services, larger): (&u32, &Vec<f64>)| {
+    let fall = |(&to, larger): (&u32, &Vec<f64>)| {
         let estimate = ratio(first, larger).ok()?;
-        Some(Figure {
-            what: format!(
-                "rate of {} over that at N = {}, at N = {}",
-                name(&backend),
-                sizes(*smallest),
-                sizes(*services)
-            ),
+        let figure = Figure {
+            what: format!("rate of {} over that at N = {}, at N = {}", name(&backend), sizes(from), sizes(to)),
             value: Some(estimate.ratio),
             interval: Some([estimate.spread.low(), estimate.spread.high()]),
             unit: "times".to_owned(),
-            note: None,
+            note: without_irregular(source.left_out(backend, from) + source.left_out(backend, to)),
             cells: format!(
                 "{}, {} at {position} ({} and {} trials)",
                 source.name(),
@@ -59,9 +92,15 @@ fn over_services_of(source: &Source<'_>, backend: BackendKind) -> Vec<Figure> {
                 first.len(),
                 larger.len()
             ),
-        })
+        };
+        Some(Fall { from, to, figure })
     };
-    rates.filter_map(figure).collect()
+    rates.filter_map(fall).collect()
+}
+
+/// How many searches the rates of a figure do without.
+fn without_irregular(searches: u32) -> Option<String> {
+    (searches > 0).then(|| format!("irregular searches left out: {searches}"))
 }
 
 /// A leg for each iptables mode that was measured at an N of IPVS.
@@ -79,19 +118,26 @@ fn judged_by(source: &Source<'_>) -> (Vec<Leg>, Vec<Figure>) {
         legs.push(leg(backend, &found));
         figures.extend(found.into_iter().map(|found| found.figure));
     }
+    if source.is_established() && !legs.is_empty() {
+        let reason = "by established flows alone, which iptables looks nothing up for".to_owned();
+        legs.push(Leg { verdict: Verdict::Holds, reason });
+    }
     (legs, figures)
 }
 
 fn figure(source: &Source<'_>, backend: BackendKind, services: u32, own: &[f64], ipvs: &[f64]) -> Option<(Found, f64)> {
     let estimate = ratio(own, ipvs).ok()?;
     // So few trials lie apart by chance: their range is shown, and decides nothing.
-    let too_few = smallest_mann_whitney(own.len(), ipvs.len()) > ALPHA;
+    let is_few = smallest_mann_whitney(own.len(), ipvs.len()) > ALPHA;
+    let left_out = source.left_out(backend, services) + source.left_out(BackendKind::Ipvs, services);
+    let notes = is_few.then(|| "too few trials to tell".to_owned()).into_iter().chain(without_irregular(left_out));
+    let notes: Vec<_> = notes.collect();
     let figure = Figure {
         what: format!("IPVS's rate over that of {} at N = {}", name(&backend), sizes(services)),
         value: Some(estimate.ratio),
         interval: Some([estimate.spread.low(), estimate.spread.high()]),
         unit: "times".to_owned(),
-        note: too_few.then(|| "too few trials to tell".to_owned()),
+        note: (!notes.is_empty()).then(|| notes.join("; ")),
         cells: format!(
             "{}, {} at {} ({} trials), ipvs at {} ({} trials)",
             source.name(),
@@ -102,7 +148,7 @@ fn figure(source: &Source<'_>, backend: BackendKind, services: u32, own: &[f64],
             ipvs.len()
         ),
     };
-    Some((Found { services, figure, rate: Rate::Either }, mann_whitney(own, ipvs).ok()?))
+    Some((Found { services, figure, is_few, rate: Rate::Either }, mann_whitney(own, ipvs).ok()?))
 }
 
 /// Whether IPVS carries more at one N.
@@ -118,6 +164,7 @@ enum Rate {
 struct Found {
     services: u32,
     figure: Figure,
+    is_few: bool,
     rate: Rate,
 }
 
@@ -128,7 +175,7 @@ fn judged(found: Vec<(Found, f64)>) -> Vec<Found> {
     let adjusted = holm(&p).unwrap_or_default();
     for (found, p) in found.iter_mut().zip(adjusted) {
         found.rate = match found.figure.interval {
-            _ if found.figure.note.is_some() => Rate::Either,
+            _ if found.is_few => Rate::Either,
             Some([low, _]) if low > 1.0 => Rate::Higher,
             Some([_, high]) if high < 1.0 && p <= ALPHA => Rate::Lower,
             _ => Rate::Either,

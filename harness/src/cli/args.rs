@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::compare_args::CompareArgs;
 use super::gate_args::{BaselineArgs, GateArgs};
-use crate::result::{BackendKind, ConnectionLoad, Flow, NewShare, PacketSize, Position, RateMethod};
-use crate::run::scenario::{Preset, ScenarioError, VenueChoice, Wishes};
+use crate::result::{BackendKind, Flow, NewShare, PacketSize, Position, RateMethod};
+use crate::run::scenario::{LoadWish, Preset, ScenarioError, VenueChoice, Wishes};
 use crate::venue::vm::{KernelSource, pair_kernels};
 use crate::workload::{EndpointChoice, Protocol, Scheduler, VipLayout};
 
@@ -107,10 +107,11 @@ pub struct RunArgs {
     #[arg(long, value_name = "FLOWS", num_args = 0..=1, require_equals = true, default_missing_value = "10000")]
     pub fairness: Option<NonZeroU32>,
     /// Also open real connections, on the host and in a vm that does not count (--deterministic=false): 16 (so many at a time), 2000/s (so many a second, whatever becomes of those before),
-    /// keep-alive:16 (requests on so many that stay open), reuse:16 (from so many ports again and again), stream:4 (bulk bytes on
-    /// so many) or 16@90% (so many at a time, connection tracking 90% full); several with commas [default: none].
+    /// keep-alive:16 (requests on so many that stay open), reuse:16 (from so many ports again and again; reuse0:16 and reuse1:16
+    /// with IPVS's conn_reuse_mode set), stream:4 (bulk bytes on so many) or 16@90% (so many at a time, connection tracking 90% full);
+    /// several with commas; or none [default: none; 16 with --cluster].
     #[arg(long, value_name = "LOAD", value_delimiter = ',')]
-    pub connections: Option<Vec<ConnectionLoad>>,
+    pub connections: Option<Vec<LoadWish>>,
     /// Also search, on the host, how many packets a second each backend carries: mrr (the most that arrives, seconds a cell), quick
     /// (and what is carried without and with 0.5% loss, by MLRsearch) or csit (the same by FD.io CSIT's goals, minutes a cell)
     /// [default: none].
@@ -147,7 +148,8 @@ pub struct RunArgs {
     #[arg(long, value_name = "HOW")]
     pub endpoint_choice: Option<EndpointChoice>,
     /// Import the services from a file, in place of N services x M endpoints: `kubectl get services,endpointslices -A -o json`
-    /// (or yaml), or plain manifests.
+    /// (or yaml), or plain manifests. Reports what a first packet is expected to cost and, where time is measured and not
+    /// instructions, connections a second: --venue vm --deterministic=false does both in every mode.
     #[arg(long, value_name = "FILE")]
     pub cluster: Option<PathBuf>,
     /// Repeat the imported services so many times, e.g. 1,10 [default: 1].
@@ -346,5 +348,20 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_workflow_to_copy_measures_what_its_page_says() {
+        let docs = |file: &str| {
+            let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs").join(file);
+            std::fs::read_to_string(path).unwrap()
+        };
+        let workflow = docs("ci/github-actions.yml");
+        let options = workflow.lines().find_map(|line| line.trim().strip_prefix("OPTIONS: ")).unwrap();
+        assert!(docs("ci.md").contains(&format!("lbcurve run {options}\n")), "{options}");
+        let parsed = Cli::try_parse_from(["lbcurve", "run"].into_iter().chain(options.split(' '))).unwrap();
+        let Command::Run(arguments) = parsed.command else { panic!("{options}") };
+        let scenario = arguments.wishes().unwrap().resolve().unwrap();
+        assert_eq!((scenario.venue, scenario.rates), (VenueChoice::Host, Some(RateMethod::Mrr)));
     }
 }

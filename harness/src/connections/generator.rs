@@ -48,7 +48,7 @@ async fn follow(order: ConnectionOrder) -> Result<Outcome, ConnectionsError> {
         ConnectionLoad::Closed(connections) | ConnectionLoad::Filled { connections, .. } => {
             all(loops(connections.get()).map(Client::one_after_the_other)).await?;
         }
-        ConnectionLoad::Reuse(ports) => all(loops(at_a_time(ports)).map(Client::one_after_the_other)).await?,
+        ConnectionLoad::Reuse { ports, .. } => all(loops(at_a_time(ports)).map(Client::one_after_the_other)).await?,
         ConnectionLoad::KeepAlive(connections) => {
             all(loops(connections.get()).map(Client::on_a_kept_connection)).await?;
         }

@@ -8,10 +8,12 @@ mod ask;
 mod conntrack;
 mod cpu;
 mod generator;
+mod ipvs;
 mod pacer;
 mod servers;
 mod sources;
 mod tally;
+mod trials;
 mod wire;
 
 use std::collections::{BTreeSet, HashMap};
@@ -21,19 +23,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 pub(crate) use ask::kind as failure_kind;
 pub use conntrack::use_of;
 pub use generator::generate;
+pub use ipvs::IpvsUse;
 pub use servers::Servers;
 pub(crate) use sources::address;
 pub use tally::{Outcome, REPEATED};
+pub use trials::{Trial, WarmUp, trial, trial_with};
 
-use cpu::Meter;
-
-use crate::net::{NetError, Topology};
-use crate::result::{ConnectionCpu, ConnectionLoad, ConntrackUse};
+use crate::net::NetError;
+use crate::result::ConnectionLoad;
 use crate::usage::UsageError;
 use crate::workload::Protocol;
 
@@ -106,71 +107,9 @@ pub struct ConnectionOrder {
 /// Client addresses that take turns.
 pub const MOST_CLIENTS: u64 = 250;
 
-/// Exchanges before a trial that are not counted: what is met for the first time takes longer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WarmUp {
-    /// 64, in a tenth of the trial's time at the most: caches.
-    Short,
-    /// As many as the trial's own: an emulator translates code as it first comes to it, and the first trial of a boot would pay for all others.
-    Whole,
-}
-
-impl WarmUp {
-    fn of(self, order: &ConnectionOrder) -> ConnectionOrder {
-        match self {
-            Self::Short => ConnectionOrder { most: 64, duration: order.duration / 10, ..order.clone() },
-            Self::Whole => order.clone(),
-        }
-    }
-}
-
-/// A trial that was made.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Trial {
-    /// What became of the attempts.
-    pub outcome: Outcome,
-    /// The node's connection tracking; `None` without.
-    pub conntrack: Option<ConntrackUse>,
-    /// CPU time.
-    pub cpu: ConnectionCpu,
-}
-
-/// Makes one trial on a programmed topology: servers behind every endpoint that is asked for, and the client.
-///
-/// # Errors
-/// [`ConnectionsError`].
-pub fn trial(topology: &Topology, order: &ConnectionOrder, warm_up: WarmUp) -> Result<Trial, ConnectionsError> {
-    raise_descriptors().map_err(ConnectionsError::io("raise the limit of file descriptors"))?;
-    let servers = Servers::start(&topology.backend, order.protocol, &order.endpoints())?;
-    if let Some(percent) = order.load.filled() {
-        conntrack::fill(&topology.node, percent)?;
-    }
-    let warm_up = warm_up.of(order);
-    generate(&topology.client, &warm_up)?;
-    let meter = Meter::of(servers.thread())?;
-    let (before, begin) = (use_of(&topology.node)?, meter.read()?);
-    let outcome = generate(&topology.client, &ConnectionOrder { first: order.first + warm_up.most, ..order.clone() })?;
-    let (end, after) = (meter.read()?, use_of(&topology.node)?);
-    servers.stop()?;
-    if order.load.filled().is_some() {
-        conntrack::empty(&topology.node)?;
-    }
-    let conntrack = before.zip(after).map(|(before, after)| conntrack::between(before, after));
-    Ok(Trial { outcome, conntrack, cpu: end.since(begin) })
-}
-
 impl ConnectionOrder {
     /// Every endpoint that may answer.
     fn endpoints(&self) -> BTreeSet<SocketAddrV4> {
         self.asked.iter().flat_map(|asked| asked.endpoints.keys().copied()).collect()
     }
-}
-
-/// Many systems allow 1,024 at first, and more to who asks.
-fn raise_descriptors() -> io::Result<()> {
-    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    if current == maximum {
-        return Ok(());
-    }
-    Ok(setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?)
 }

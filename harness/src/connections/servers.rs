@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::panic::resume_unwind;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -11,8 +12,9 @@ use rustix::process::Pid;
 use rustix::thread::gettid;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
-use tokio::sync::oneshot;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{LocalSet, spawn_local};
+use tokio::time::timeout;
 
 use super::ConnectionsError;
 use super::wire::{ANSWER_LEN, Answer, CHUNK, HTTP_ANSWER, HTTP_END, REQUEST_LEN, Request, Then, is_http};
@@ -30,10 +32,17 @@ const BREATH: Duration = Duration::from_millis(1);
 /// Running servers; they end when this is dropped.
 #[derive(Debug)]
 pub struct Servers {
-    stop: Option<oneshot::Sender<()>>,
+    tell: UnboundedSender<Told>,
     thread: Option<JoinHandle<Result<(), ConnectionsError>>>,
     /// The same thread, as the kernel numbers it.
     id: Pid,
+}
+
+/// What servers are told.
+#[derive(Debug, Clone, Copy)]
+enum Told {
+    Stop,
+    CrashAfter(Duration),
 }
 
 impl Servers {
@@ -47,17 +56,17 @@ impl Servers {
         protocol: Protocol,
         endpoints: &BTreeSet<SocketAddrV4>,
     ) -> Result<Self, ConnectionsError> {
-        let (stop, stopped) = oneshot::channel();
+        let (tell, told) = unbounded_channel();
         let (ready, is_ready) = mpsc::channel();
         let (pods, endpoints) = (pods.try_clone()?, endpoints.clone());
-        let run = move || run(&pods, protocol, &endpoints, &ready, stopped);
+        let run = move || run(&pods, protocol, &endpoints, &ready, told);
         let thread = std::thread::Builder::new()
             .name("servers".to_owned())
             .spawn(run)
             .map_err(ConnectionsError::io("start the servers' thread"))?;
         // A thread that is gone before it was ready says why.
         match is_ready.recv() {
-            Ok(id) => Ok(Self { stop: Some(stop), thread: Some(thread), id }),
+            Ok(id) => Ok(Self { tell, thread: Some(thread), id }),
             Err(mpsc::RecvError) => {
                 let ended = thread.join().unwrap_or(Err(ConnectionsError::Thread));
                 Err(ended.err().unwrap_or(ConnectionsError::Thread))
@@ -71,6 +80,13 @@ impl Servers {
         Thread::of_this_process(self.id)
     }
 
+    /// Has the servers' thread panic so long from now, unless it is stopped before. Its ports and connections are closed with it. For
+    /// tests of what a crash in mid-trial does.
+    pub fn crash_after(&self, after: Duration) {
+        // Servers that have ended already need not be told.
+        self.tell.send(Told::CrashAfter(after)).ok();
+    }
+
     /// Closes every connection and ends the servers.
     ///
     /// # Errors
@@ -81,7 +97,7 @@ impl Servers {
 
     fn end(&mut self) -> Result<(), ConnectionsError> {
         // Servers that have ended already need not be told.
-        self.stop.take().map(|stop| stop.send(()).ok());
+        self.tell.send(Told::Stop).ok();
         self.thread.take().map_or(Ok(()), |thread| thread.join().unwrap_or(Err(ConnectionsError::Thread)))
     }
 }
@@ -99,7 +115,7 @@ fn run(
     protocol: Protocol,
     endpoints: &BTreeSet<SocketAddrV4>,
     ready: &mpsc::Sender<Pid>,
-    stopped: oneshot::Receiver<()>,
+    told: UnboundedReceiver<Told>,
 ) -> Result<(), ConnectionsError> {
     let _inside = pods.enter()?;
     let runtime = super::generator::runtime()?;
@@ -112,9 +128,18 @@ fn run(
         .map_err(ConnectionsError::io("bind an endpoint's port"))?;
         // Who started them may be gone; then nobody waits.
         ready.send(gettid()).ok();
-        stopped.await.ok();
+        until_told(told).await;
         Ok(())
     })
+}
+
+/// Returns when the servers are to stop, or when who started them is gone.
+async fn until_told(mut told: UnboundedReceiver<Told>) {
+    let Some(Told::CrashAfter(after)) = told.recv().await else { return };
+    if timeout(after, told.recv()).await.is_err() {
+        // As a panic, without its message.
+        resume_unwind(Box::new("servers that were told to crash"));
+    }
 }
 
 fn listen(endpoints: &BTreeSet<SocketAddrV4>) -> io::Result<()> {

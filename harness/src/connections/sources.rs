@@ -40,7 +40,7 @@ impl Sources {
     pub(super) fn new(order: &ConnectionOrder) -> Self {
         let clients = order.clients;
         let kind = match (order.load, order.protocol) {
-            (ConnectionLoad::Reuse(ports), _) => {
+            (ConnectionLoad::Reuse { ports, .. }, _) => {
                 let reused = (0..u64::from(ports.get())).map(|index| turn(clients, &REUSED_PORTS, index));
                 Kind::Reused(RefCell::new(reused.collect()))
             }

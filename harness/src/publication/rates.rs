@@ -33,8 +33,8 @@ pub(super) fn rates(run: &RunFile) -> String {
     text += &format!("\n|{}", "---|".repeat(heading.len() + sizes.len()));
     growths.iter().for_each(|growth| text += &row(&cells(growth, &sizes)));
     format!(
-        "## Rates\n\nPackets and connections a second, points with an irregular search or a failed exchange left out: medians over trials, with their interval. \
-         Class and slope are of the time from one to the next.\n{text}"
+        "## Rates\n\nPackets and connections a second: medians over trials, with their interval. Irregular searches are left out, and counted beside the rate; \
+         with fewer than six regular ones beside them the whole point is left out, as is one with a failed exchange. Class and slope are of the time from one to the next.\n{text}"
     )
 }
 
@@ -42,7 +42,7 @@ fn cells(growth: &Growth<'_>, sizes: &[u32]) -> Vec<String> {
     let axes = growth.axes;
     let mut cells = vec![
         format!("{} {}", growth.venue, axes.kernel),
-        growth.rate.clone(),
+        growth.rate_words(),
         flow_words(axes.flow, growth.new_share),
         axes.subject(),
         name(&axes.layout),

@@ -135,9 +135,9 @@ fn connection_measures(point: &ConnectionPoint) -> impl Iterator<Item = (&'stati
         ("connections", point.per_second.as_ref()),
         ("bits", point.bits_per_second.as_ref()),
         ("connect-p50-ns", connect.map(|times| &times.p50)),
-        ("connect-p99-ns", connect.map(|times| &times.p99)),
+        ("connect-p99-ns", connect.and_then(|times| times.p99.as_ref())),
         ("exchange-p50-ns", exchange.map(|times| &times.p50)),
-        ("exchange-p99-ns", exchange.map(|times| &times.p99)),
+        ("exchange-p99-ns", exchange.and_then(|times| times.p99.as_ref())),
     ];
     measures.into_iter().filter_map(|(measure, estimate)| Some((measure, estimate?)))
 }

@@ -8,7 +8,7 @@ use crate::result::{ConnectionKey, ConnectionPoint, Estimate, Percentiles, RunFi
 pub(super) const WORDS: usize = 7;
 
 /// Headings.
-pub(super) fn columns() -> [&'static str; 23] {
+pub(super) fn columns() -> [&'static str; 24] {
     [
         "venue",
         "kernel",
@@ -33,6 +33,7 @@ pub(super) fn columns() -> [&'static str; 23] {
         "client, servers, ksoftirqd",
         "machine's soft interrupts each",
         "conntrack entries",
+        "IPVS entries",
     ]
 }
 
@@ -40,13 +41,16 @@ pub(super) fn columns() -> [&'static str; 23] {
 pub(super) fn row(run: &RunFile, key: &ConnectionKey, point: &ConnectionPoint, medium: Medium) -> Vec<String> {
     let count = |value: u64| number::count(value, medium);
     let [connect, exchange] = [&point.connect, &point.exchange].map(Option::as_ref);
-    let time = |times: Option<&Percentiles>, of: fn(&Percentiles) -> &Estimate| duration(times.map(of), medium);
+    let time =
+        |times: Option<&Percentiles>, of: fn(&Percentiles) -> Option<&Estimate>| duration(times.and_then(of), medium);
+    let entries =
+        |of: &Option<Estimate>| of.as_ref().map_or_else(none, |entries| number::significant(entries.value, 4, medium));
     let cpu = point.cpu.as_ref();
     let valid = u64::from(point.trials - point.invalid);
     vec![
         venue(run, &key.axes),
         key.axes.kernel.clone(),
-        load(key),
+        load_of(key, point),
         name(&key.axes.backend),
         name(&key.axes.layout),
         name(&key.axes.protocol),
@@ -55,11 +59,11 @@ pub(super) fn row(run: &RunFile, key: &ConnectionKey, point: &ConnectionPoint, m
         count(u64::from(point.services)),
         if point.invalid == 0 { count(valid) } else { format!("{} of {}", count(valid), count(point.trials.into())) },
         rate(point, medium),
-        time(connect, |times| &times.p50),
-        time(connect, |times| &times.p99),
-        time(connect, |times| &times.p999),
-        time(exchange, |times| &times.p50),
-        time(exchange, |times| &times.p99),
+        time(connect, |times| Some(&times.p50)),
+        time(connect, |times| times.p99.as_ref()),
+        time(connect, |times| times.p999.as_ref()),
+        time(exchange, |times| Some(&times.p50)),
+        time(exchange, |times| times.p99.as_ref()),
         duration(point.lag_p99.as_ref(), medium),
         count(point.repeated),
         format!("{} of {}", count(point.failed()), count(point.attempted)),
@@ -68,7 +72,8 @@ pub(super) fn row(run: &RunFile, key: &ConnectionKey, point: &ConnectionPoint, m
             [&cpu.client, &cpu.servers, &cpu.ksoftirqd].map(|part| duration(Some(part), medium)).join(", ")
         }),
         duration(cpu.map(|cpu| &cpu.machine_softirq), medium),
-        point.conntrack_entries.as_ref().map_or_else(none, |entries| number::significant(entries.value, 4, medium)),
+        entries(&point.conntrack_entries),
+        entries(&point.ipvs_entries),
     ]
 }
 
@@ -84,6 +89,19 @@ fn interval(estimate: &Estimate, medium: Medium) -> String {
     format!("{} [{}, {}]", show(estimate.value), show(estimate.spread.low()), show(estimate.spread.high()))
 }
 
+/// The load with what IPVS did with ports that came again, where the load does not say it.
+fn load_of(key: &ConnectionKey, point: &ConnectionPoint) -> String {
+    let load = load(key);
+    if key.load.reuse_mode().is_some() || point.conn_reuse_modes.is_empty() {
+        return load;
+    }
+    let modes: Vec<_> = point.conn_reuse_modes.iter().map(u8::to_string).collect();
+    format!("{load}, {CONN_REUSE_MODE} {}", modes.join(" and "))
+}
+
+/// The sysctl, below `net.ipv4.vs`.
+const CONN_REUSE_MODE: &str = "conn_reuse_mode";
+
 /// The load as a reader sees it: `16 at a time`, `2000/s`, `16 kept open`.
 pub(super) fn load(key: &ConnectionKey) -> String {
     use crate::result::ConnectionLoad;
@@ -91,7 +109,10 @@ pub(super) fn load(key: &ConnectionKey) -> String {
         ConnectionLoad::Closed(connections) => format!("{connections} at a time"),
         ConnectionLoad::Open(rate) => format!("{rate}/s"),
         ConnectionLoad::KeepAlive(connections) => format!("{connections} kept open"),
-        ConnectionLoad::Reuse(ports) => format!("from {ports} ports again and again"),
+        ConnectionLoad::Reuse { ports, mode } => {
+            let mode = mode.map_or_else(String::new, |mode| format!(", {CONN_REUSE_MODE} {}", mode.value()));
+            format!("from {ports} ports again and again{mode}")
+        }
         ConnectionLoad::Stream(connections) => format!("{connections} bulk streams"),
         ConnectionLoad::Filled { connections, percent } => {
             format!("{connections} at a time, connection tracking {percent}% full")

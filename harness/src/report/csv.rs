@@ -176,7 +176,7 @@ fn loaded(entry: &LoadedLatency) -> Row {
         p90: at(0.9),
         p99: at(0.99),
         p999: at(0.999),
-        suspect: astray(entry),
+        suspect: trouble(entry),
         load: format!("{}%", entry.share_percent),
         method: name(&entry.method),
         packet_bytes: entry.packet_size.to_string(),
@@ -189,12 +189,12 @@ fn loaded(entry: &LoadedLatency) -> Row {
     row.with(median(&medians).ok(), spread(&medians).ok().as_ref())
 }
 
-/// Packets that did not arrive where they should, in words.
-fn astray(entry: &LoadedLatency) -> String {
+/// Packets that did not arrive where they should, and a rate that is none, in words.
+fn trouble(entry: &LoadedLatency) -> String {
     let counts = [(entry.lost(), "were lost"), (entry.misdirected, "arrived elsewhere")];
     let said =
         counts.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} packets {what}"));
-    said.collect::<Vec<_>>().join(", ")
+    said.chain(entry.irregularity()).collect::<Vec<_>>().join(", ")
 }
 
 /// A row for each metric of each N.
@@ -228,8 +228,8 @@ fn connection(
         unit: unit.to_owned(),
         trials: point.trials,
         packets: point.attempted,
-        p99: times.and_then(|times| finite(times.p99.value)),
-        p999: times.and_then(|times| finite(times.p999.value)),
+        p99: times.and_then(|times| finite(times.p99.as_ref()?.value)),
+        p999: times.and_then(|times| finite(times.p999.as_ref()?.value)),
         suspect: point.trouble().unwrap_or_default(),
         load: curve.key.load.to_string(),
         failed: Some(point.failed()),

@@ -9,7 +9,8 @@ use crate::result::{Axes, ConnectionCurve, ConnectionLoad, NewShare, RateCurve, 
 
 /// What the figures are, for every medium.
 pub(super) const INTRO: &str = "The reciprocal of each rate: the time from one packet, or one exchange, to the next when as many are carried. Its class and slope by the same fits as those of \
-     single packets, which it can be held against: what a service adds to the traversal it should add here. Points with an irregular search or a failed exchange are left out.";
+     single packets, which it can be held against: what a service adds to the traversal it should add here. Irregular searches are left out, and counted beside the rate; \
+     with fewer than six regular ones beside them the whole point is left out, as is one with a failed exchange.";
 
 /// Columns that hold words; the others hold numbers.
 pub(super) const WORDS: usize = 8;
@@ -28,6 +29,8 @@ pub(crate) struct Growth<'a> {
     pub(crate) venue: String,
     /// Which rate, and of what.
     pub(crate) rate: String,
+    /// Irregular searches that the rates leave out, over all N.
+    pub(crate) left_out: u32,
     /// A second, of the trials of each N, ascending: two N at the least, and no N without a rate.
     pub(crate) rates: Vec<(u32, &'a [f64])>,
     /// Of the nanoseconds from one to the next.
@@ -49,10 +52,11 @@ fn of_packets(curve: &RateCurve) -> Option<Growth<'_>> {
     let key = &curve.key;
     let bytes = if key.packet_size.is_default() { String::new() } else { format!(", {} bytes", key.packet_size) };
     let rate = format!("{}, {} goals{bytes}", key.rate, name(&key.method));
-    let regular = curve.points.iter().filter(|point| point.irregular == 0);
-    let rates = regular.map(|point| (point.services, &*point.values));
+    let regular: Vec<_> = curve.points.iter().filter(|point| point.is_regular()).collect();
+    let left_out = regular.iter().map(|point| point.left_out).sum::<u32>();
+    let rates = regular.into_iter().map(|point| (point.services, &*point.values));
     let growth = Growth::of(&key.axes, name(&key.axes.venue), rate, rates)?;
-    Some(Growth { new_share: key.new_share, ..growth })
+    Some(Growth { new_share: key.new_share, left_out, ..growth })
 }
 
 /// The rate of an open loop was asked for, and streams have none.
@@ -72,7 +76,13 @@ impl<'a> Growth<'a> {
         let times = |&(services, rates): &(u32, &'a [f64])| rates.iter().map(move |rate| (services, 1e9 / rate));
         let observations = rates.iter().flat_map(times).map(|(services, time)| Observation::new(services, time));
         let fit = fit(&observations.collect::<Vec<_>>(), noise_floor(Unit::Ns)).ok()?;
-        (rates.len() > 1).then_some(Self { axes, new_share: None, venue, rate, rates, fit })
+        (rates.len() > 1).then_some(Self { axes, new_share: None, venue, rate, left_out: 0, rates, fit })
+    }
+
+    /// Which rate, and how many irregular searches it leaves out.
+    pub(crate) fn rate_words(&self) -> String {
+        let rate = self.rate.clone();
+        if self.left_out == 0 { rate } else { format!("{rate}, irregular searches left out: {}", self.left_out) }
     }
 
     /// Nanoseconds from one to the next at each N, at the median rate.
@@ -85,7 +95,7 @@ impl<'a> Growth<'a> {
     pub(super) fn row(&self, medium: Medium) -> Option<Vec<String>> {
         let times = self.times();
         let (from, to) = times.first().zip(times.last())?;
-        let mut found = vec![self.rate.clone(), self.axes.endpoints.to_string()];
+        let mut found = vec![self.rate_words(), self.axes.endpoints.to_string()];
         for (services, time) in [from, to] {
             let size = number::count(u64::from(*services), medium);
             found.extend([size, number::duration(*time, Unit::Ns, medium)]);
@@ -141,5 +151,25 @@ mod tests {
         let mut irregular = run(|_| 3e5);
         irregular[0].points.iter_mut().skip(1).for_each(|point| point.irregular = 1);
         assert!(of_packets(&irregular[0]).is_none());
+    }
+
+    #[test]
+    fn an_irregular_search_takes_no_n_away_where_six_regular_ones_remain() {
+        let searches = [1, 1_000].into_iter().flat_map(|services| (0..7).map(move |trial| (services, trial)));
+        let record = |(services, trial): (u32, u32)| {
+            let mut search = rate_record(services, trial, 3e5 + f64::from(trial));
+            if (services, trial) == (1_000, 0) {
+                let goal = &mut search.goals[0];
+                (goal.throughput_pps, goal.irregular) = (Some(1.0), Some("the budget was spent".to_owned()));
+            }
+            search
+        };
+        let curves = rate_curves(&searches.map(record).collect::<Vec<_>>());
+        let growth = of_packets(&curves[0]).unwrap();
+        let counts: Vec<_> = growth.rates.iter().map(|(services, rates)| (*services, rates.len())).collect();
+        assert_eq!(counts, [(1, 7), (1_000, 6)]);
+        assert!(growth.rates.iter().all(|(_, rates)| rates.iter().all(|rate| *rate >= 3e5)), "{:?}", growth.rates);
+        let row = growth.row(Medium::Terminal).unwrap();
+        assert!(row.contains(&"no loss (NDR), quick goals, irregular searches left out: 1".to_owned()), "{row:?}");
     }
 }

@@ -90,6 +90,7 @@ pub(super) fn notes(entry: &LoadedLatency, medium: Medium) -> Option<String> {
     if entry.valid == 0 {
         reasons.push("the sender kept its pace in no trial, so there is no latency".to_owned());
     }
+    reasons.extend(entry.irregularity());
     if entry.lost() > 0 {
         reasons.push(format!(
             "{} of {} packets were lost, which have no latency",
@@ -131,6 +132,9 @@ mod tests {
             note.ends_with("under 90% of its loss-free rate: 4 of 2,004 packets were lost, which have no latency."),
             "{note}"
         );
+        let irregular = LoadedLatency { irregular: 1, ..entries[0].clone() };
+        let note = notes(&irregular, Medium::Terminal).unwrap();
+        assert!(note.contains("rate: the loss-free rate was irregular in 1 of 2 searches; 4 of 2,004"), "{note}");
     }
 
     #[test]

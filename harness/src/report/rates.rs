@@ -59,6 +59,9 @@ pub(super) fn notes(key: &RateKey, point: &RatePoint, medium: Medium) -> Option<
         number::count(point.services.into(), medium)
     );
     let mut reasons = point.reasons.clone();
+    if point.left_out > 0 {
+        reasons.push(format!("{} of {} searches left out of the rate", point.left_out, point.trials));
+    }
     let overload = point.least_overload().filter(|times| *times < ENOUGH);
     reasons.extend(overload.map(|times| {
         format!("at the top only {} times what was carried was offered", number::significant(times, 3, medium))
@@ -118,7 +121,7 @@ fn none() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::result::{rate_curves, rate_record};
+    use crate::result::{GoalRecord, rate_curves, rate_record};
 
     #[test]
     fn a_row_has_a_cell_for_every_column_and_shows_the_top() {
@@ -131,6 +134,25 @@ mod tests {
         // 800,000 packets offered and 60,000 carried in 0.2 s.
         assert_eq!(row[18..21], ["4,000,000", "300,000", "10"]);
         assert_eq!(notes(&curves[0].key, &curves[0].points[0], Medium::Terminal), None);
+    }
+
+    #[test]
+    fn what_a_rate_leaves_out_is_noted() {
+        let mut searches: Vec<_> = (0..10).map(|trial| rate_record(10, trial, 1e5)).collect();
+        searches[3].goals[0] = GoalRecord {
+            throughput_pps: Some(9e5),
+            irregular: Some("the budget of trials was spent".to_owned()),
+            ..searches[3].goals[0].clone()
+        };
+        let curves = rate_curves(&searches);
+        let (key, point) = (&curves[0].key, &curves[0].points[0]);
+        let row = row(key, point, Medium::Terminal);
+        assert_eq!((&*row[12], &*row[13], &*row[17]), ("10", "100,000 [100,000, 100,000]", "1 of 10"));
+        assert_eq!(
+            notes(key, point, Medium::Terminal).unwrap(),
+            "iptables-legacy (no loss (NDR), new) at N = 10: the budget of trials was spent; 1 of 10 searches left out \
+             of the rate."
+        );
     }
 
     #[test]

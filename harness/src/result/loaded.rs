@@ -74,6 +74,9 @@ pub struct LoadedLatency {
     pub share_percent: u32,
     /// Searches after which it was offered.
     pub searches: u32,
+    /// Searches whose loss-free rate was irregular; absent where none was.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub irregular: u32,
     /// Median of the loads, packets a second.
     pub load_pps: f64,
     /// Trials in which the sender kept its pace.
@@ -121,6 +124,13 @@ impl LoadedLatency {
         (beyond >= 1.0).then_some(point.value)
     }
 
+    /// In how many searches the rate of which a share was offered is irregular, in words; `None` where it is in none.
+    #[must_use]
+    pub fn irregularity(&self) -> Option<String> {
+        let (irregular, searches) = (self.irregular, self.searches);
+        (irregular > 0).then(|| format!("the loss-free rate was irregular in {irregular} of {searches} searches"))
+    }
+
     /// Packets that were sent and arrived neither where they should nor elsewhere.
     #[must_use]
     pub fn lost(&self) -> u64 {
@@ -136,18 +146,21 @@ type Key<'a> = (&'a Cell, RateMethod, PacketSize, Option<NewShare>, u32);
 /// # Errors
 /// The cell of a histogram that is none or holds another number of packets than was timed.
 pub fn loaded_latencies(searches: &[RateRecord]) -> Result<Vec<LoadedLatency>, (Box<Cell>, MergeError)> {
-    let mut entries = BTreeMap::<Key<'_>, BTreeMap<u32, &LoadedRecord>>::new();
+    let mut entries = BTreeMap::<Key<'_>, BTreeMap<u32, (&LoadedRecord, bool)>>::new();
     for search in searches {
+        let is_irregular = search.goals.iter().any(|goal| goal.loss_ratio == 0.0 && goal.irregular.is_some());
         for load in &search.loaded {
             let key = (&search.cell, search.method, search.packet_size, search.new_share, load.share_percent);
-            entries.entry(key).or_default().insert(search.trial, load);
+            entries.entry(key).or_default().insert(search.trial, (load, is_irregular));
         }
     }
     let mut merged = MergedHistogram::new();
     let entries = entries.into_iter();
-    let one = |(key, loads): (Key<'_>, BTreeMap<u32, &LoadedRecord>)| {
-        let loads: Vec<_> = loads.into_values().collect();
-        entry(&mut merged, key, &loads).map_err(|source| (Box::new(key.0.clone()), source))
+    let one = |(key, loads): (Key<'_>, BTreeMap<u32, (&LoadedRecord, bool)>)| {
+        let irregular = loads.values().filter(|(_, is_irregular)| *is_irregular).count() as u32;
+        let loads: Vec<_> = loads.into_values().map(|(load, _)| load).collect();
+        let found = entry(&mut merged, key, &loads).map(|entry| LoadedLatency { irregular, ..entry });
+        found.map_err(|source| (Box::new(key.0.clone()), source))
     };
     entries.map(one).collect()
 }
@@ -174,6 +187,7 @@ fn entry(
         new_share,
         share_percent,
         searches: u32::try_from(loads.len()).unwrap_or(u32::MAX),
+        irregular: 0,
         load_pps: median(&rates).unwrap_or(0.0),
         valid: trials(|load| load.valid),
         invalid: trials(|load| load.invalid),
@@ -256,6 +270,21 @@ pub(crate) mod tests {
         assert!((20_000..=40_032).contains(&quiet.at(0.99).unwrap()));
         assert_eq!((quiet.lag.p50, quiet.lag.max), (400, 2_000));
         assert_eq!(full.load_pps, 90_000.0);
+    }
+
+    #[test]
+    fn searches_whose_loss_free_rate_is_irregular_are_counted() {
+        let mut searches = [0, 1, 2].map(|trial| search(trial, vec![loaded_record(90, 1_000, 2_000)]));
+        let regular = loaded_latencies(&searches).unwrap().swap_remove(0);
+        assert_eq!(regular.irregularity(), None);
+        assert!(serde_json::to_value(&regular).unwrap().get("irregular").is_none());
+        for (search, goal) in searches.iter_mut().zip([0, 1]) {
+            search.goals[goal].irregular = Some("max load meets it".to_owned());
+        }
+        // The second goal allows a loss.
+        let irregular = loaded_latencies(&searches).unwrap().swap_remove(0);
+        let words = "the loss-free rate was irregular in 1 of 3 searches";
+        assert_eq!((irregular.irregular, irregular.irregularity().as_deref()), (1, Some(words)));
     }
 
     #[test]

@@ -41,7 +41,8 @@ fn check(entry: &LoadedLatency) -> Result<(), LoadedFault> {
     }
     let (searches, timed) = (entry.searches as usize, entry.p50s.len());
     let arrived = u128::from(entry.carried) + u128::from(entry.misdirected);
-    if arrived > u128::from(entry.offered) || timed > searches || timed != entry.p99s.len() || searches == 0 {
+    let are_searches = searches > 0 && timed <= searches && entry.irregular <= entry.searches;
+    if arrived > u128::from(entry.offered) || timed != entry.p99s.len() || !are_searches {
         return Err(LoadedFault::Sum);
     }
     // A value of the spectrum is the highest of its bucket, less than one part in 1000 above the exact maximum.
@@ -73,6 +74,7 @@ mod tests {
         assert_eq!(fault(|entries| entries[0].misdirected = 2), None);
         assert_eq!(fault(|entries| entries[0].misdirected = 3), Some(LoadedFault::Sum));
         assert_eq!(fault(|entries| entries[0].p99s.clear()), Some(LoadedFault::Sum));
+        assert_eq!(fault(|entries| entries[0].irregular = 2), Some(LoadedFault::Sum));
         assert_eq!(fault(|entries| entries[0].max = 9), Some(LoadedFault::Quantiles));
         assert_eq!(fault(|entries| entries[0].quantiles.clear()), Some(LoadedFault::Quantiles));
     }

@@ -58,7 +58,7 @@ pub use fairness::{
 };
 pub use histogram::{HistogramError, decode_histogram, encode_histogram};
 pub use jsonl::{JsonlError, JsonlWriter, Lines, RecordStream, Records, parse_jsonl, read_jsonl, stream_jsonl};
-pub use load::{ConnectionLoad, ConnectionLoadError, MOST_A_SECOND, MOST_AT_A_TIME};
+pub use load::{ConnectionLoad, ConnectionLoadError, MOST_A_SECOND, MOST_AT_A_TIME, ReuseMode};
 #[cfg(test)]
 pub(crate) use loaded::tests::{loaded_record, search as loaded_search};
 pub use loaded::{LagBound, LatencyRecord, LoadedLatency, LoadedRecord, loaded_latencies};
@@ -85,6 +85,6 @@ pub use state_memory::{CacheGrowth, MapMemory, StateMemory};
 pub use trial::{ProgrammingOp, ProgrammingRecord, Quantiles, ThroughputRecord, TrialKind, TrialRecord};
 
 /// Whether a count is left out of a file.
-fn is_zero(count: &u64) -> bool {
-    *count == 0
+fn is_zero<T: Default + PartialEq>(count: &T) -> bool {
+    *count == T::default()
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use curve_stats::FEWEST;
+
 use super::estimate::{holds, is_median};
 use super::{Estimate, RateCurve, RateKey, RatePoint};
 
@@ -17,6 +19,9 @@ pub enum RateFault {
     /// More values, tops or irregular results than searches.
     #[error("there are more results than searches")]
     Results,
+    /// Some irregular results are left out and others not, or with too few regular ones.
+    #[error("irregular results are left out in part, or too few regular ones remain")]
+    LeftOut,
     /// A rate is negative, infinite or not a number.
     #[error("a rate is none")]
     Rate,
@@ -47,10 +52,13 @@ pub(super) fn check_rates(curves: &[RateCurve]) -> Result<(), (Box<RateKey>, u32
 }
 
 fn check_point(point: &RatePoint) -> Result<(), RateFault> {
-    let trials = point.trials as usize;
-    let results = [point.values.len(), point.tops.len(), point.irregular as usize, point.reasons.len()];
+    let (trials, left_out) = (point.trials as usize, point.left_out as usize);
+    let results = [point.values.len() + left_out, point.tops.len(), point.irregular as usize, point.reasons.len()];
     if results.iter().any(|results| *results > trials) {
         return Err(RateFault::Results);
+    }
+    if left_out > 0 && !(point.is_regular() && point.values.len() >= FEWEST) {
+        return Err(RateFault::LeftOut);
     }
     let rates = point.values.iter().chain(&point.lower).chain(&point.upper);
     if rates.into_iter().any(|rate| !(rate.is_finite() && *rate >= 0.0)) {
@@ -82,11 +90,38 @@ mod tests {
     }
 
     #[test]
+    fn a_rate_without_its_irregular_searches_agrees_with_itself_and_a_part_of_them_does_not() {
+        let mut searches: Vec<_> = (0..8).map(|trial| rate_record(1, trial, 3e5 + f64::from(trial))).collect();
+        for search in &mut searches[..2] {
+            search.goals[0].irregular = Some("the budget was spent".to_owned());
+        }
+        let mut curves = rate_curves(&searches);
+        assert_eq!((curves[0].points[0].left_out, check_rates(&curves)), (2, Ok(())));
+        curves[0].points[0].left_out = 1;
+        let fault = check_rates(&curves).map_err(|(_, _, what)| what);
+        assert_eq!(fault, Err(RateFault::LeftOut));
+        // As earlier versions had it: all searches among the values.
+        let point = &mut curves[0].points[0];
+        point.left_out = 0;
+        assert!(!point.is_regular());
+        assert_eq!(check_rates(&curves), Ok(()));
+    }
+
+    #[test]
     fn what_was_assembled_agrees_with_itself_and_what_was_changed_does_not() {
         assert_eq!(fault(|_| ()), None);
         assert_eq!(fault(|curve| curve.points.clear()), Some(RateFault::Curve));
         assert_eq!(fault(|curve| curve.points[1].services = 1), Some(RateFault::Order));
         assert_eq!(fault(|curve| curve.points[0].trials = 1), Some(RateFault::Results));
+        let left_out = |irregular: u32| {
+            fault(move |curve| {
+                let point = &mut curve.points[0];
+                (point.trials, point.irregular, point.left_out) = (9, irregular, 1);
+            })
+        };
+        // Two values are no six, and one irregular result of two is a part.
+        assert_eq!([left_out(1), left_out(2)], [Some(RateFault::LeftOut); 2]);
+        assert_eq!(fault(|curve| curve.points[0].left_out = 1), Some(RateFault::Results));
         assert_eq!(fault(|curve| curve.points[0].values[0] = -1.0), Some(RateFault::Rate));
         assert_eq!(fault(|curve| curve.points[0].value = Some(3e5)), Some(RateFault::Value));
         assert_eq!(fault(|curve| curve.points[0].spread = None), Some(RateFault::Value));

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use curve_stats::{Spread, median, spread};
+use curve_stats::{FEWEST, Spread, median, spread};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Axes, Cell, CpuPoint, GoalRecord, NewShare, NodeCpu, PacketSize, PassageRecord, RateMethod, RateRecord};
+use super::{
+    Axes, Cell, CpuPoint, GoalRecord, NewShare, NodeCpu, PacketSize, PassageRecord, RateMethod, RateRecord, is_zero,
+};
 
 /// Which rate a curve shows.
 #[derive(
@@ -68,7 +70,7 @@ pub struct RatePoint {
     pub services: u32,
     /// Searches.
     pub trials: u32,
-    /// The rate that each found, in the order of trials; those that found none are left out.
+    /// The rate that each found, in the order of trials; without those that found none and those that `left_out` counts.
     pub values: Vec<f64>,
     /// Median of the values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -84,6 +86,9 @@ pub struct RatePoint {
     pub upper: Option<f64>,
     /// Searches whose result is irregular.
     pub irregular: u32,
+    /// Irregular searches that values, bounds and `cpu` leave out: all where six regular ones remain, else none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub left_out: u32,
     /// Why, each reason once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<String>,
@@ -102,6 +107,12 @@ pub struct RatePoint {
 }
 
 impl RatePoint {
+    /// Whether the rate is one: no irregular search is among the values.
+    #[must_use]
+    pub fn is_regular(&self) -> bool {
+        self.irregular == self.left_out
+    }
+
     /// Offered packets for each that was carried, at the top of the search where that is least.
     #[must_use]
     pub fn least_overload(&self) -> Option<f64> {
@@ -164,9 +175,14 @@ fn found(record: &RateRecord) -> Vec<(RateKind, Found<'_>)> {
 }
 
 fn point(services: u32, found: &[Found<'_>]) -> RatePoint {
-    let values: Vec<f64> = found.iter().filter_map(|found| found.value).collect();
+    let regular: Vec<_> = found.iter().filter(|found| found.irregular.is_none()).collect();
+    let irregular = (found.len() - regular.len()) as u32;
+    // Fewer have no interval: then irregular ones stay among the values, and say that they are there.
+    let is_enough = regular.iter().filter(|found| found.value.is_some()).count() >= FEWEST;
+    let kept = if is_enough { regular } else { found.iter().collect() };
+    let values: Vec<f64> = kept.iter().filter_map(|found| found.value).collect();
     let bounds = |of: fn(&GoalRecord) -> Option<f64>| {
-        let known: Vec<f64> = found.iter().filter_map(|found| found.goal.and_then(of)).collect();
+        let known: Vec<f64> = kept.iter().filter_map(|found| found.goal.and_then(of)).collect();
         median(&known).ok()
     };
     let reasons: BTreeSet<_> = found.iter().filter_map(|found| found.irregular.clone()).collect();
@@ -178,10 +194,11 @@ fn point(services: u32, found: &[Found<'_>]) -> RatePoint {
         values,
         lower: bounds(|goal| goal.lower_pps),
         upper: bounds(|goal| goal.upper_pps),
-        irregular: found.iter().filter(|found| found.irregular.is_some()).count() as u32,
+        irregular,
+        left_out: if is_enough { irregular } else { 0 },
         reasons: reasons.into_iter().collect(),
         tops: found.iter().filter_map(|found| found.search.top.clone()).collect(),
-        cpu: CpuPoint::of(found.iter().filter_map(|found| found.cpu)),
+        cpu: CpuPoint::of(kept.iter().filter_map(|found| found.cpu)),
         fixed_cpu: CpuPoint::of(found.iter().filter_map(|found| found.search.fixed_cpu.as_ref())),
         ticks_ratio: ticks_ratio(found),
     }
@@ -285,6 +302,34 @@ pub(crate) mod tests {
         // 400,000 offered, 40,000 of them carried.
         assert_eq!(second.least_overload(), Some(10.0));
         assert_eq!(curves[2].points[1].value, Some(300_000.0));
+    }
+
+    #[test]
+    fn irregular_searches_are_left_out_where_six_regular_ones_remain() {
+        let of = |trial: u32, irregular: u32| {
+            let mut search = record(10, trial, 1e5 + f64::from(trial));
+            if trial < irregular {
+                let goal = &mut search.goals[0];
+                (goal.throughput_pps, goal.irregular) = (Some(9e5), Some("the budget was spent".into()));
+            }
+            search
+        };
+        let point = |irregular: u32| {
+            let searches: Vec<_> = (0..10).map(|trial| of(trial, irregular)).collect();
+            rate_curves(&searches).swap_remove(0).points.swap_remove(0)
+        };
+        let some = point(4);
+        assert_eq!((some.trials, some.irregular, some.left_out, some.is_regular()), (10, 4, 4, true));
+        assert_eq!(some.values, [4.0, 5.0, 6.0, 7.0, 8.0, 9.0].map(|over| 1e5 + over));
+        assert_eq!((some.value, some.lower), (Some(100_006.5), Some(100_006.5)));
+        let spread = some.spread.unwrap();
+        assert_eq!((spread.low(), spread.high(), spread.level().is_some()), (100_004.0, 100_009.0, true));
+        let counts = (some.cpu.unwrap().cores.values.len(), some.fixed_cpu.unwrap().cores.values.len());
+        assert_eq!((counts, some.tops.len(), some.reasons.len()), ((6, 10), 10, 1));
+        // Five are too few for an interval.
+        let many = point(5);
+        assert_eq!((many.irregular, many.left_out, many.is_regular(), many.values.len()), (5, 0, false, 10));
+        assert!(point(0).is_regular() && !serde_json::to_string(&point(0)).unwrap().contains("left_out"));
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use lbcurve::result::{
-    BackendKind, ConnectionRecord, FailureKind, GoalRecord, Position, RateRecord, Recorded, ThroughputRecord,
-    VenueKind, assemble_records, rate_curves,
+    BackendKind, Cell, ConnectionRecord, FailureKind, Flow, GoalRecord, Position, RateRecord, Recorded,
+    ThroughputRecord, VenueKind, assemble_records, rate_curves,
 };
 
 use super::connections::{connected, connections};
@@ -81,6 +81,79 @@ fn c3_prefers_searched_rates_that_are_regular() {
 }
 
 #[test]
+fn c3_does_without_an_irregular_search_of_ten_and_counts_it() {
+    let mut ten = Vec::new();
+    for search in searches([1.5, 1.6, 3.0], None) {
+        let again = RateRecord { trial: search.trial + 6, ..search.clone() };
+        ten.extend([search, again].into_iter().filter(|search| search.trial < 10));
+    }
+    for search in ten.iter_mut().filter(|search| search.trial == 0) {
+        (search.goals[0].throughput_pps, search.goals[0].irregular) = (Some(1.0), Some("never overloaded".to_owned()));
+    }
+    let mut run = run(&[iptables(&linear)], &[], &[]);
+    run.rates = rate_curves(&ten);
+    let judgement = expect(&run, "C3", "holds (", &["at every N"]);
+    let figure = &judgement.figures[0];
+    assert!(figure.cells.contains("last (9 trials), ipvs at first (9 trials)"), "{}", figure.cells);
+    let fall = judgement.figures.iter().find(|figure| figure.what.starts_with("rate of iptables-legacy"));
+    for figure in [figure, fall.expect("it is shown over N")] {
+        assert_eq!(figure.note.as_deref(), Some("irregular searches left out: 2"), "{}", figure.what);
+    }
+}
+
+#[test]
+fn c3_is_decided_by_established_flows_only_where_nothing_else_was_measured_in_both() {
+    use BackendKind::{IptablesLegacy, Ipvs};
+    let of = |ratios, flow| -> Vec<_> {
+        let searches = searches(ratios, None).into_iter();
+        searches.map(|search| RateRecord { cell: Cell { flow, ..search.cell }, ..search }).collect()
+    };
+    let mut run = run(&[iptables(&linear)], &[], &[]);
+    // IPVS's rates of new flows are not searched for.
+    let mut rates = of([0.9; 3], Flow::New);
+    rates.retain(|search| search.cell.backend == IptablesLegacy);
+    rates.extend(of([0.9; 3], Flow::Established));
+    run.rates = rate_curves(&rates);
+    let words = ["less at N = 1", "by established flows alone, which iptables looks nothing up for"];
+    let judgement = expect(&run, "C3", "does not hold", &words);
+    assert!(judgement.figures[0].cells.contains("no loss (NDR), established flows"), "{:?}", judgement.figures[0]);
+    let carried = [connections(IptablesLegacy, [9e3, 8e3, 4e3], 0.01), connections(Ipvs, [1e4; 3], 0.01)];
+    run.connections = connected(&carried).connections;
+    let judgement = expect(&run, "C3", "holds (", &["at every N"]);
+    assert!(judgement.figures[0].cells.contains("connections, 16 at a time"), "{:?}", judgement.figures[0]);
+    assert!(!judgement.reason.contains("established"), "{}", judgement.reason);
+    run.throughput = saturation([0.9; 3]);
+    let judgement = expect(&run, "C3", "does not hold", &["less at N = 1"]);
+    assert!(judgement.figures[0].cells.contains("saturation, new flows"), "{:?}", judgement.figures[0]);
+}
+
+#[test]
+fn c3_compares_no_new_flows_with_established_ones() {
+    let mut mixed = saturation([1.5, 1.6, 3.0]);
+    for record in mixed.iter_mut().filter(|record| record.cell.backend == BackendKind::Ipvs) {
+        record.cell.flow = Flow::Established;
+    }
+    let words = ["not compared with IPVS: at N = 10,000 iptables-legacy carries 1 ["];
+    expect(&run(&[iptables(&linear)], &[], &mixed), "C3", "not measured", &words);
+}
+
+#[test]
+fn c3_shows_what_becomes_of_a_rate_by_every_source_side_by_side() {
+    let mut run = run(&[iptables(&linear)], &[], &saturation([1.5, 1.6, 3.0]));
+    run.rates = rate_curves(&searches([1.5, 1.6, 3.0], None));
+    run.connections = connected(&[connections(BackendKind::IptablesLegacy, [9e3, 8e3, 4e3], 0.01)]).connections;
+    let judgement = expect(&run, "C3", "holds (", &["at every N"]);
+    let shown = |what: &str| -> Vec<_> {
+        let figures = judgement.figures.iter().filter(|figure| figure.what == what);
+        figures.filter_map(|figure| figure.cells.split_once(", iptables-legacy")).map(|(source, _)| source).collect()
+    };
+    let strictest = "searches, no loss (NDR), new flows";
+    let all = [strictest, "saturation, new flows", "connections, 16 at a time"];
+    assert_eq!(shown("rate of iptables-legacy over that at N = 1, at N = 10,000"), all);
+    assert_eq!(shown("rate of iptables-legacy over that at N = 1, at N = 100"), [strictest]);
+}
+
+#[test]
 fn c3_takes_connections_where_no_packets_were_counted() {
     use BackendKind::{IptablesLegacy, Ipvs};
     let carried = |backend, rates| connections(backend, rates, 0.01);
@@ -119,7 +192,12 @@ fn c3_shows_what_becomes_of_each_modes_rate_where_there_is_no_ipvs() {
     use BackendKind::{IptablesLegacy, Nftables};
     let carried = |backend, rates| connections(backend, rates, 0.01);
     let run = connected(&[carried(IptablesLegacy, [9e3, 8e3, 4e3]), carried(Nftables, [9e3; 3])]);
-    let judgement = expect(&run, "C3", "not measured", &["connections of both"]);
+    let words = [
+        "connections of both",
+        "not compared with IPVS: at N = 10,000 iptables-legacy carries 0.4444 [0.4",
+        "] of its rate at N = 1 (connections, 16 at a time), at N = 10,000 nftables carries 1",
+    ];
+    let judgement = expect(&run, "C3", "not measured", &words);
     let shown = |what: &str| {
         let figure = judgement.figures.iter().find(|figure| figure.what == what);
         figure.unwrap_or_else(|| panic!("{what}: {:?}", judgement.figures)).interval.expect("there is an interval")

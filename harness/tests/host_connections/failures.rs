@@ -4,11 +4,15 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lbcurve::connections::{ConnectionOrder, Trial, WarmUp, generate, trial, use_of};
+use lbcurve::connections::{
+    ConnectionOrder, ConnectionsError, Servers, Trial, WarmUp, generate, trial, trial_with, use_of,
+};
 use lbcurve::net::conntrack::{flush, insert};
 use lbcurve::net::write_sysctl;
-use lbcurve::result::{BackendKind, ConnectionLoad, FailureKind};
-use lbcurve::workload::Protocol;
+use lbcurve::result::{
+    BackendKind, Bracket, Cell, ConnectionLoad, FailureKind, Position, VenueKind, connection_curves,
+};
+use lbcurve::workload::{Protocol, VipLayout};
 
 use super::{Site, assert_all_succeeded, assert_nothing_lost, failed_as, in_namespace, load};
 
@@ -16,14 +20,10 @@ use super::{Site, assert_all_succeeded, assert_nothing_lost, failed_as, in_names
 fn servers_that_crash_in_mid_trial_are_refusals_and_resets_and_the_next_trial_works() {
     let site = Site::new(BackendKind::IptablesLegacy, 2, Protocol::Tcp);
     for text in ["8", "keep-alive:8", "500/s"] {
-        let servers = site.servers();
         let order = ConnectionOrder { duration: Duration::from_secs(1), ..site.order(load(text), 1_000_000) };
-        let crash = std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(300));
-            drop(servers);
-        });
-        let outcome = generate(&site.topology.client, &order).unwrap();
-        crash.join().unwrap();
+        let crash = |servers: &Servers| servers.crash_after(Duration::from_millis(300));
+        let crashed = trial_with(&site.topology, &order, WarmUp::Short, crash).unwrap();
+        let outcome = crashed.outcome.clone();
         assert_nothing_lost(&outcome);
         assert!(outcome.succeeded > 0, "{text}: {:?}", outcome.failures);
         assert!(failed_as(&outcome, FailureKind::Refused) > 0, "{text}: {:?}", outcome.failures);
@@ -32,8 +32,50 @@ fn servers_that_crash_in_mid_trial_are_refusals_and_resets_and_the_next_trial_wo
             .iter()
             .sum();
         assert_eq!(named, outcome.failed(), "{text}: {:?}", outcome.failures);
-        assert_all_succeeded(&site.trial(&site.order(load("8"), 100)), 100);
+        assert_crash_is_named(crashed, load(text));
+        let next = trial(&site.topology, &site.order(load("8"), 100), WarmUp::Short).unwrap();
+        assert_all_succeeded(&next.outcome, 100);
+        assert!(next.servers_failed.is_none() && next.cpu.is_some(), "{text}: {next:?}");
     }
+}
+
+/// What is recorded of a trial whose servers crashed counts, says so, and is in no figure.
+fn assert_crash_is_named(crashed: Trial, load: ConnectionLoad) {
+    assert_eq!((crashed.servers_failed.as_deref(), crashed.cpu), (Some("the servers' thread panicked"), None));
+    let cell = Cell {
+        venue: VenueKind::Host,
+        kernel: "6.18".to_owned(),
+        backend: BackendKind::IptablesLegacy,
+        bracket: Bracket::Tc,
+        layout: VipLayout::Sequential,
+        protocol: Protocol::Tcp,
+        services: 5,
+        endpoints: 2,
+        flow: load.flow(),
+        position: Position::Last,
+    };
+    let record = crashed.record(cell, load, 0).unwrap();
+    assert_eq!(record.attempted, record.succeeded + record.failed());
+    let point = &connection_curves(std::slice::from_ref(&record)).unwrap()[0].points[0];
+    assert_eq!((point.trials, point.invalid, point.attempted), (1, 1, record.attempted));
+    assert_eq!((point.per_second.as_ref(), point.failures.clone()), (None, record.failures));
+    let trouble = point.trouble().unwrap();
+    assert!(trouble.contains("in 1 of 1 trials the servers failed (the servers' thread panicked)"), "{trouble}");
+}
+
+#[test]
+fn servers_that_were_told_to_crash_and_are_stopped_before_have_not_failed() {
+    let site = Site::new(BackendKind::Direct, 1, Protocol::Tcp);
+    let servers = site.servers();
+    servers.crash_after(Duration::from_secs(600));
+    servers.stop().unwrap();
+    let servers = site.servers();
+    servers.crash_after(Duration::ZERO);
+    // A thread that is gone has no CPU time.
+    while servers.thread().cpu_ns().is_ok() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(matches!(servers.stop(), Err(ConnectionsError::Thread)));
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lbcurve::connections::{Asked, ConnectionOrder, Trial, WarmUp, trial, use_of};
+use lbcurve::connections::{Asked, ConnectionOrder, ConnectionsError, Trial, WarmUp, trial, use_of};
+use lbcurve::net::NetError;
 use lbcurve::result::BackendKind;
 use lbcurve::workload::Protocol;
 
@@ -88,6 +89,22 @@ fn few_ports_come_again_and_again_and_conntrack_knows_no_more_of_them() {
         assert!(entries == 8 || kind == BackendKind::EbpfTc, "{kind:?}: {entries}");
         assert!(outcome.reached.iter().all(|count| *count > 0), "{kind:?}: {:?}", outcome.reached);
     }
+}
+
+#[test]
+fn a_mode_of_ipvs_is_put_back_after_its_trial_and_refused_where_there_is_none() {
+    let site = Site::new(BackendKind::Nftables, 2, Protocol::Tcp);
+    let mode = || {
+        let _inside = site.topology.node.enter().unwrap();
+        std::fs::read_to_string("/proc/sys/net/ipv4/vs/conn_reuse_mode").ok()
+    };
+    let before = mode();
+    let made = trial(&site.topology, &site.order(load("reuse0:8"), 50), WarmUp::Short);
+    match before {
+        Some(_) => assert_eq!(made.unwrap().ipvs.unwrap().conn_reuse_mode, Some(0)),
+        None => assert!(matches!(made, Err(ConnectionsError::Net(NetError::Sysctl { .. }))), "{made:?}"),
+    }
+    assert_eq!(mode(), before);
 }
 
 #[test]

@@ -64,7 +64,10 @@ pub(crate) fn connection(backend: BackendKind, services: u32, trial: u32) -> Con
         repeated: 0,
         reached: vec![500, 500],
         conntrack: None,
+        conn_reuse_mode: None,
+        ipvs_entries: None,
         cpu: None,
+        servers_failed: None,
     }
 }
 

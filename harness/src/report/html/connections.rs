@@ -33,7 +33,7 @@ fn rates(run: &RunFile, curves: &[&ConnectionCurve]) -> Option<Figure> {
         ConnectionLoad::Stream(_) => "payload, Gbit/s",
         ConnectionLoad::Closed(_)
         | ConnectionLoad::Open(_)
-        | ConnectionLoad::Reuse(_)
+        | ConnectionLoad::Reuse { .. }
         | ConnectionLoad::Filled { .. } => "connections, a second",
     };
     let mark = |point: &ConnectionPoint| {
@@ -56,9 +56,10 @@ fn times(run: &RunFile, curves: &[&ConnectionCurve]) -> Option<Figure> {
     let what = if is_tcp { "time to connect, ns (p50)" } else { "request to answer, ns (p50)" };
     let mark = |point: &ConnectionPoint| {
         let times = if is_tcp { point.connect.as_ref() } else { point.exchange.as_ref() }?;
-        let (p50, p99) = (&times.p50, &times.p99);
+        let p50 = &times.p50;
         let interval = Some([p50.spread.low(), p50.spread.high()]);
-        Some(mark_of(point, p50.value, Some([p50.value, p99.value]), interval))
+        let band = times.p99.as_ref().map(|p99| [p50.value, p99.value]);
+        Some(mark_of(point, p50.value, band, interval))
     };
     Some(Figure {
         title: title(run, curves)?,

@@ -83,6 +83,6 @@ pub(super) fn bytes(size: PacketSize) -> String {
 fn mark(point: &RatePoint) -> Option<Mark> {
     let interval = point.spread.as_ref().map(|spread| [spread.low(), spread.high()]);
     let band = point.lower.zip(point.upper).filter(|(low, high)| low <= high).map(|(low, high)| [low, high]);
-    let suspect = point.irregular > 0;
+    let suspect = !point.is_regular();
     Some(Mark { at: f64::from(point.services), value: point.value?, band, interval, suspect })
 }

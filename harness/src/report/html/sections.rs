@@ -100,9 +100,9 @@ fn sections(run: &RunFile, added: Vec<Figure>) -> Vec<Section> {
             "Rates that are carried",
             "Packets a second by MLRsearch: what a node forwards at the largest load of which nothing, or at most 0.5%, is lost, and the most that arrives \
              of short bursts. Marks: medians over searches; whiskers: their interval or range; band: from the relevant lower to the relevant upper \
-             bound. Hollow: results that are irregular, for a reason that a note under the table names. All are counted in the pods' namespace, \
-             so that backends are comparable whatever their bracket. The table shows each search's top, where most was offered: what arrived of it, and \
-             where the rest was lost.",
+             bound. Irregular searches are left out where six regular ones remain; elsewhere a mark that holds one is hollow. A note under the table \
+             names the reason. All are counted in the pods' namespace, so that backends are comparable whatever their bracket. The table shows each \
+             search's top, where most was offered: what arrived of it, and where the rest was lost.",
             rates::figures(run),
         ),
         section("node-cpu", "CPU time of the node", report::node_cpu::INTRO, node_cpu::figures(run)),

@@ -17,6 +17,9 @@ pub enum ConnectionFault {
     /// There are not as many values as valid trials.
     #[error("there are more values than valid trials, or more invalid trials than trials")]
     Values,
+    /// A trial whose servers failed is invalid.
+    #[error("the servers failed in more trials than are invalid")]
+    Servers,
     /// An estimate that is none.
     #[error("an estimate is not the median of its values, or not within its spread")]
     Estimate,
@@ -42,6 +45,9 @@ fn check_point(point: &ConnectionPoint) -> Result<(), ConnectionFault> {
         return Err(ConnectionFault::Sum);
     }
     let valid = point.trials.checked_sub(point.invalid).ok_or(ConnectionFault::Values)?;
+    if point.servers_failed.len() > point.invalid as usize {
+        return Err(ConnectionFault::Servers);
+    }
     for estimate in point.estimates() {
         if estimate.values.len() > valid as usize {
             return Err(ConnectionFault::Values);

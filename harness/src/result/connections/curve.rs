@@ -67,6 +67,7 @@ impl fmt::Display for ConnectionKey {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::num::NonZeroU32;
 
     use curve_stats::Spread;
@@ -109,7 +110,10 @@ mod tests {
             repeated: 0,
             reached: vec![5, 3],
             conntrack: None,
+            conn_reuse_mode: None,
+            ipvs_entries: None,
             cpu: Some(cpu),
+            servers_failed: None,
         }
     }
 
@@ -124,7 +128,9 @@ mod tests {
         assert_eq!((rate.value, &rate.values[..]), (30.0, &[20.0, 30.0, 70.0][..]));
         assert_eq!(rate.spread, Spread::Range { low: 20.0, high: 70.0 });
         assert_eq!((&one.reached[..], one.failed()), (&[15, 9][..], 6));
-        assert_eq!(one.connect.as_ref().unwrap().p99.value, 99.0);
+        let connect = one.connect.as_ref().unwrap();
+        // Eight times have no 99th percentile.
+        assert_eq!((connect.p50.value, &connect.p99, &connect.p999), (80.0, &None, &None));
         // Eight of ten succeeded; soft interrupts of the machine are not added.
         let cpu = one.cpu.as_ref().unwrap();
         assert_eq!((cpu.total.value, cpu.client.value, cpu.kernel.value), (100.0, 50.0, 67.5));
@@ -132,6 +138,39 @@ mod tests {
             (cpu.ksoftirqd.value, cpu.machine_softirq.value, one.conntrack_entries.as_ref()),
             (10.0, 20.0, None)
         );
+    }
+
+    #[test]
+    fn a_trial_whose_servers_failed_is_counted_and_named_and_in_no_figure() {
+        let why = "the servers' thread panicked".to_owned();
+        let failed = ConnectionRecord { servers_failed: Some(why.clone()), cpu: None, ..record(1, 1, 5.0) };
+        let late = ConnectionRecord { started_per_second: Some(900.0), ..record(1, 2, 7.0) };
+        assert!(!failed.is_valid());
+        let curves = connection_curves(&[record(1, 0, 50.0), failed, late]).unwrap();
+        let point = &curves[0].points[0];
+        assert_eq!((point.trials, point.invalid, point.attempted, point.failed()), (3, 2, 30, 6));
+        assert_eq!(point.servers_failed, [why]);
+        assert_eq!(point.per_second.as_ref().unwrap().values, [50.0]);
+        let trouble = point.trouble().unwrap();
+        assert!(trouble.contains("in 1 of 3 trials the servers failed (the servers' thread panicked)"), "{trouble}");
+        assert!(trouble.contains("in 1 of 3 trials the generator did not keep its rate"), "{trouble}");
+        assert_eq!(super::super::check(&curves[0]), Ok(()));
+    }
+
+    #[test]
+    fn what_ipvs_holds_and_how_it_takes_ports_that_come_again_are_the_points() {
+        let load = ConnectionLoad::Reuse { ports: NonZeroU32::new(8).unwrap(), mode: None };
+        let reused = |trial, mode, entries| ConnectionRecord {
+            load,
+            conn_reuse_mode: Some(mode),
+            ipvs_entries: Some(entries),
+            ..record(1, trial, 50.0)
+        };
+        let point = &connection_curves(&[reused(0, 1, 8), reused(1, 1, 10)]).unwrap()[0].points[0];
+        assert_eq!(point.conn_reuse_modes, BTreeSet::from([1]));
+        assert_eq!(point.ipvs_entries.as_ref().unwrap().value, 9.0);
+        let others = &connection_curves(&[record(1, 0, 50.0)]).unwrap()[0].points[0];
+        assert!(others.conn_reuse_modes.is_empty() && others.ipvs_entries.is_none());
     }
 
     #[test]

@@ -64,9 +64,18 @@ pub struct ConnectionRecord {
     /// The node's connection tracking, where it can be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conntrack: Option<ConntrackUse>,
-    /// CPU time; absent in records of earlier versions.
+    /// IPVS only, where ports come again: `net.ipv4.vs.conn_reuse_mode` of the node in this trial.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conn_reuse_mode: Option<u8>,
+    /// IPVS only: entries in its own connection table after the trial, active and inactive ones (`/proc/net/ip_vs`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ipvs_entries: Option<u64>,
+    /// CPU time; absent in records of earlier versions, and where the servers failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu: Option<ConnectionCpu>,
+    /// Why the servers failed in mid-trial; absent where they did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub servers_failed: Option<String>,
 }
 
 /// Percentiles of durations, in nanoseconds, and their histogram.
@@ -126,13 +135,15 @@ impl Times {
 }
 
 impl ConnectionRecord {
-    /// Whether the generator kept its rate. A trial in which it did not is invalid, not slow. In a closed loop there is no rate to keep.
+    /// Whether the servers lasted and the generator kept its rate. A trial in which they did not is invalid, not slow. In a closed loop there
+    /// is no rate to keep.
     #[must_use]
     pub fn is_valid(&self) -> bool {
-        match (self.load.per_second(), self.started_per_second) {
+        let kept = match (self.load.per_second(), self.started_per_second) {
             (Some(asked), Some(started)) => started >= KEPT_RATE * f64::from(asked),
             _ => true,
-        }
+        };
+        kept && self.servers_failed.is_none()
     }
 
     /// Attempts that failed.

@@ -1,6 +1,6 @@
 //! One N of a curve of connections: what its trials say together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use curve_stats::StatsError;
 use schemars::JsonSchema;
@@ -16,8 +16,11 @@ pub struct ConnectionPoint {
     pub services: u32,
     /// Trials, the invalid ones included.
     pub trials: u32,
-    /// Trials in which the generator did not keep its rate: they enter nothing but the counts.
+    /// Trials in which the generator did not keep its rate or the servers failed: they enter nothing but the counts.
     pub invalid: u32,
+    /// Why the servers failed, of each trial in which they did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub servers_failed: Vec<String>,
     /// Exchanges that were begun, over all trials.
     pub attempted: u64,
     /// Exchanges that succeeded, over all trials.
@@ -46,6 +49,12 @@ pub struct ConnectionPoint {
     /// Entries in the node's connection table after each trial.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conntrack_entries: Option<Estimate>,
+    /// Entries in IPVS's own connection table after each trial.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ipvs_entries: Option<Estimate>,
+    /// `net.ipv4.vs.conn_reuse_mode` of the trials' nodes: IPVS only, where ports come again.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub conn_reuse_modes: BTreeSet<u8>,
     /// CPU time of an exchange; `None` where no valid trial says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu: Option<ExchangeCpu>,
@@ -56,10 +65,12 @@ pub struct ConnectionPoint {
 pub struct Percentiles {
     /// Medians of the trials.
     pub p50: Estimate,
-    /// 99th percentiles of the trials.
-    pub p99: Estimate,
-    /// 99.9th percentiles of the trials.
-    pub p999: Estimate,
+    /// 99th percentiles of the trials; absent where one of them timed so few that no time lies beyond it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p99: Option<Estimate>,
+    /// 99.9th percentiles of the trials; absent as `p99` is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p999: Option<Estimate>,
 }
 
 impl ConnectionPoint {
@@ -79,6 +90,7 @@ impl ConnectionPoint {
             services,
             trials: count(trials.len()),
             invalid: count(trials.len() - valid.len()),
+            servers_failed: trials.iter().filter_map(|trial| trial.servers_failed.clone()).collect(),
             attempted: sum(|trial| trial.attempted),
             succeeded: sum(|trial| trial.succeeded),
             failures,
@@ -91,6 +103,8 @@ impl ConnectionPoint {
             reached: reached(trials),
             conntrack_dropped: sum(|trial| trial.conntrack.map_or(0, |conntrack| conntrack.dropped)),
             conntrack_entries: Estimate::of(valid.iter().filter_map(|trial| Some(trial.conntrack?.entries as f64)))?,
+            ipvs_entries: Estimate::of(valid.iter().filter_map(|trial| Some(trial.ipvs_entries? as f64)))?,
+            conn_reuse_modes: trials.iter().filter_map(|trial| trial.conn_reuse_mode).collect(),
             cpu: ExchangeCpu::of(&valid)?,
         })
     }
@@ -98,13 +112,15 @@ impl ConnectionPoint {
     /// Every estimate of the point.
     pub(in crate::result) fn estimates(&self) -> impl Iterator<Item = &Estimate> {
         let times = [&self.connect, &self.exchange].into_iter().flatten();
-        let times = times.flat_map(|times| [&times.p50, &times.p99, &times.p999]);
+        let times = times.flat_map(|times| std::iter::once(&times.p50).chain(&times.p99).chain(&times.p999));
         let cpu = self.cpu.iter().flat_map(ExchangeCpu::estimates);
-        let others = self.bits_per_second.iter().chain(&self.lag_p99).chain(&self.conntrack_entries);
+        let entries = self.conntrack_entries.iter().chain(&self.ipvs_entries);
+        let others = self.bits_per_second.iter().chain(&self.lag_p99).chain(entries);
         self.per_second.iter().chain(others).chain(cpu).chain(times)
     }
 
-    /// What a reader must know of the point: failures by kind, trials that do not count, packets that connection tracking dropped.
+    /// What a reader must know of the point: failures by kind, servers that failed, trials that do not count, packets that connection tracking
+    /// dropped.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
         let mut parts = Vec::new();
@@ -123,11 +139,19 @@ impl ConnectionPoint {
                 self.repeated
             ));
         }
-        if self.invalid > 0 {
-            let Self { invalid, trials, .. } = self;
+        if !self.servers_failed.is_empty() {
+            let why = self.servers_failed.iter().collect::<BTreeSet<_>>().into_iter().map(String::as_str);
             parts.push(format!(
-                "in {invalid} of {trials} trials the generator did not keep its rate, which are left out"
+                "in {} of {} trials the servers failed ({}), which are left out",
+                self.servers_failed.len(),
+                self.trials,
+                why.collect::<Vec<_>>().join(", ")
             ));
+        }
+        let late = self.invalid.saturating_sub(count(self.servers_failed.len()));
+        if late > 0 {
+            let trials = self.trials;
+            parts.push(format!("in {late} of {trials} trials the generator did not keep its rate, which are left out"));
         }
         if self.conntrack_dropped > 0 {
             parts.push(format!("connection tracking dropped {} packets", self.conntrack_dropped));
@@ -165,7 +189,47 @@ fn reached(trials: &[&ConnectionRecord]) -> Vec<u64> {
 impl Percentiles {
     fn of(times: &[&Times]) -> Result<Option<Self>, StatsError> {
         let over = |quantile: fn(&Times) -> u64| Estimate::of(times.iter().map(|times| quantile(times) as f64));
-        let (p50, p99, p999) = (over(|times| times.p50)?, over(|times| times.p99)?, over(|times| times.p999)?);
-        Ok(p50.zip(p99).zip(p999).map(|((p50, p99), p999)| Self { p50, p99, p999 }))
+        // With fewer it would be the longest time of a trial, under another name.
+        let beyond_which = |one_in: u64, quantile: fn(&Times) -> u64| {
+            let has_one = times.iter().all(|times| times.count >= one_in);
+            if has_one { over(quantile) } else { Ok(None) }
+        };
+        let (p99, p999) = (beyond_which(100, |times| times.p99)?, beyond_which(1_000, |times| times.p999)?);
+        Ok(over(|times| times.p50)?.map(|p50| Self { p50, p99, p999 }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn times(count: u64, longest: u64) -> Times {
+        Times { count, p50: 50, p90: 90, p99: 99, p999: longest, max: longest, histogram: String::new() }
+    }
+
+    #[test]
+    fn a_percentile_that_no_time_lies_beyond_is_absent() {
+        let of = |trials: &[Times]| Percentiles::of(&trials.iter().collect::<Vec<_>>()).unwrap();
+        let values = |trials: &[Times]| {
+            let Percentiles { p50, p99, p999 } = of(trials).unwrap();
+            (p50.value, p99.map(|p99| p99.value), p999.map(|p999| p999.value))
+        };
+        assert_eq!(of(&[]), None);
+        assert_eq!(values(&[times(99, 500)]), (50.0, None, None));
+        assert_eq!(values(&[times(100, 500)]), (50.0, Some(99.0), None));
+        assert_eq!(values(&[times(1_000, 500), times(1_000, 700)]), (50.0, Some(99.0), Some(600.0)));
+        // Of every trial, for the estimate is one over trials.
+        assert_eq!(values(&[times(5_000, 500), times(999, 700)]), (50.0, Some(99.0), None));
+    }
+
+    #[test]
+    fn what_is_absent_is_not_written_and_what_earlier_versions_wrote_is_read() {
+        let of = |count| Percentiles::of(&[&times(count, 500)]).unwrap().unwrap();
+        let written = serde_json::to_value(of(99)).unwrap();
+        assert_eq!(written.as_object().unwrap().keys().collect::<Vec<_>>(), ["p50"]);
+        assert_eq!(serde_json::from_value::<Percentiles>(written).unwrap(), of(99));
+        let whole = serde_json::to_value(of(1_000)).unwrap();
+        assert!(whole["p999"]["value"].is_number(), "{whole}");
+        assert_eq!(serde_json::from_value::<Percentiles>(whole).unwrap(), of(1_000));
     }
 }

@@ -68,7 +68,11 @@ fn check(summary: &FairnessSummary) -> Result<(), FairnessFault> {
     if new.least_share != least_to_move(weights, cell.endpoints, summary.change) {
         return Err(FairnessFault::LeastShare);
     }
-    if spread.is_kept(summary.spreading) == spread.kept { Ok(()) } else { Err(FairnessFault::Verdict) }
+    // Files of earlier versions have no verdict on the shares alone.
+    let are_shares_kept = spread.are_shares_kept(summary.spreading);
+    let is_verdict = spread.is_kept(summary.spreading) == spread.kept
+        && spread.shares_kept.is_none_or(|kept| are_shares_kept == Some(kept));
+    if is_verdict { Ok(()) } else { Err(FairnessFault::Verdict) }
 }
 
 #[cfg(test)]
@@ -95,5 +99,21 @@ mod tests {
         // Of endpoints that weigh otherwise another share can choose otherwise.
         assert_eq!(fault(|summary| summary.weights[2] = 2), Some(FairnessFault::LeastShare));
         assert_eq!(fault(|summary| summary.spread.kept = false), Some(FairnessFault::Verdict));
+        assert_eq!(fault(|summary| summary.spread.shares_kept = Some(false)), Some(FairnessFault::Verdict));
+        assert_eq!(fault(|summary| summary.spread.tested[0] = 1), Some(FairnessFault::Test));
+    }
+
+    #[test]
+    fn files_of_earlier_versions_did_not_test_flows_in_turn() {
+        let earlier = |summary: &mut FairnessSummary| {
+            summary.spread.tested.clear();
+            (summary.spread.shares, summary.spread.shares_kept) = (None, None);
+        };
+        assert_eq!(fault(earlier), None);
+        let without_test = |summary: &mut FairnessSummary| {
+            earlier(summary);
+            summary.spread.shares_kept = Some(true);
+        };
+        assert_eq!(fault(without_test), Some(FairnessFault::Verdict));
     }
 }

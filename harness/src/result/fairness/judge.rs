@@ -6,11 +6,12 @@ use curve_stats::{ChiSquare, chi_square, jain};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::promise::Shares;
 use super::{EndpointChange, FairnessRecord, Spreading};
 use crate::result::Reached;
 use crate::workload::Protocol;
 
-/// Chance at which a test of a promise that is kept says otherwise.
+/// Chance at which a test of a promise that is kept says otherwise, where chance decides at all.
 pub const LEVEL_OF_TESTS: f64 = 0.01;
 
 /// How flows were spread, and what the tests of the promise say.
@@ -26,15 +27,20 @@ pub struct Spread {
     /// What `shares` was tested on: flows of each endpoint, or clients where only those choose. Empty where no shares are promised.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tested: Vec<u64>,
-    /// Test of `tested` against the shares of the weights.
+    /// Test of `tested` against the shares of the weights: p is the chance that independent draws by them lie as far away. Flows in turn lie
+    /// closer than draws do, so that their p is near 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shares: Option<ChiSquare>,
+    /// Whether `shares` says nothing against the shares at 1%, which it shares with `pairs`; absent without such a test, and in files of
+    /// earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shares_kept: Option<bool>,
     /// Where flows are promised not to depend on the one before: test of pairs of flows in a row against the product of their shares.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pairs: Option<ChiSquare>,
     /// Flows that went where the promise, followed flow by flow, does not let them.
     pub violations: u64,
-    /// Whether the promise was kept.
+    /// Whether the promise was kept: no flow against it, and of draws no test.
     pub kept: bool,
 }
 
@@ -46,10 +52,12 @@ impl Spread {
         let choices: Vec<Option<usize>> = reached.iter().map(|one| index(*one, endpoints)).collect();
         let counts = counts(choices.iter().copied(), endpoints);
         let per_client = (reached.len() / record.clients.max(1) as usize).max(1);
-        let tested = match record.spreading {
-            Spreading::Random | Spreading::Maglev | Spreading::Twos => counts.clone(),
-            Spreading::Sh | Spreading::Mh => self::counts(choices.iter().copied().step_by(per_client), endpoints),
-            _ => Vec::new(),
+        let tested = match Shares::of(record.spreading, record.cell.protocol) {
+            Shares::Other(_) => Vec::new(),
+            Shares::ByChance | Shares::InTurn if record.spreading.is_by_source() => {
+                self::counts(choices.iter().copied().step_by(per_client), endpoints)
+            }
+            Shares::ByChance | Shares::InTurn => counts.clone(),
         };
         let pairs = (record.spreading == Spreading::Random).then(|| pairs(&choices, &weights)).flatten();
         let nowhere = choices.iter().filter(|choice| choice.is_none()).count() as u64;
@@ -61,35 +69,54 @@ impl Spread {
             nowhere,
             tested,
             pairs,
+            shares_kept: None,
             kept: false,
         };
+        spread.shares_kept = spread.are_shares_kept(record.spreading);
         spread.kept = spread.is_kept(record.spreading);
         spread
     }
 
-    /// Whether the tests let the promise stand. Two tests of one promise are held to half the level each.
+    /// Whether the tests let the promise stand.
     pub(super) fn is_kept(&self, spreading: Spreading) -> bool {
-        self.is_kept_at(spreading, LEVEL_OF_TESTS / self.tests().max(1) as f64)
+        self.is_kept_at(spreading, self.level(spreading))
     }
 
-    /// Whether no flow went against the promise, and no test says otherwise at `level`.
+    /// Whether the test of shares lets them stand; `None` without one.
+    #[must_use]
+    pub fn are_shares_kept(&self, spreading: Spreading) -> Option<bool> {
+        self.shares.map(|test| test.p >= self.level(spreading))
+    }
+
+    /// Two tests of one promise of chance are held to half the level each. A test that chance cannot fail takes nothing of it.
+    fn level(&self, spreading: Spreading) -> f64 {
+        LEVEL_OF_TESTS / self.tests(spreading).max(1) as f64
+    }
+
+    /// Whether no flow went against the promise, and no test of chance says otherwise at `level`.
     #[must_use]
     pub fn is_kept_at(&self, spreading: Spreading, level: f64) -> bool {
         // Overflow promises nobody to those who come when all are full; its violations say whether that was so.
         let reached_all = self.nowhere == 0 || spreading == Spreading::Ovf;
-        reached_all && self.violations == 0 && self.least_p().is_none_or(|p| p >= level)
+        reached_all && self.violations == 0 && self.least_p(spreading).is_none_or(|p| p >= level)
     }
 
-    /// How many tests of chance there are.
+    /// How many tests of chance there are, which a promise that is kept can fail. The shares of flows in turn are none: flow by flow they are
+    /// held to more than their shares.
     #[must_use]
-    pub fn tests(&self) -> usize {
-        [self.shares, self.pairs].iter().flatten().count()
+    pub fn tests(&self, spreading: Spreading) -> usize {
+        self.of_chance(spreading).count()
     }
 
-    /// Least p of its tests; `None` where the promise is not one of chance.
+    /// Least p of these tests; `None` where the promise is not one of chance.
     #[must_use]
-    pub fn least_p(&self) -> Option<f64> {
-        [self.shares, self.pairs].into_iter().flatten().map(|test| test.p).min_by(f64::total_cmp)
+    pub fn least_p(&self, spreading: Spreading) -> Option<f64> {
+        self.of_chance(spreading).map(|test| test.p).min_by(f64::total_cmp)
+    }
+
+    fn of_chance(&self, spreading: Spreading) -> impl Iterator<Item = ChiSquare> + use<> {
+        let shares = self.shares.filter(|_| spreading.is_by_chance());
+        [shares, self.pairs].into_iter().flatten()
     }
 }
 

@@ -77,6 +77,17 @@ impl FairnessRecord {
     }
 }
 
+impl EndpointChange {
+    /// How the endpoint comes or goes, for readers: without the weight of 0 that kube-proxy gives it first.
+    #[must_use]
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Removed => "removed at once",
+        }
+    }
+}
+
 impl fmt::Display for EndpointChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {

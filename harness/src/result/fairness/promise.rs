@@ -2,6 +2,7 @@
 
 use super::Spreading;
 use crate::result::BackendKind;
+use crate::workload::Protocol;
 
 /// A promise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +74,38 @@ impl Promise {
             ),
         };
         Self { words, source }
+    }
+}
+
+/// What a way of spreading promises of the shares of many flows that are opened one after another and stay open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shares {
+    /// The weights', but for chance: each flow, or each client, draws its endpoint or is hashed to it.
+    ByChance,
+    /// The weights' to within a few flows, whatever chance does: what an endpoint has got decides who is next.
+    InTurn,
+    /// None; what is promised instead.
+    Other(&'static str),
+}
+
+impl Shares {
+    /// Of a way of spreading, of flows of a protocol.
+    pub(super) fn of(spreading: Spreading, protocol: Protocol) -> Self {
+        match (spreading, protocol) {
+            (Spreading::Random | Spreading::Maglev | Spreading::Twos | Spreading::Sh | Spreading::Mh, _) => {
+                Self::ByChance
+            }
+            // lc and wlc count connections that are not active too.
+            (Spreading::Rr | Spreading::Wrr | Spreading::Lc | Spreading::Wlc, _)
+            | (Spreading::Sed | Spreading::Nq, Protocol::Tcp) => Self::InTurn,
+            // These two count active connections only, and of UDP none is: to sed all endpoints look as they did for the first flow, to nq
+            // all are idle.
+            (Spreading::Sed, Protocol::Udp) => Self::Other("the heaviest endpoint promised, as no UDP flow is active"),
+            (Spreading::Nq, Protocol::Udp) => Self::Other("any endpoint promised, as no UDP flow is active"),
+            (Spreading::Dh | Spreading::Lblc | Spreading::Lblcr, _) => Self::Other("one endpoint promised"),
+            (Spreading::Fo, _) => Self::Other("one endpoint promised, the heaviest"),
+            (Spreading::Ovf, _) => Self::Other("the heaviest endpoint with room promised"),
+        }
     }
 }
 

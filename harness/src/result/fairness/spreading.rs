@@ -98,6 +98,12 @@ impl Spreading {
         matches!(self, Self::Sh | Self::Mh)
     }
 
+    /// Whether chance decides which endpoint a flow or a client gets, so that a test of the shares can fail though the promise is kept.
+    #[must_use]
+    pub fn is_by_chance(self) -> bool {
+        matches!(self, Self::Random | Self::Maglev | Self::Twos | Self::Sh | Self::Mh)
+    }
+
     /// Client addresses and flows, where `flows` are asked for.
     #[must_use]
     pub fn traffic(self, flows: u32) -> (u32, u32) {

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::judge::least_to_move;
+use super::promise::Shares;
 use super::{EndpointChange, FairnessRecord, Spread, Spreading};
 use crate::result::{Cell, Reached, ReachedError};
 
@@ -103,6 +104,18 @@ impl NewFlows {
 }
 
 impl FairnessSummary {
+    /// Why the shares of the flows are not tested; `None` where they are.
+    #[must_use]
+    pub fn why_untested(&self) -> Option<&'static str> {
+        match (self.spread.shares, Shares::of(self.spreading, self.cell.protocol)) {
+            (Some(_), _) => None,
+            (None, Shares::Other(promised)) => Some(promised),
+            (None, _) if self.spread.reached.iter().all(|flows| *flows == 0) => Some("no flow reached an endpoint"),
+            // In a file of an earlier version, which tested draws alone.
+            (None, _) => Some("not tested"),
+        }
+    }
+
     fn of(record: &FairnessRecord) -> Result<Self, ReachedError> {
         let [before, after, anew] = record.decode()?;
         let FairnessRecord { cell, spreading, change, trial, flows, clients, weights, .. } = record;
@@ -155,6 +168,28 @@ mod tests {
         assert_eq!((summary.new.compared, summary.new.other), (5, 4));
         assert!((summary.new.least_share - 1.0 / 3.0).abs() < 1e-12);
         assert_eq!((&summary.spread.reached[..], summary.spread.nowhere), (&[1, 1, 3][..], 1));
+    }
+
+    #[test]
+    fn why_shares_are_not_tested_is_said_in_words() {
+        use crate::workload::Protocol;
+        let why = |spreading, protocol, reached| {
+            let mut record = record(spreading, 2, &[reached; 4]);
+            record.cell.protocol = protocol;
+            summarise_fairness(&[record]).unwrap()[0].why_untested()
+        };
+        let (first, tcp, udp) = (Reached::Endpoint(0), Protocol::Tcp, Protocol::Udp);
+        assert_eq!(why(Spreading::Rr, tcp, first), None);
+        assert_eq!(why(Spreading::Rr, tcp, Reached::Lost), Some("no flow reached an endpoint"));
+        assert_eq!(why(Spreading::Dh, tcp, first), Some("one endpoint promised"));
+        assert_eq!(why(Spreading::Lblcr, udp, first), Some("one endpoint promised"));
+        assert_eq!(why(Spreading::Fo, tcp, first), Some("one endpoint promised, the heaviest"));
+        assert_eq!(why(Spreading::Ovf, tcp, first), Some("the heaviest endpoint with room promised"));
+        // Only TCP's connections are active, which is all that these two count.
+        assert_eq!((why(Spreading::Sed, tcp, first), why(Spreading::Nq, tcp, first)), (None, None));
+        let inactive = [Spreading::Sed, Spreading::Nq].map(|spreading| why(spreading, udp, first).unwrap());
+        assert!(inactive.iter().all(|why| why.ends_with("as no UDP flow is active")), "{inactive:?}");
+        assert_eq!((why(Spreading::Lc, udp, first), why(Spreading::Wlc, udp, first)), (None, None));
     }
 
     #[test]

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::MeasureError;
 use super::site::{Site, targets};
-use crate::connections::{Asked, ConnectionOrder, Trial, WarmUp, trial};
-use crate::result::{ConnectionLoad, ConnectionRecord, Position, Times};
+use crate::connections::{Asked, ConnectionOrder, WarmUp, trial};
+use crate::result::{ConnectionLoad, Position};
 use crate::run::plan::Measure;
 use crate::run::record::Record;
 use crate::workload::{Protocol, Service, Workload};
@@ -19,7 +19,7 @@ const DURATION: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Site<'_> {
-    /// One trial under `load`; failures of single connections are part of its record.
+    /// One trial under `load`; failures of single connections and of the servers are part of its record.
     pub(super) fn connect(
         &self,
         measure: &Measure,
@@ -38,25 +38,9 @@ impl Site<'_> {
             clients: self.workload.addresses.client_range,
         };
         let warm_up = if self.place.emulated { WarmUp::Whole } else { WarmUp::Short };
-        let Trial { outcome: found, conntrack, cpu } = trial(&self.topology, &order, warm_up)?;
-        Ok(Record::Connections(Box::new(ConnectionRecord {
-            cell: self.cell(load.flow(), position),
-            load,
-            trial: measure.trial,
-            attempted: found.attempted,
-            succeeded: found.succeeded,
-            failures: found.failures,
-            per_second: found.per_second,
-            bits_per_second: load.is_stream().then_some(found.bits_per_second),
-            started_per_second: load.per_second().map(|_| found.started_per_second),
-            connect: Times::of(&found.connect)?,
-            exchange: Times::of(&found.exchange)?,
-            lag: Times::of(&found.lag)?,
-            repeated: found.repeated,
-            reached: found.reached,
-            conntrack,
-            cpu: Some(cpu),
-        })))
+        let found = trial(&self.topology, &order, warm_up)?;
+        let record = found.record(self.cell(load.flow(), position), load, measure.trial)?;
+        Ok(Record::Connections(Box::new(record)))
     }
 }
 

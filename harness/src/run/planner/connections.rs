@@ -73,6 +73,14 @@ fn says_nothing(load: ConnectionLoad, backend: BackendKind, protocol: Protocol) 
     if load.filled().is_some() && backend == BackendKind::Direct {
         return Some("connections with connection tracking filled: plain routing does not look into it");
     }
+    if load.reuse_mode().is_some() && backend != BackendKind::Ipvs {
+        return Some("connections with a conn_reuse_mode (reuse0, reuse1): it says nothing without IPVS");
+    }
+    if load.reuse_mode().is_some() && protocol == Protocol::Udp {
+        return Some(
+            "connections with a conn_reuse_mode (reuse0, reuse1) over UDP: it says nothing there, since it is looked at when a SYN comes",
+        );
+    }
     (load.is_stream() && protocol == Protocol::Udp).then_some(
         "streams over UDP: nothing slows a sender down, so what arrives is the loss of a full queue; --rates measures datagrams",
     )
@@ -100,9 +108,29 @@ pub(super) fn most_exchanges(load: ConnectionLoad) -> u32 {
     match load {
         ConnectionLoad::Closed(_)
         | ConnectionLoad::Open(_)
-        | ConnectionLoad::Reuse(_)
+        | ConnectionLoad::Reuse { .. }
         | ConnectionLoad::Filled { .. } => MOST_CONNECTIONS,
         ConnectionLoad::KeepAlive(_) => MOST_REQUESTS,
         ConnectionLoad::Stream(connections) => connections.get(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mode_of_ipvs_is_measured_on_ipvs_over_tcp_and_left_out_elsewhere_with_a_reason() {
+        let says_nothing = |load: &str, backend, protocol| says_nothing(load.parse().unwrap(), backend, protocol);
+        for load in ["reuse0:8", "reuse1:8"] {
+            assert_eq!(says_nothing(load, BackendKind::Ipvs, Protocol::Tcp), None);
+            let over_udp = says_nothing(load, BackendKind::Ipvs, Protocol::Udp).unwrap();
+            assert!(over_udp.contains("over UDP"), "{over_udp}");
+            for backend in [BackendKind::Direct, BackendKind::IptablesLegacy, BackendKind::EbpfTc] {
+                let elsewhere = says_nothing(load, backend, Protocol::Tcp).unwrap();
+                assert!(elsewhere.contains("says nothing without IPVS"), "{elsewhere}");
+            }
+        }
+        assert_eq!(says_nothing("reuse:8", BackendKind::Direct, Protocol::Udp), None);
     }
 }

@@ -1,11 +1,12 @@
 use std::collections::HashSet;
 
 use super::*;
-use crate::result::{Bracket, NewShare, RateMethod, name};
+use crate::result::{Bracket, NewShare, Position, RateMethod, name};
 use crate::run::plan::Plan;
 use crate::run::scenario::{MOST_PACKETS, Wishes};
 use crate::traffic::most_flows;
 use crate::workload::VipLayout;
+use crate::workload::cluster::Cluster;
 
 pub(super) fn offer(venue: VenueKind, backends: &[BackendKind]) -> VenueOffer {
     let deterministic = venue == VenueKind::Vm;
@@ -254,6 +255,60 @@ fn connections_of_many_services_have_a_boot_each_and_kernels_the_same_ones() {
     let sizes = plan.batches.iter().filter(shared).flat_map(|batch| &batch.visits).map(|visit| visit.setup.services);
     assert!(sizes.clone().count() > 0 && sizes.clone().all(|services| services == 1));
     assert_eq!((plan.measured_by.deterministic, plan.measured_by.emulated), (Vec::new(), vec![VenueKind::Vm]));
+}
+
+/// A service of two pods.
+const SHOP: &str = "
+kind: Service
+metadata: {name: web}
+spec: {selector: {app: web}, ports: [{port: 80}]}
+---
+kind: Deployment
+metadata: {name: web}
+spec: {replicas: 2, template: {metadata: {labels: {app: web}}}}
+";
+
+#[test]
+fn a_cluster_is_asked_by_connections_in_every_mode_where_time_passes_by_itself() {
+    use BackendKind::{EbpfTc, IptablesLegacy, Ipvs, Nftables};
+    let planned = |more: &str, venue: VenueKind, deterministic: bool| {
+        let wishes = format!("backends = ['iptables-legacy', 'ipvs', 'nftables', 'ebpf-tc']\n{more}");
+        let wishes: Wishes = toml::from_str(&wishes).unwrap();
+        let scenario = wishes.resolve_with(Some(Cluster::parse(SHOP, "shop.yaml").unwrap())).unwrap();
+        let offer = VenueOffer { deterministic, ..offer(venue, &scenario.backends) };
+        Plan::new(&scenario, &[offer])
+    };
+    let loads = |plan: &Plan| {
+        let visits = plan.batches.iter().flat_map(|batch| &batch.visits);
+        let of = |visit: &Visit, measure: &Measure| match measure.kind {
+            MeasureKind::Connections { load, position } if visit.setup.backend.balances() => {
+                Some((visit.setup.backend, load.to_string(), position))
+            }
+            _ => None,
+        };
+        visits.flat_map(|visit| visit.measures.iter().filter_map(|measure| of(visit, measure))).collect::<HashSet<_>>()
+    };
+    let left_out = |plan: &Plan| plan.skipped.iter().filter(|cell| cell.reason.contains("connections")).count();
+    let all = [IptablesLegacy, Ipvs, Nftables, EbpfTc];
+    let modes = |load: &str| all.map(|mode| (mode, load.to_owned(), Position::Random));
+    for venue in [VenueKind::Host, VenueKind::Vm] {
+        let usual = planned("", venue, false);
+        assert_eq!(loads(&usual), modes("16").into());
+        // Beside them, what a first packet costs.
+        let first = MeasureKind::Traversal { flow: Flow::New, position: Position::Random };
+        let visits = usual.batches.iter().flat_map(|batch| &batch.visits);
+        let timed = visits.filter(|visit| visit.measures.iter().any(|measure| measure.kind == first));
+        let timed: HashSet<_> = timed.map(|visit| visit.setup.backend).collect();
+        assert!(all.iter().all(|mode| timed.contains(mode)), "{timed:?}");
+        assert_eq!(loads(&planned("connections = ['4']", venue, false)), modes("4").into());
+        let none = planned("connections = ['none']", venue, false);
+        assert_eq!((loads(&none).len(), left_out(&usual), left_out(&none)), (0, 0, 0));
+    }
+    // Where instructions are counted there are none, and every backend says why.
+    let counted = planned("", VenueKind::Vm, true);
+    assert!(loads(&counted).is_empty());
+    assert_eq!(left_out(&counted), counted.scenario.backends.len());
+    assert_eq!(left_out(&planned("connections = ['none']", VenueKind::Vm, true)), 0);
 }
 
 #[test]

@@ -56,6 +56,9 @@ pub enum ScenarioError {
     /// Packet sizes, but no search that they are for.
     #[error("packet sizes are those of a search for rates: ask for one with --rates")]
     SizesWithoutRates,
+    /// Loads of real connections, and none.
+    #[error("--connections names loads and none: leave one or the other out")]
+    NoneOfLoads,
     /// Mixes of flows, but no search that they are for.
     #[error(
         "a mix of new and established flows (--new-share) is one of a search for rates: ask for one with --rates; timed one by one, \

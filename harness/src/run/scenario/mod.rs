@@ -1,6 +1,7 @@
 //! The scenario: what to measure, from a preset, a TOML file and the command line, each overriding the one before.
 
 mod error;
+mod load_wish;
 mod preset;
 mod wishes;
 
@@ -10,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use error::ScenarioError;
+pub use load_wish::{LoadWish, LoadWishError};
 pub use preset::Preset;
 pub use wishes::Wishes;
 

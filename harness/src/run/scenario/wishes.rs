@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::load_wish::loads;
 use super::{
-    MOST_MAGLEV_ENDPOINTS, MOST_PACKETS, MOST_TRIALS, Preset, Scenario, ScenarioError, VenueChoice, usual_sizes,
+    LoadWish, MOST_MAGLEV_ENDPOINTS, MOST_PACKETS, MOST_TRIALS, Preset, Scenario, ScenarioError, VenueChoice,
+    usual_sizes,
 };
-use crate::result::{BackendKind, ConnectionLoad, Flow, NewShare, PacketSize, Position, RateMethod};
+use crate::result::{BackendKind, Flow, NewShare, PacketSize, Position, RateMethod};
 use crate::run::import;
 use crate::venue::vm::pair_kernels;
 use crate::workload::cluster::Cluster;
@@ -61,8 +63,8 @@ pub struct Wishes {
     pub decisions: Option<NonZeroU32>,
     /// Flows of each way of spreading that is held to its promise.
     pub fairness: Option<NonZeroU32>,
-    /// Loads of real connections.
-    pub connections: Option<Vec<ConnectionLoad>>,
+    /// Loads of real connections, or none; where nothing is said, 16 at a time over a cluster.
+    pub connections: Option<Vec<LoadWish>>,
     /// How rates are searched for.
     pub rates: Option<RateMethod>,
     /// Whether to ping ClusterIPs and ask a load balancer's address.
@@ -151,7 +153,8 @@ impl Wishes {
     /// # Errors
     /// [`ScenarioError`]: a wish is empty, too large, or contradicts another.
     pub fn resolve_with(mut self, cluster: Option<Cluster>) -> Result<Scenario, ScenarioError> {
-        let all_positions = self.positions.is_some() && (self.rates.is_some() || self.connections.is_some());
+        let connections = loads(self.connections.take(), cluster.is_some())?;
+        let all_positions = self.positions.is_some() && (self.rates.is_some() || !connections.is_empty());
         if self.packet_sizes.is_some() && self.rates.is_none() {
             return Err(ScenarioError::SizesWithoutRates);
         }
@@ -202,7 +205,7 @@ impl Wishes {
             scheduler: self.scheduler,
             decisions: self.decisions,
             fairness: self.fairness,
-            connections: self.connections.map(|loads| axis("connections", loads)).transpose()?.unwrap_or_default(),
+            connections,
             rates: self.rates,
             reachability: self.reachability.unwrap_or(false),
             packet_sizes: axis("packet sizes", self.packet_sizes.unwrap_or_else(usual_sizes))?,
@@ -250,7 +253,7 @@ fn with_baselines(mut backends: Vec<BackendKind>) -> Vec<BackendKind> {
     backends
 }
 
-fn axis<T: Ord>(axis: &'static str, mut values: Vec<T>) -> Result<Vec<T>, ScenarioError> {
+pub(super) fn axis<T: Ord>(axis: &'static str, mut values: Vec<T>) -> Result<Vec<T>, ScenarioError> {
     values.sort_unstable();
     values.dedup();
     if values.is_empty() { Err(ScenarioError::Empty { axis }) } else { Ok(values) }
@@ -369,6 +372,24 @@ mod tests {
         assert!(toml::from_str::<Wishes>("connections = ['0']").is_err());
         let none: Wishes = toml::from_str("connections = []").unwrap();
         assert!(matches!(none.resolve(), Err(ScenarioError::Empty { axis: "connections" })));
+        let none: Wishes = toml::from_str("connections = ['none']\npositions = ['first', 'last']").unwrap();
+        assert_eq!(serde_json::to_string(&none.resolve().unwrap()).unwrap(), without);
+    }
+
+    /// Over a cluster they are usual; elsewhere a baseline's key stays as it is.
+    #[test]
+    fn a_cluster_is_asked_by_connections_unless_none_are_wanted() {
+        let shop = Cluster::parse(include_str!("../../../tests/clusters/ticket-shop.yaml"), "shop").unwrap();
+        let scenario = |text: &str| toml::from_str::<Wishes>(text).unwrap().resolve_with(Some(shop.clone())).unwrap();
+        let loads = |text: &str| {
+            let Scenario { connections, all_positions, .. } = scenario(text);
+            (connections.iter().map(ToString::to_string).collect::<Vec<_>>(), all_positions)
+        };
+        assert_eq!(loads(""), (vec!["16".to_owned()], false));
+        assert_eq!(loads("connections = ['2000/s']"), (vec!["2000/s".to_owned()], false));
+        assert_eq!(loads("positions = ['last']"), (vec!["16".to_owned()], true));
+        assert_eq!(loads("positions = ['last']\nconnections = ['none']"), (Vec::new(), false));
+        assert!(!serde_json::to_string(&scenario("connections = ['none']")).unwrap().contains("connections"));
     }
 
     #[test]

@@ -47,14 +47,87 @@ fn in_turn(turn: &[u32], flows: usize) -> Vec<u32> {
 fn turns_are_kept_by_turns_only() {
     let good = spread(Spreading::Rr, &[1; 3], 1, &in_turn(&[2, 1, 0], 100));
     assert!(good.kept && good.violations == 0, "{good:?}");
-    assert_eq!((&good.reached[..], good.shares), (&[33, 33, 34][..], None));
+    assert_eq!((&good.reached[..], &good.tested), (&[33, 33, 34][..], &good.reached));
+    // Nearer to equal shares than draws come; and no test that chance can fail.
+    assert!(good.shares.unwrap().p > 0.98 && good.shares_kept == Some(true), "{good:?}");
+    assert_eq!((good.tests(Spreading::Rr), good.least_p(Spreading::Rr)), (0, None));
     let mut skipped = in_turn(&[2, 1, 0], 100);
     skipped[50] = 2;
     assert!(!spread(Spreading::Rr, &[1; 3], 1, &skipped).kept);
     assert!(!spread(Spreading::Rr, &[1; 3], 1, &in_turn(&[0, 1], 100)).kept, "a turn that leaves one out");
     let weighted = in_turn(&[2, 2, 1, 2, 1, 0], 60);
     assert!(spread(Spreading::Wrr, &[10, 20, 30], 1, &weighted).kept);
-    assert!(!spread(Spreading::Wrr, &[1, 1, 1], 1, &weighted).kept);
+    // 10, 20 and 30 instead of 20 each: chi-square 10, p = exp(-5).
+    let otherwise = spread(Spreading::Wrr, &[1, 1, 1], 1, &weighted);
+    assert!(!otherwise.kept && otherwise.shares_kept == Some(false), "{otherwise:?}");
+    assert!((otherwise.shares.unwrap().p - (-5.0_f64).exp()).abs() < 1e-9, "{otherwise:?}");
+}
+
+/// Flows that go to one of those that the rule lets them choose, now the first and now the last of them.
+fn by_rule(spreading: Spreading, weights: &[u32], flows: usize) -> Vec<u32> {
+    let weights: Vec<u64> = weights.iter().copied().map(u64::from).collect();
+    let rule = Rule { spreading, protocol: Protocol::Tcp, weights: &weights };
+    let mut open = vec![0_u64; weights.len()];
+    let choose = |flow: usize| {
+        let best = rule.best(&open);
+        let one = if flow.is_multiple_of(2) { best.first() } else { best.last() };
+        let at = *one.unwrap();
+        open[at] += 1;
+        u32::try_from(at).unwrap()
+    };
+    (0..flows).map(choose).collect()
+}
+
+#[test]
+fn whoever_looks_at_what_is_open_gives_shares_of_the_weights() {
+    let weights: [&[u32]; 3] = [&[1, 2, 3], &[3, 1, 2, 2, 1], &[1, 3]];
+    for weights in weights {
+        let equal = vec![1_u32; weights.len()];
+        let cases = [Spreading::Wlc, Spreading::Sed, Spreading::Nq].map(|spreading| (spreading, weights));
+        for (spreading, weights) in cases.into_iter().chain([(Spreading::Lc, &equal[..])]) {
+            // From five flows an endpoint on, for which the test is meant.
+            for flows in [5, 7, 40].map(|each| each * weights.len()) {
+                let found = spread(spreading, weights, 1, &by_rule(spreading, weights, flows));
+                assert!(found.kept && found.shares_kept == Some(true), "{spreading} {weights:?} {found:?}");
+                assert!(found.shares.unwrap().p > 0.5 && found.tests(spreading) == 0, "{spreading} {found:?}");
+            }
+            // Flow by flow and by its shares: a datapath with other weights is caught.
+            let others: Vec<u32> = weights.iter().zip([4, 1, 1, 1, 1]).map(|(weight, times)| *weight * times).collect();
+            let rule = if spreading == Spreading::Lc { Spreading::Wlc } else { spreading };
+            let biased = spread(spreading, weights, 1, &by_rule(rule, &others, 400));
+            assert!(!biased.kept && biased.shares_kept == Some(false), "{spreading} {weights:?} {biased:?}");
+        }
+    }
+}
+
+#[test]
+fn shares_are_tested_where_they_are_promised_and_only_those_of_chance_share_the_level() {
+    use Spreading::{Lc, Maglev, Mh, Nq, Random, Rr, Sed, Sh, Twos, Wlc, Wrr};
+    let flows: Vec<_> = in_turn(&[0, 1, 2], 60).into_iter().map(Reached::Endpoint).collect();
+    for protocol in [Protocol::Tcp, Protocol::Udp] {
+        for spreading in Spreading::of(BackendKind::Ipvs).iter().chain(Spreading::of(BackendKind::EbpfTc)).copied() {
+            let mut record = record(spreading, 3, &flows);
+            record.cell.protocol = protocol;
+            let found = Spread::of(&record, &flows);
+            let is_by_chance = matches!(spreading, Random | Maglev | Twos | Sh | Mh);
+            assert_eq!(spreading.is_by_chance(), is_by_chance, "{spreading}");
+            assert_eq!(Shares::of(spreading, protocol) == Shares::ByChance, is_by_chance, "{spreading}");
+            let looks_at_active = matches!(spreading, Sed | Nq) && protocol == Protocol::Tcp;
+            let is_in_turn = matches!(spreading, Rr | Wrr | Lc | Wlc) || looks_at_active;
+            assert_eq!(found.shares_kept, (is_by_chance || is_in_turn).then_some(true), "{spreading} {found:?}");
+            assert_eq!(found.shares.is_some(), found.shares_kept.is_some(), "{spreading} {found:?}");
+            let tests = usize::from(is_by_chance) + usize::from(spreading == Random);
+            assert_eq!(found.tests(spreading), tests, "{spreading} {found:?}");
+        }
+    }
+}
+
+#[test]
+fn two_tests_of_a_draw_share_one_per_cent_and_one_of_turns_has_it_alone() {
+    // 5,130 of 10,000: chi-square 6.76, p 0.0093; more than half a per cent, less than one.
+    let draws: Vec<u32> = (0..10_000_u32).map(|flow| u32::from(flow >= 5_130)).collect();
+    let is_kept = |spreading| spread(spreading, &[1; 2], 1, &draws).shares_kept.unwrap();
+    assert!(is_kept(Spreading::Random) && !is_kept(Spreading::Maglev) && !is_kept(Spreading::Rr));
 }
 
 #[test]
