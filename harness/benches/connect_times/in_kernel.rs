@@ -2,7 +2,7 @@
 //!
 //! On the same path a connection takes the kernel longer where less of its code and data is in the caches, and what is there depends on what the client
 //! did since the last one. So there is a third client beside the two, which does next to nothing ([`plain`]), and the same one that touches memory
-//! between two connections. Where curl's time lies among those, the caches are enough to explain how the two differ.
+//! between two connections. Where curl's time lies among those, the caches can be why the two differ.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::num::NonZeroU32;
@@ -21,6 +21,13 @@ enum Client {
     Plain(usize),
 }
 
+/// Which round, and the plain client's address in it.
+#[derive(Clone, Copy)]
+struct Trial {
+    round: u32,
+    from: Ipv4Addr,
+}
+
 /// Nothing; more than the first level of a cache holds; more than the second does.
 const CLIENTS: [Client; 5] = [Client::Ours, Client::Curl, Client::Plain(0), Client::Plain(256), Client::Plain(4 << 10)];
 
@@ -34,8 +41,10 @@ pub(super) fn compare(sites: &[Site], args: &Args) -> Result<(), BenchError> {
     let mut all: Vec<_> = sites.iter().map(|_| CLIENTS.map(|_| Vec::new())).collect();
     for round in 0..=args.trials {
         for (site, own) in sites.iter().zip(&mut all) {
-            for (client, trials) in CLIENTS.iter().zip(own) {
-                let figures = client.connect(site, &handshakes, args.exchanges, round)?;
+            for ((index, client), trials) in (0..).zip(CLIENTS).zip(own) {
+                // Of its own for every client and round, apart from those of curl's.
+                let from = Ipv4Addr::from(u32::from(site.clients.broadcast()) - 1 - 250 * (index + 1) - round % 250);
+                let figures = client.connect(site, &handshakes, args.exchanges, Trial { round, from })?;
                 if round > 0 {
                     trials.push(figures);
                 }
@@ -80,7 +89,7 @@ impl Client {
         site: &Site,
         handshakes: &Handshakes,
         connections: u32,
-        round: u32,
+        Trial { round, from }: Trial,
     ) -> Result<[f64; 2], BenchError> {
         let to = site.asked.address;
         handshakes.take(to)?;
@@ -88,9 +97,8 @@ impl Client {
             Self::Ours => _ = site.ours(NonZeroU32::MIN, connections)?,
             Self::Curl => _ = site.theirs(NonZeroU32::MIN, connections, round)?,
             Self::Plain(touched) => {
-                let from = SocketAddrV4::new(source(site, touched, round), 0);
                 let _inside = site.topology.client.enter()?;
-                Errand { from, to, connections, touched: touched << 10 }.run()?;
+                Errand { from: SocketAddrV4::new(from, 0), to, connections, touched: touched << 10 }.run()?;
             }
         }
         let times = handshakes.take(to)?;
@@ -104,11 +112,4 @@ impl Client {
         let [p50, p90] = QUANTILES.map(|(_, probability)| quantile(&times, probability));
         Ok([p50?, p90?])
     }
-}
-
-/// An address of its own for every plain client and round, apart from those of curl's.
-fn source(site: &Site, touched: usize, round: u32) -> Ipv4Addr {
-    let client =
-        CLIENTS.iter().position(|client| matches!(client, Client::Plain(own) if *own == touched)).unwrap_or_default();
-    Ipv4Addr::from(u32::from(site.clients.broadcast()) - 1 - 250 * (client as u32 + 1) - round % 250)
 }

@@ -5,7 +5,7 @@ use std::net::{SocketAddrV4, TcpStream};
 
 use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
 
-use super::BenchError;
+use super::{BenchError, PATIENCE};
 
 /// Bytes that a cache loads at a time on the machines that this runs on.
 const LINE: usize = 64;
@@ -43,6 +43,8 @@ impl Errand {
         bind(&socket, &self.from).map_err(|errno| failed("bind")(errno.into()))?;
         connect(&socket, &self.to).map_err(|errno| failed("connect")(errno.into()))?;
         let mut stream = TcpStream::from(socket);
+        stream.set_read_timeout(Some(PATIENCE)).map_err(failed("set how long it waits"))?;
+        stream.set_write_timeout(Some(PATIENCE)).map_err(failed("set how long it waits"))?;
         stream.write_all(REQUEST).map_err(failed("ask"))?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).map_err(failed("read the answer"))?;

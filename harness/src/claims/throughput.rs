@@ -30,8 +30,8 @@ pub(super) fn judge(run: &RunFile, claim: &'static Claim, scope: &Scope) -> Opti
 
 /// What is missing, and what services leave of the rate of each mode that IPVS would be held to.
 fn without_ipvs(sources: &[Source<'_>]) -> String {
-    let missing = "the run has neither searched rates, saturation trials nor connections of both iptables and IPVS on \
-                   this kernel";
+    let missing = "the run has no regular searched rates, no saturation trials and no connections of both iptables \
+                   and IPVS with one kind of flow and one N on this kernel";
     let modes = IPTABLES.into_iter().chain([BackendKind::Nftables]);
     let carried = modes.filter_map(|backend| sources.iter().find_map(|source| carried(source, backend)));
     let carried: Vec<_> = carried.collect();

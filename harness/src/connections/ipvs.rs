@@ -5,8 +5,8 @@ use crate::result::ReuseMode;
 
 const CONN_REUSE_MODE: &str = "net.ipv4.vs.conn_reuse_mode";
 const CONN_REUSE_MODE_FILE: &str = "/proc/sys/net/ipv4/vs/conn_reuse_mode";
-/// Services and endpoints with their connections. `/proc/net/ip_vs_conn` has a line a connection, and the kernel walks its whole table anew for
-/// each page of it that is read, so that a large one takes seconds.
+/// A line a service and an endpoint, with its connections. `/proc/net/ip_vs_conn` has one a connection, which are many more; the kernel walks
+/// either table anew for each page that is read.
 const TABLE: &str = "/proc/thread-self/net/ip_vs";
 
 /// IPVS of a node after a trial.

@@ -13,7 +13,7 @@ use rustix::thread::gettid;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::{LocalSet, spawn_local};
+use tokio::task::{JoinSet, LocalSet};
 use tokio::time::timeout;
 
 use super::ConnectionsError;
@@ -121,15 +121,20 @@ fn run(
     let runtime = super::generator::runtime()?;
     let local = LocalSet::new();
     local.block_on(&runtime, async {
+        let mut tasks = JoinSet::new();
         match protocol {
-            Protocol::Tcp => listen(endpoints),
-            Protocol::Udp => receive(endpoints),
+            Protocol::Tcp => listen(endpoints, &mut tasks),
+            Protocol::Udp => receive(endpoints, &mut tasks),
         }
         .map_err(ConnectionsError::io("bind an endpoint's port"))?;
         // Who started them may be gone; then nobody waits.
         ready.send(gettid()).ok();
-        until_told(told).await;
-        Ok(())
+        tasks.spawn_local(until_told(told));
+        // The first that ends ends all: this one, or a server, which ends by a panic only.
+        match tasks.join_next().await {
+            Some(Err(_)) => Err(ConnectionsError::Thread),
+            Some(Ok(())) | None => Ok(()),
+        }
     })
 }
 
@@ -142,24 +147,31 @@ async fn until_told(mut told: UnboundedReceiver<Told>) {
     }
 }
 
-fn listen(endpoints: &BTreeSet<SocketAddrV4>) -> io::Result<()> {
+fn listen(endpoints: &BTreeSet<SocketAddrV4>, tasks: &mut JoinSet<()>) -> io::Result<()> {
     let ports: BTreeSet<u16> = endpoints.iter().map(SocketAddrV4::port).collect();
     for port in ports {
         let socket = TcpSocket::new_v4()?;
         // The connections of the trial before wait for their last packets to die.
         socket.set_reuseaddr(true)?;
         socket.bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)))?;
-        spawn_local(accept(socket.listen(BACKLOG)?));
+        tasks.spawn_local(accept(socket.listen(BACKLOG)?));
     }
     Ok(())
 }
 
 async fn accept(listener: TcpListener) {
+    let mut serving = JoinSet::new();
     loop {
+        // A panic is no answer of a datapath, as which the client would take it.
+        while let Some(ended) = serving.try_join_next() {
+            if let Err(error) = ended {
+                resume_unwind(error.into_panic());
+            }
+        }
         match listener.accept().await {
             Ok((stream, _)) => {
                 // What goes wrong with a connection is seen and counted by its client.
-                spawn_local(async move { serve(stream).await.ok() });
+                serving.spawn_local(async move { serve(stream).await.unwrap_or_default() });
             }
             Err(_) => tokio::time::sleep(BREATH).await,
         }
@@ -209,11 +221,11 @@ async fn foreign(mut stream: TcpStream, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// A datagram is answered from the address that it came to, so each endpoint has a socket of its own.
-fn receive(endpoints: &BTreeSet<SocketAddrV4>) -> io::Result<()> {
+fn receive(endpoints: &BTreeSet<SocketAddrV4>, tasks: &mut JoinSet<()>) -> io::Result<()> {
     for &endpoint in endpoints {
         let socket = std::net::UdpSocket::bind(endpoint)?;
         socket.set_nonblocking(true)?;
-        spawn_local(echo(UdpSocket::from_std(socket)?, endpoint));
+        tasks.spawn_local(echo(UdpSocket::from_std(socket)?, endpoint));
     }
     Ok(())
 }

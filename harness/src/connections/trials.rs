@@ -113,7 +113,7 @@ impl Trial {
             repeated: found.repeated,
             reached: found.reached,
             conntrack,
-            conn_reuse_mode: ipvs.filter(|_| load.reuses_ports()).and_then(|ipvs| ipvs.conn_reuse_mode),
+            conn_reuse_mode: ipvs.and_then(|ipvs| ipvs.conn_reuse_mode),
             ipvs_entries: ipvs.map(|ipvs| ipvs.entries),
             cpu,
             servers_failed,

@@ -14,7 +14,7 @@ pub(super) const EXPECTED: &str = "Mean over the first packets of new flows, eve
      with conntrack; median over trials and its interval.";
 
 /// What the clients of real connections ask for.
-pub(super) const CONNECTED: &str = "Clients draw a service port for each connection, every one that has endpoints equally likely (position random); plain routing (direct, direct-conntrack) goes to one pod. \
+pub(super) const CONNECTED: &str = "At position random clients draw a service port for each connection, every one that has endpoints equally likely; at others that were asked for all go to that one. Plain routing (direct, direct-conntrack) goes to one pod. \
      Medians over trials.";
 
 /// The imported workload, a sentence a line.

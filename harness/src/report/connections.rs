@@ -2,7 +2,7 @@
 
 use super::axes::venue;
 use super::number::{self, Medium};
-use crate::result::{ConnectionKey, ConnectionPoint, Estimate, Percentiles, RunFile, Unit, name};
+use crate::result::{ConnectionKey, ConnectionPoint, Estimate, Percentiles, ReuseMode, RunFile, Unit, name};
 
 /// Columns that hold words; the others hold numbers.
 pub(super) const WORDS: usize = 7;
@@ -89,10 +89,12 @@ fn interval(estimate: &Estimate, medium: Medium) -> String {
     format!("{} [{}, {}]", show(estimate.value), show(estimate.spread.low()), show(estimate.spread.high()))
 }
 
-/// The load with what IPVS did with ports that came again, where the load does not say it.
+/// The load with what IPVS did with ports that came again, where the load does not say just that.
 fn load_of(key: &ConnectionKey, point: &ConnectionPoint) -> String {
     let load = load(key);
-    if key.load.reuse_mode().is_some() || point.conn_reuse_modes.is_empty() {
+    let asked = key.load.reuse_mode().map(ReuseMode::value);
+    let found = &point.conn_reuse_modes;
+    if !key.load.reuses_ports() || found.iter().all(|mode| Some(*mode) == asked) {
         return load;
     }
     let modes: Vec<_> = point.conn_reuse_modes.iter().map(u8::to_string).collect();

@@ -3,7 +3,7 @@
 use curve_stats::{Spread, median, spread};
 use serde::Serialize;
 
-use super::fit;
+use super::{fit, rates as of_rates};
 use crate::result::{
     Cell, ConnectionCurve, ConnectionPoint, Curve, Estimate, LoadedLatency, Percentiles, Point, RateCurve, RunFile,
     Unit, flow_words, name,
@@ -151,7 +151,7 @@ fn rates(curve: &RateCurve) -> Vec<Row> {
             metric: format!("rate-{}", name(&key.rate)),
             unit: "packets/s".to_owned(),
             trials: point.trials,
-            suspect: point.reasons.join("; "),
+            suspect: point.reasons.iter().cloned().chain(of_rates::left_out(point)).collect::<Vec<_>>().join("; "),
             method: name(&key.method),
             packet_bytes: key.packet_size.to_string(),
             flow: flow_words(key.axes.flow, key.new_share),

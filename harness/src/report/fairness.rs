@@ -15,7 +15,7 @@ pub(super) fn columns() -> [&'static str; 23] {
         "spread by",
         "promise",
         "kept",
-        "shares, by chi-square at 1%",
+        "shares, by chi-square",
         "protocol",
         "endpoint",
         "to each endpoint",

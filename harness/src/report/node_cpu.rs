@@ -52,7 +52,7 @@ fn row(key: &RateKey, point: &RatePoint, at: &str, cpu: &CpuPoint, medium: Mediu
         key.packet_size.to_string(),
         count(key.axes.endpoints),
         count(point.services),
-        count(point.trials),
+        number::count(cpu.cores.values.len() as u64, medium),
         number::significant(cpu.load_pps, 4, medium),
         estimate(&cpu.ns_a_packet, " ns", medium),
         estimate(&cpu.cores, "", medium),

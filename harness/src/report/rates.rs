@@ -44,9 +44,24 @@ pub(super) fn row(key: &RateKey, point: &RatePoint, medium: Medium) -> Vec<Strin
         gigabits(key, point, medium),
         pps(point.lower),
         pps(point.upper),
-        if point.irregular == 0 { "-".to_owned() } else { format!("{} of {}", point.irregular, point.trials) },
+        irregular(point),
     ];
     axes::row(name(&key.axes.venue), &key.axes, key.new_share, found.into_iter().chain(top(point, medium)))
+}
+
+/// How many searches were irregular, and whether the rate holds them.
+fn irregular(point: &RatePoint) -> String {
+    let RatePoint { irregular, trials, left_out, .. } = point;
+    match (irregular, left_out) {
+        (0, _) => "-".to_owned(),
+        (_, 0) => format!("{irregular} of {trials}, in the rate"),
+        _ => format!("{irregular} of {trials}, left out"),
+    }
+}
+
+/// How many searches the rate leaves out; `None` where it leaves out none.
+pub(super) fn left_out(point: &RatePoint) -> Option<String> {
+    (point.left_out > 0).then(|| format!("{} of {} searches left out of the rate", point.left_out, point.trials))
 }
 
 /// What is irregular, one note a point.
@@ -59,9 +74,7 @@ pub(super) fn notes(key: &RateKey, point: &RatePoint, medium: Medium) -> Option<
         number::count(point.services.into(), medium)
     );
     let mut reasons = point.reasons.clone();
-    if point.left_out > 0 {
-        reasons.push(format!("{} of {} searches left out of the rate", point.left_out, point.trials));
-    }
+    reasons.extend(left_out(point));
     let overload = point.least_overload().filter(|times| *times < ENOUGH);
     reasons.extend(overload.map(|times| {
         format!("at the top only {} times what was carried was offered", number::significant(times, 3, medium))
@@ -147,7 +160,7 @@ mod tests {
         let curves = rate_curves(&searches);
         let (key, point) = (&curves[0].key, &curves[0].points[0]);
         let row = row(key, point, Medium::Terminal);
-        assert_eq!((&*row[12], &*row[13], &*row[17]), ("10", "100,000 [100,000, 100,000]", "1 of 10"));
+        assert_eq!((&*row[12], &*row[13], &*row[17]), ("10", "100,000 [100,000, 100,000]", "1 of 10, left out"));
         assert_eq!(
             notes(key, point, Medium::Terminal).unwrap(),
             "iptables-legacy (no loss (NDR), new) at N = 10: the budget of trials was spent; 1 of 10 searches left out \

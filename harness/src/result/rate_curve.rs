@@ -177,8 +177,10 @@ fn found(record: &RateRecord) -> Vec<(RateKind, Found<'_>)> {
 fn point(services: u32, found: &[Found<'_>]) -> RatePoint {
     let regular: Vec<_> = found.iter().filter(|found| found.irregular.is_none()).collect();
     let irregular = (found.len() - regular.len()) as u32;
-    // Fewer have no interval: then irregular ones stay among the values, and say that they are there.
-    let is_enough = regular.iter().filter(|found| found.value.is_some()).count() >= FEWEST;
+    // Fewer have no interval: then irregular ones stay among the values, and say that they are there. So they do where a search found no rate: the
+    // device may carry less than what the others found.
+    let is_enough = found.iter().all(|found| found.irregular.is_none() || found.value.is_some())
+        && regular.iter().filter(|found| found.value.is_some()).count() >= FEWEST;
     let kept = if is_enough { regular } else { found.iter().collect() };
     let values: Vec<f64> = kept.iter().filter_map(|found| found.value).collect();
     let bounds = |of: fn(&GoalRecord) -> Option<f64>| {

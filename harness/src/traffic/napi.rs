@@ -2,8 +2,10 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 use rustix::process::Pid;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -51,16 +53,26 @@ impl ThreadedNapi {
     }
 }
 
-/// Held by one at a time, of all processes that see the same kernel threads. Only what is new tells a device's thread: its name holds
+/// Held by one at a time, of all processes that share this mount of `/proc`. Only what is new tells a device's thread: its name holds
 /// the device's, which other nodes have too, and a number that older kernels do not tell.
 ///
 /// The lock is on `/proc` itself: nothing needs to be made, and it ends with its holder.
 fn switch_alone() -> Result<File, TrafficError> {
     let proc = File::open("/proc").map_err(failed("open /proc"))?;
-    flock(&proc, FlockOperation::LockExclusive)
-        .map_err(|errno| failed("wait for other processes' switches")(errno.into()))?;
-    Ok(proc)
+    let begin = Instant::now();
+    loop {
+        match flock(&proc, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(proc),
+            // Whoever may read /proc may hold it, and for ever.
+            Err(Errno::WOULDBLOCK | Errno::INTR) if begin.elapsed() < PATIENCE => std::thread::sleep(BREATH),
+            Err(errno) => return Err(failed("lock /proc, which another process holds")(errno.into())),
+        }
+    }
 }
+
+/// How long to wait for others' switches, each of which takes milliseconds.
+const PATIENCE: Duration = Duration::from_secs(10);
+const BREATH: Duration = Duration::from_millis(1);
 
 /// Turns off what it turned on.
 #[derive(Debug)]

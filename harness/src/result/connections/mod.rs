@@ -64,7 +64,7 @@ pub struct ConnectionRecord {
     /// The node's connection tracking, where it can be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conntrack: Option<ConntrackUse>,
-    /// IPVS only, where ports come again: `net.ipv4.vs.conn_reuse_mode` of the node in this trial.
+    /// IPVS only: `net.ipv4.vs.conn_reuse_mode` of the node in this trial.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conn_reuse_mode: Option<u8>,
     /// IPVS only: entries in its own connection table after the trial, active and inactive ones (`/proc/net/ip_vs`).

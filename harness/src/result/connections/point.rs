@@ -52,7 +52,7 @@ pub struct ConnectionPoint {
     /// Entries in IPVS's own connection table after each trial.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ipvs_entries: Option<Estimate>,
-    /// `net.ipv4.vs.conn_reuse_mode` of the trials' nodes: IPVS only, where ports come again.
+    /// `net.ipv4.vs.conn_reuse_mode` of the trials' nodes, IPVS only: it says what becomes of ports that come again.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub conn_reuse_modes: BTreeSet<u8>,
     /// CPU time of an exchange; `None` where no valid trial says.

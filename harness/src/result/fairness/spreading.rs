@@ -6,8 +6,9 @@ use std::num::NonZeroU32;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::promise::Shares;
 use crate::result::BackendKind;
-use crate::workload::{EndpointChoice, Scheduler, Scheduling, Unmodelled, Workload};
+use crate::workload::{EndpointChoice, Protocol, Scheduler, Scheduling, Unmodelled, Workload};
 
 /// A way of spreading new flows over the endpoints of a service: a scheduler of IPVS by the kernel's name, or a choice of the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -101,7 +102,8 @@ impl Spreading {
     /// Whether chance decides which endpoint a flow or a client gets, so that a test of the shares can fail though the promise is kept.
     #[must_use]
     pub fn is_by_chance(self) -> bool {
-        matches!(self, Self::Random | Self::Maglev | Self::Twos | Self::Sh | Self::Mh)
+        // Chance has its part whatever the protocol is.
+        Shares::of(self, Protocol::Tcp) == Shares::ByChance
     }
 
     /// Client addresses and flows, where `flows` are asked for.

@@ -111,7 +111,7 @@ fn shares_are_tested_where_they_are_promised_and_only_those_of_chance_share_the_
             let found = Spread::of(&record, &flows);
             let is_by_chance = matches!(spreading, Random | Maglev | Twos | Sh | Mh);
             assert_eq!(spreading.is_by_chance(), is_by_chance, "{spreading}");
-            assert_eq!(Shares::of(spreading, protocol) == Shares::ByChance, is_by_chance, "{spreading}");
+            assert_eq!(Shares::of(spreading, protocol) == Shares::ByChance, is_by_chance, "{spreading} {protocol:?}");
             let looks_at_active = matches!(spreading, Sed | Nq) && protocol == Protocol::Tcp;
             let is_in_turn = matches!(spreading, Rr | Wrr | Lc | Wlc) || looks_at_active;
             assert_eq!(found.shares_kept, (is_by_chance || is_in_turn).then_some(true), "{spreading} {found:?}");
