@@ -2,7 +2,9 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddrV4, TcpStream};
+use std::os::fd::AsFd as _;
 
+use lbcurve::sys::socket::choose_port_late;
 use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
 
 use super::{BenchError, PATIENCE};
@@ -40,6 +42,8 @@ impl Errand {
     fn exchange(&self) -> Result<(), BenchError> {
         let socket = socket(AddressFamily::INET, SocketType::STREAM, None)
             .map_err(|errno| failed("open a socket")(errno.into()))?;
+        // As both others do: the kernel looks for a port after SYN_SENT, so that it is in all times or in none.
+        choose_port_late(socket.as_fd()).map_err(failed("put off the choice of a port"))?;
         bind(&socket, &self.from).map_err(|errno| failed("bind")(errno.into()))?;
         connect(&socket, &self.to).map_err(|errno| failed("connect")(errno.into()))?;
         let mut stream = TcpStream::from(socket);
