@@ -9,7 +9,7 @@ use super::growth::Growth;
 use super::judgement::{Figure, Judgement, Scope, Verdict};
 use super::view::{IPTABLES, Leg, combine, lookups, observations, sizes, slope};
 use crate::report::number::{Medium, significant};
-use crate::result::{Curve, Metric, Position, RunFile, name, noise_floor};
+use crate::result::{Curve, Metric, Position, RunFile, Unit, name, noise_floor};
 
 pub(super) fn judge(run: &RunFile, claim: &'static Claim, scope: &Scope) -> Option<Judgement> {
     let mut curves = lookups(run, scope, Metric::Added);
@@ -42,6 +42,13 @@ fn services(curve: &Curve) -> Leg {
         Growth::Flat => (Verdict::DoesNotHold, "does not grow with Services".to_owned()),
         Growth::Falls => (Verdict::DoesNotHold, "falls as Services grow".to_owned()),
         Growth::Sublinear => (Verdict::DoesNotHold, format!("{label} in Services: slower than O(n)")),
+        // Rules that are further apart in memory than a cache reaches take longer each, in a walk that is linear.
+        Growth::Superlinear if curve.key.unit == Unit::Ns => {
+            let why = format!("{backend} takes more time a service the more there are");
+            let also =
+                "as a linear walk does too whose rules outgrow the caches; instructions tell them apart (--venue vm)";
+            (Verdict::cannot_tell(&why), format!("{label} in Services, faster than O(n) in time, {also}"))
+        }
         Growth::Superlinear => (Verdict::DoesNotHold, format!("{label} in Services: faster than O(n)")),
         Growth::Grows => {
             let why = format!("{backend} grows with Services, {label}");

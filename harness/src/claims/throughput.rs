@@ -16,16 +16,22 @@ pub(super) fn judge(run: &RunFile, claim: &'static Claim, scope: &Scope) -> Opti
         return None;
     }
     // The first source that has both decides: rates of two sources are of different things.
-    let mut judged = sources.iter().map(judged_by);
-    let (mut legs, mut figures) = judged.find(|(legs, _)| !legs.is_empty()).unwrap_or_default();
-    if legs.is_empty() {
-        let reason = without_ipvs(&sources);
-        legs.push(Leg { verdict: Verdict::NotMeasured { reason }, reason: String::new() });
-    }
+    let judged = sources.iter().map(|source| (source, judged_by(source))).find(|(_, (legs, _))| !legs.is_empty());
+    let ((verdict, reason), mut figures) = match judged {
+        Some((source, (legs, figures))) => (of_source(source, combine(legs)), figures),
+        None => ((Verdict::NotMeasured { reason: without_ipvs(&sources) }, String::new()), Vec::new()),
+    };
     let modes = IPTABLES.into_iter().chain([BackendKind::Nftables, BackendKind::Ipvs]);
     figures.extend(modes.flat_map(|backend| over_services(&sources, backend)));
-    let (verdict, reason) = combine(legs);
     Some(Judgement { figures, ..Judgement::new(claim, Some(scope.clone()), verdict, reason) })
+}
+
+/// A verdict by established flows says so.
+fn of_source(source: &Source<'_>, (verdict, reason): (Verdict, String)) -> (Verdict, String) {
+    if !source.is_established() {
+        return (verdict, reason);
+    }
+    (verdict, format!("{reason}; by established flows alone, which iptables looks nothing up for"))
 }
 
 /// What is missing, and what services leave of the rate of each mode that IPVS would be held to.
@@ -117,10 +123,6 @@ fn judged_by(source: &Source<'_>) -> (Vec<Leg>, Vec<Figure>) {
         let found = judged(compared.iter().filter_map(of_one_n).collect());
         legs.push(leg(backend, &found));
         figures.extend(found.into_iter().map(|found| found.figure));
-    }
-    if source.is_established() && !legs.is_empty() {
-        let reason = "by established flows alone, which iptables looks nothing up for".to_owned();
-        legs.push(Leg { verdict: Verdict::Holds, reason });
     }
     (legs, figures)
 }

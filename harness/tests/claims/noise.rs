@@ -65,6 +65,14 @@ fn c1_of_noise_is_undecided() {
     expect(&run, "C1", CANNOT_TELL, &words);
 }
 
+/// Caches make a linear walk look so.
+#[test]
+fn c1_is_undecided_where_time_grows_faster_than_services() {
+    let superlinear = |n: f64| 7000.0 + 2.0 * n * n.max(1.0).log2().powi(2);
+    let run = Loud::new(0.0005, 1).run(&[iptables(&superlinear)], &[]);
+    expect(&run, "C1", CANNOT_TELL, &["faster than O(n) in time", "instructions tell them apart (--venue vm)"]);
+}
+
 #[test]
 fn c2_of_noise_is_undecided() {
     let shapes = [ipvs(VipLayout::Sequential, &flat), ipvs(VipLayout::Stride256, &flat)];
