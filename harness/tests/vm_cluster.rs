@@ -7,15 +7,7 @@ use std::process::{Command, Stdio};
 use lbcurve::result::{BackendKind, ExpectedKey, Position, RunFile, Unit, VenueKind, read_run_file};
 
 /// One TCP service of two pods.
-const SMALL: &str = "
-kind: Service
-metadata: {name: web}
-spec: {selector: {app: web}, ports: [{port: 80}]}
----
-kind: Deployment
-metadata: {name: web}
-spec: {replicas: 2, template: {metadata: {labels: {app: web}}}}
-";
+const SMALL: &str = include_str!("clusters/two-pods.yaml");
 
 fn run(cluster: &Path, out: &Path, options: &[&str]) -> RunFile {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lbcurve"));

@@ -1,13 +1,9 @@
 //! What IPVS of a namespace says of itself, and what it is told of ports that come again.
 
-use crate::net::{NetError, NetNs, write_sysctl};
+use crate::net::{NetError, NetNs, ipvs, read_sysctl, write_sysctl};
 use crate::result::ReuseMode;
 
 const CONN_REUSE_MODE: &str = "net.ipv4.vs.conn_reuse_mode";
-const CONN_REUSE_MODE_FILE: &str = "/proc/sys/net/ipv4/vs/conn_reuse_mode";
-/// A line a service and an endpoint, with its connections. `/proc/net/ip_vs_conn` has one a connection, which are many more; the kernel walks
-/// either table anew for each page that is read.
-const TABLE: &str = "/proc/thread-self/net/ip_vs";
 
 /// IPVS of a node after a trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,13 +20,14 @@ pub struct IpvsUse {
 /// The namespace cannot be entered.
 pub(super) fn use_of(namespace: &NetNs) -> Result<Option<IpvsUse>, NetError> {
     let _inside = namespace.enter()?;
-    let table = std::fs::read_to_string(TABLE).ok();
+    // `/proc/net/ip_vs_conn` has a line a connection, which are many more; the kernel walks either table anew for each page that is read.
+    let table = std::fs::read_to_string(ipvs::TABLE).ok();
     Ok(table.map(|table| IpvsUse { conn_reuse_mode: conn_reuse_mode(), entries: entries(&table) }))
 }
 
 /// Of the calling thread's namespace.
 fn conn_reuse_mode() -> Option<u8> {
-    std::fs::read_to_string(CONN_REUSE_MODE_FILE).ok()?.trim().parse().ok()
+    read_sysctl(CONN_REUSE_MODE).ok()?.parse().ok()
 }
 
 /// Sum of the last two columns, active and inactive connections, over the lines of endpoints.

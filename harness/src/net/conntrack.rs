@@ -1,12 +1,11 @@
 //! Empties the connection tracking table of a namespace, as `conntrack -F` does, or fills it.
 
 use std::net::Ipv4Addr;
-use std::path::Path;
 
 use netlink_sys::protocols::NETLINK_NETFILTER;
 
-use super::NetError;
 use super::socket::{Batch, CREATE, EXCL, NetlinkSocket, SEND_LIMIT};
+use super::{NetError, read_sysctl};
 
 /// `NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE` (include/uapi/linux/netfilter/nfnetlink_conntrack.h).
 const DELETE: u16 = 0x0102;
@@ -45,7 +44,7 @@ pub fn most() -> Option<u64> {
 }
 
 fn sysctl(name: &str) -> Option<u64> {
-    std::fs::read_to_string(Path::new("/proc/sys/net/netfilter").join(name)).ok()?.trim().parse().ok()
+    read_sysctl(&format!("net.netfilter.{name}")).ok()?.parse().ok()
 }
 
 /// Inserts so many entries in the calling thread's namespace, of UDP flows from 172.30.0.0/16 to 172.31.0.1 that were answered: none of them makes

@@ -65,6 +65,9 @@ mod destination_attribute {
     pub(super) const FAMILY: u16 = 11;
 }
 
+/// The table of the calling thread's namespace as text: a line a service and an endpoint, with its connections.
+pub const TABLE: &str = "/proc/thread-self/net/ip_vs";
+
 /// A connection to the IPVS of a namespace.
 #[derive(Debug)]
 pub struct Ipvs {

@@ -46,6 +46,14 @@ pub enum NetError {
         /// Why.
         reason: String,
     },
+    /// A sysctl could not be read.
+    #[error("cannot read sysctl {path}: {source}")]
+    SysctlRead {
+        /// File below `/proc/sys`.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
     /// A sysctl could not be written.
     #[error("cannot write {value:?} to sysctl {path}: {source}")]
     Sysctl {
@@ -62,12 +70,23 @@ impl NetError {
     /// Whether the cause is a missing privilege (`EPERM`, `EACCES`).
     pub fn is_permission(&self) -> bool {
         match self {
-            Self::Namespace { source, .. } | Self::Request { source, .. } | Self::Sysctl { source, .. } => {
-                source.kind() == io::ErrorKind::PermissionDenied
-            }
+            Self::Namespace { source, .. }
+            | Self::Request { source, .. }
+            | Self::SysctlRead { source, .. }
+            | Self::Sysctl { source, .. } => source.kind() == io::ErrorKind::PermissionDenied,
             Self::Decode { .. } => false,
         }
     }
+}
+
+/// Value of a sysctl of the calling thread's network namespace, without the line's end. `name` is dotted or slashed (`net.ipv4.ip_forward`).
+///
+/// # Errors
+/// [`NetError::SysctlRead`] where the file does not exist or may only be written.
+pub fn read_sysctl(name: &str) -> Result<String, NetError> {
+    let path = sysctl_path(name);
+    let text = std::fs::read_to_string(&path).map_err(|source| NetError::SysctlRead { path, source })?;
+    Ok(text.trim_end().to_owned())
 }
 
 /// Writes a sysctl of the calling thread's network namespace. `name` is dotted or slashed (`net.ipv4.ip_forward`).
@@ -75,6 +94,10 @@ impl NetError {
 /// # Errors
 /// [`NetError::Sysctl`] where the file does not exist or refuses the value.
 pub fn write_sysctl(name: &str, value: &str) -> Result<(), NetError> {
-    let path = format!("/proc/sys/{}", name.replace('.', "/"));
+    let path = sysctl_path(name);
     std::fs::write(&path, value).map_err(|source| NetError::Sysctl { path, value: value.to_owned(), source })
+}
+
+fn sysctl_path(name: &str) -> String {
+    format!("/proc/sys/{}", name.replace('.', "/"))
 }

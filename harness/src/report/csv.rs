@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{fit, rates as of_rates};
 use crate::result::{
     Cell, ConnectionCurve, ConnectionPoint, Curve, Estimate, LoadedLatency, Percentiles, Point, RateCurve, RunFile,
-    Unit, flow_words, name,
+    Unit, VenueKind, flow_words, name,
 };
 
 /// Rows cannot be written as CSV.
@@ -17,7 +17,7 @@ pub struct CsvError(#[from] csv::Error);
 /// The columns. Every value is a number as JSON has it, or empty.
 #[derive(Default, Serialize)]
 struct Row {
-    venue: String,
+    venue: Option<VenueKind>,
     kernel: String,
     backend: String,
     bracket: String,
@@ -70,10 +70,8 @@ pub fn csv(run: &RunFile) -> Result<String, CsvError> {
     let traversals = run.curves.iter().flat_map(|curve| curve.points.iter().map(move |point| row(curve, point)));
     let rates = run.rates.iter().flat_map(rates);
     let connections = run.connections.iter().flat_map(connections);
-    let emulated = |row: &Row| {
-        let mut kernels = run.environment.kernels.iter().filter(|kernel| kernel.emulated);
-        kernels.any(|kernel| (name(&kernel.venue), &kernel.release) == (row.venue.clone(), &row.kernel)).then_some(true)
-    };
+    let emulated =
+        |row: &Row| row.venue.is_some_and(|venue| run.environment.is_emulated(venue, &row.kernel)).then_some(true);
     let rows = traversals.chain(rates).chain(connections).chain(run.loaded.iter().map(loaded));
     written(rows.map(|row| Row { emulated: emulated(&row), ..row }))
 }
@@ -115,7 +113,7 @@ fn finite(value: f64) -> Option<f64> {
 /// The columns of a cell.
 fn of_cell(cell: Cell) -> Row {
     Row {
-        venue: name(&cell.venue),
+        venue: Some(cell.venue),
         kernel: cell.kernel,
         backend: name(&cell.backend),
         bracket: name(&cell.bracket),

@@ -8,7 +8,7 @@ use super::{Dump, DumpKind, workload};
 use crate::backend::iptables::Flavour;
 use crate::backend::{BackendError, backend, exec, ipvs};
 use crate::net::addr::Addresses;
-use crate::net::{NetError, NetNs, Rtnl};
+use crate::net::{self, NetError, NetNs, Rtnl, read_sysctl};
 use crate::result::BackendKind;
 use crate::workload::Workload;
 
@@ -122,7 +122,7 @@ fn device_index(text: &str) -> u32 {
 }
 
 fn ipvs_state() -> Result<String, BackendError> {
-    let table = read("/proc/thread-self/net/ip_vs")?;
+    let table = read(net::ipvs::TABLE)?;
     let services = shown("ipvsadm", "-Sn")?;
     let device = shown("ip", "-d addr show kube-ipvs0")?;
     let routes = shown("ip", "route show table local")?;
@@ -143,10 +143,9 @@ fn sysctls() -> Result<String, BackendError> {
     names.extend(OTHER_SYSCTLS.map(str::to_owned));
     let mut text = String::new();
     for name in names {
-        let path = format!("/proc/sys/{}", name.replace('.', "/"));
         // A write-only sysctl has no state to compare.
-        if let Ok(value) = read(&path) {
-            text.push_str(&format!("{name} = {}\n", value.trim_end()));
+        if let Ok(value) = read_sysctl(&name) {
+            text.push_str(&format!("{name} = {value}\n"));
         }
     }
     Ok(text)

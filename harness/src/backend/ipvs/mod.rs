@@ -17,7 +17,7 @@ use super::iptables::{Flavour, Ruleset};
 use super::{Backend, BackendError, Document, ProgrammingCost, Rendered, Unready, exec};
 use crate::net::addr::Addresses;
 use crate::net::ipvs::Ipvs as Connection;
-use crate::net::{NetError, write_sysctl};
+use crate::net::{NetError, read_sysctl, write_sysctl};
 use crate::result::BackendKind;
 use crate::workload::{Endpoint, Protocol, Scheduling, Service, Workload};
 
@@ -203,10 +203,9 @@ fn rule_differences(workload: &Workload) -> Result<Vec<String>, BackendError> {
 fn sysctl_differences() -> Result<Vec<String>, BackendError> {
     let mut differences = Vec::new();
     for name in SYSCTLS {
-        let path = format!("/proc/sys/{}", name.replace('.', "/"));
-        let value = std::fs::read_to_string(&path).map_err(|source| BackendError::Read { path, source })?;
-        if value.trim() != "1" {
-            differences.push(format!("{name} is {} instead of 1", value.trim()));
+        let value = read_sysctl(name)?;
+        if value != "1" {
+            differences.push(format!("{name} is {value} instead of 1"));
         }
     }
     Ok(differences)

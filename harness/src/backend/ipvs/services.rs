@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use crate::backend::BackendError;
+use crate::net::ipvs::TABLE;
 use crate::workload::{Endpoint, Protocol, Scheduling, Service, Workload};
-
-const PATH: &str = "/proc/thread-self/net/ip_vs";
 
 /// Protocol as the file writes it, VIP and port.
 type Key = (String, Ipv4Addr, u16);
@@ -25,7 +24,7 @@ pub struct VirtualService {
 /// # Errors
 /// [`BackendError::Parse`] with the offending line.
 pub fn parse_table(text: &str) -> Result<BTreeMap<Key, VirtualService>, BackendError> {
-    let unreadable = |line: &str| BackendError::Parse { what: PATH.into(), reason: format!("unexpected {line:?}") };
+    let unreadable = |line: &str| BackendError::Parse { what: TABLE.into(), reason: format!("unexpected {line:?}") };
     let mut services: BTreeMap<Key, VirtualService> = BTreeMap::new();
     let mut current = None;
     for line in text.lines().skip_while(|line| !line.trim_start().starts_with("-> RemoteAddress")).skip(1) {
@@ -59,7 +58,7 @@ fn hexadecimal(text: &str) -> Option<(Ipv4Addr, u16)> {
 
 /// What the kernel's table holds otherwise than `workload` wants.
 pub(super) fn differences(workload: &Workload) -> Result<Vec<String>, BackendError> {
-    let text = std::fs::read_to_string(PATH).map_err(|source| BackendError::Read { path: PATH.into(), source })?;
+    let text = std::fs::read_to_string(TABLE).map_err(|source| BackendError::Read { path: TABLE.into(), source })?;
     let mut live = parse_table(&text)?;
     let mut differences = Vec::new();
     for service in &workload.services {

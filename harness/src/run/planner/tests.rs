@@ -258,15 +258,7 @@ fn connections_of_many_services_have_a_boot_each_and_kernels_the_same_ones() {
 }
 
 /// A service of two pods.
-const SHOP: &str = "
-kind: Service
-metadata: {name: web}
-spec: {selector: {app: web}, ports: [{port: 80}]}
----
-kind: Deployment
-metadata: {name: web}
-spec: {replicas: 2, template: {metadata: {labels: {app: web}}}}
-";
+const SHOP: &str = include_str!("../../../tests/clusters/two-pods.yaml");
 
 #[test]
 fn a_cluster_is_asked_by_connections_in_every_mode_where_time_passes_by_itself() {
