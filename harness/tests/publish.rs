@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use lbcurve::publication::{TrialsError, check_trials, readme};
+use lbcurve::publication::{TrialsError, check_trials, folder, readme};
 use lbcurve::report::number::{self, Medium};
 use lbcurve::result::{
     BackendKind, Curve, EndpointChange, FairnessRecord, Flow, JsonlWriter, Metric, Position, Reached, Recorded,
@@ -15,7 +15,7 @@ use lbcurve::result::{
     write_run_file,
 };
 use lbcurve::run::record::Record;
-use synthetic::experiments::{fairness, rate};
+use synthetic::experiments::{connection, fairness, rate};
 
 const EMPTY: &str = "# Results\n<!-- runs -->\n<!-- /runs -->\n";
 
@@ -203,6 +203,19 @@ fn a_backend_without_its_worst_position_is_read_as_the_report_reads_it() {
     );
     assert!(text.contains(&sentence), "{text}");
     assert!(lbcurve::report::markdown(&run).contains(&number::slope(&curve.fit, Medium::Terminal)));
+}
+
+/// Two runs of a day on one kernel do not take each other's place.
+#[test]
+fn a_folder_is_named_after_the_traffic_too() {
+    let rates = [rate(BackendKind::IptablesLegacy, 1, 0, 3e5)];
+    let connections = [connection(BackendKind::IptablesLegacy, 1, 0)];
+    let named = |recorded| folder(&assemble_records(synthetic::manifest(&[]), recorded, &[]).unwrap());
+    let plain = named(Recorded::default());
+    assert_eq!(named(Recorded { rates: &rates, ..Recorded::default() }), format!("{plain}-rates"));
+    assert_eq!(named(Recorded { connections: &connections, ..Recorded::default() }), format!("{plain}-connections"));
+    let both = Recorded { rates: &rates, connections: &connections, ..Recorded::default() };
+    assert_eq!(named(both), format!("{plain}-rates-connections"));
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use crate::result::{RunFile, VenueKind};
 
-/// `<date>-<kernels>`: the day the run ended, and the versions of its vm kernels (without any, the host's; without a kernel, `sim`),
-/// ascending.
+/// `<date>-<kernels>[-<traffic>]`: the day the run ended, the versions of its vm kernels (without any, the host's; without a kernel, `sim`),
+/// ascending, and what it measured beside single packets (`rates`, `connections`), which may be many hours of its own.
 #[must_use]
 pub fn folder(run: &RunFile) -> String {
     let day = run.environment.date.get(..10).unwrap_or(&run.environment.date);
@@ -20,7 +20,13 @@ pub fn folder(run: &RunFile) -> String {
     let distinct = short.windows(2).all(|pair| pair[0] != pair[1]);
     let versions = if distinct { short } else { versions(&releases, 3) };
     let names = versions.iter().map(|parts| parts.iter().map(u32::to_string).collect::<Vec<_>>().join("."));
-    std::iter::once(day.to_owned()).chain(names).collect::<Vec<_>>().join("-")
+    std::iter::once(day.to_owned()).chain(names).chain(traffic(run)).collect::<Vec<_>>().join("-")
+}
+
+/// What a run measured beside single packets.
+fn traffic(run: &RunFile) -> impl Iterator<Item = String> {
+    let measured = [("rates", !run.rates.is_empty()), ("connections", !run.connections.is_empty())];
+    measured.into_iter().filter(|(_, is_measured)| *is_measured).map(|(what, _)| what.to_owned())
 }
 
 /// The first `count` numbers of each release, ascending by number.
