@@ -7,7 +7,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use lbcurve::publication::{TrialsError, check_trials, folder, readme};
+use lbcurve::claims::{Judgement, Verdict, judge};
+use lbcurve::publication::{Row, TrialsError, check_trials, folder, index, readme};
 use lbcurve::report::number::{self, Medium};
 use lbcurve::result::{
     BackendKind, Curve, EndpointChange, FairnessRecord, Flow, JsonlWriter, Metric, Position, Reached, Recorded,
@@ -205,7 +206,24 @@ fn a_backend_without_its_worst_position_is_read_as_the_report_reads_it() {
     assert!(lbcurve::report::markdown(&run).contains(&number::slope(&curve.fit, Medium::Terminal)));
 }
 
-/// Two runs of a day on one kernel do not take each other's place.
+/// What can be told stands behind what cannot.
+#[test]
+fn a_claim_that_is_not_measured_gives_its_reasons_too() {
+    // So few trials decide nothing.
+    let connections = [1, 1_000].map(|services| connection(BackendKind::IptablesLegacy, services, 0));
+    let recorded = Recorded { connections: &connections, ..Recorded::default() };
+    let run = assemble_records(synthetic::manifest(&[]), recorded, &[]).unwrap();
+    let text = readme(&run, "folder", "trials.jsonl");
+    let half_told = |judgement: &&Judgement| {
+        matches!(judgement.verdict, Verdict::NotMeasured { .. }) && !judgement.reason.is_empty()
+    };
+    let judgements = judge(&run);
+    let told: Vec<_> = judgements.iter().filter(half_told).collect();
+    assert!(!told.is_empty(), "{judgements:#?}");
+    assert!(told.iter().all(|judgement| text.contains(&judgement.reason)), "{text}");
+}
+
+/// Two runs of a day on one kernel, one of either, do not take each other's place.
 #[test]
 fn a_folder_is_named_after_the_traffic_too() {
     let rates = [rate(BackendKind::IptablesLegacy, 1, 0, 3e5)];
@@ -233,6 +251,8 @@ fn a_run_of_rates_shows_them_over_n() {
     assert!(row.contains("| iptables-legacy | sequential | udp | 2 | last |"), "{row}");
     assert!(row.contains("| 300,000 [300,000, 300,000] |") && row.contains("| 20,000 [20,000, 20,010] |"), "{row}");
     assert!(!readme(&synthetic::run(), "folder", "trials.jsonl").contains("## Rates"));
+    let index = index(EMPTY, Row::new(&run, "folder")).unwrap();
+    assert!(index.contains("By no loss (NDR), quick goals: iptables-legacy: "), "{index}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! On the same path a connection takes the kernel longer where less of its code and data is in the caches, and what is there depends on what the client
 //! did since the last one. So there is a third client beside the two, which does next to nothing ([`plain`]), and the same one that touches memory
-//! between two connections. Where curl's time lies among those, the caches can be why the two differ.
+//! between two connections. How far those come towards curl's time is how much the caches can explain.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::num::NonZeroU32;

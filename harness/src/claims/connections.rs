@@ -83,11 +83,7 @@ fn over_services(curve: &ConnectionCurve) -> (Option<Leg>, Vec<Figure>) {
         let reason = format!("connections of {backend} were opened at one N only: --services 1,1000,10000");
         return (Some(Leg { verdict: Verdict::NotMeasured { reason }, reason: String::new() }), Vec::new());
     }
-    concluded(
-        judged(found),
-        &format!("{backend} carries as many as at N = {}", sizes(first.services)),
-        Some(first.services),
-    )
+    concluded(judged(found), &backend, &format!("at N = {}", sizes(first.services)), Some(first.services))
 }
 
 /// Held to another backend's rate at the same N; it decides where that is claimed.
@@ -96,7 +92,7 @@ fn beside_another(curve: &ConnectionCurve, other: &ConnectionCurve, decides: boo
     let what = format!("connections a second of {backend} over those of {beside}");
     let at = |services: u32| other.points.iter().find(|point| point.services == services);
     let found = curve.points.iter().filter_map(|point| held_to(curve, point, at(point.services)?, &what)).collect();
-    let (leg, figures) = concluded(judged(found), &format!("{backend} carries as many as {beside}"), None);
+    let (leg, figures) = concluded(judged(found), &backend, &beside, None);
     (leg.filter(|_| decides), figures)
 }
 
@@ -135,23 +131,25 @@ fn judged(mut found: Vec<Found>) -> Vec<Found> {
     found
 }
 
-/// Kept at every N holds; less at one, up to the N before it, which at the least is `from`. While none is less, one that is not told keeps the verdict open.
-fn concluded(found: Vec<Found>, claimed: &str, from: Option<u32>) -> (Option<Leg>, Vec<Figure>) {
+/// Kept at every N holds; less at one, up to the largest N to which all are kept, which at the least is `from`. While none is less, one that
+/// is not told keeps the verdict open. `to` is what `backend` is held to: `at N = 1`, or another's name.
+fn concluded(found: Vec<Found>, backend: &str, to: &str, from: Option<u32>) -> (Option<Leg>, Vec<Figure>) {
     let at = |wanted: Rate| found.iter().find(|found| found.rate == wanted);
     let kept = found.iter().take_while(|found| found.rate == Rate::Kept).last().map(|found| found.services).or(from);
+    let times = |found: &Found| format!("{} times at N = {}", interval(&found.figure, 3), sizes(found.services));
     let leg = match (at(Rate::Less), at(Rate::Either)) {
         (Some(less), _) => {
-            let how = format!("{claimed}: {} times at N = {}", interval(&less.figure, 3), sizes(less.services));
             let verdict = kept.map_or(Verdict::DoesNotHold, |services| Verdict::HoldsUpTo { services });
-            Some(Leg { verdict, reason: how })
+            Some(Leg { verdict, reason: format!("{backend} carries fewer than {to}: {}", times(less)) })
         }
         (None, Some(open)) => {
-            let how =
-                format!("{claimed}: undetermined, {} times at N = {}", interval(&open.figure, 3), sizes(open.services));
+            let how = format!("{backend} carries as many as {to}: undetermined, {}", times(open));
             Some(Leg { verdict: Verdict::cannot_tell(&how), reason: how })
         }
         (None, None) if found.is_empty() => None,
-        (None, None) => Some(Leg { verdict: Verdict::Holds, reason: format!("{claimed} at every N") }),
+        (None, None) => {
+            Some(Leg { verdict: Verdict::Holds, reason: format!("{backend} carries as many as {to} at every N") })
+        }
     };
     (leg, found.into_iter().map(|found| found.figure).collect())
 }

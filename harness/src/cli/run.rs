@@ -9,7 +9,7 @@ use super::{CliError, signals};
 use crate::report;
 use crate::result::{
     AssembleError, BackendKind, Bracket, Manifest, Recorded, RunFile, SkippedCell, assemble_records, name,
-    write_run_file,
+    read_run_file, write_run_file,
 };
 use crate::run::execute::execute;
 use crate::run::import;
@@ -45,13 +45,19 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode, CliError> {
     let mut store = Store::open(&out, &plan)?;
     announce(&plan, &out);
     let done: usize = plan.batches.iter().filter(|batch| store.is_done(batch.id)).map(|batch| batch.trials()).sum();
-    if done == plan.trials() {
+    let is_whole = done == plan.trials();
+    if is_whole {
         eprintln!("every trial is there already: nothing is measured anew; choose another --out for a new run");
     }
+    // To assemble a run again is not to end it again.
+    let ended = is_whole.then(|| read_run_file(&out.join(RUN_FILE)).ok()).flatten().map(|run| run.environment.date);
     let mut progress = Progress::start(plan.trials(), done);
     let outcome = execute(&plan, &venues, &mut store, &mut progress, &cancel);
     progress.finish();
-    let manifest = manifest::manifest(&plan, &venues, outcome?);
+    let mut manifest = manifest::manifest(&plan, &venues, outcome?);
+    if let Some(ended) = ended {
+        manifest.environment.date = ended;
+    }
     conclude(manifest, &manifest::skipped(&plan), store.records(), &out)
 }
 

@@ -3,7 +3,7 @@
 use crate::result::{RunFile, VenueKind};
 
 /// `<date>-<kernels>[-<traffic>]`: the day the run ended, the versions of its vm kernels (without any, the host's; without a kernel, `sim`),
-/// ascending, and what it measured beside single packets (`rates`, `connections`), which may be many hours of its own.
+/// ascending, and which of `rates` and `connections` it measured, each of which may take hours of its own.
 #[must_use]
 pub fn folder(run: &RunFile) -> String {
     let day = run.environment.date.get(..10).unwrap_or(&run.environment.date);
@@ -23,7 +23,7 @@ pub fn folder(run: &RunFile) -> String {
     std::iter::once(day.to_owned()).chain(names).chain(traffic(run)).collect::<Vec<_>>().join("-")
 }
 
-/// What a run measured beside single packets.
+/// Which traffic a run measured beside single packets.
 fn traffic(run: &RunFile) -> impl Iterator<Item = String> {
     let measured = [("rates", !run.rates.is_empty()), ("connections", !run.connections.is_empty())];
     measured.into_iter().filter(|(_, is_measured)| *is_measured).map(|(what, _)| what.to_owned())

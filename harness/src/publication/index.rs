@@ -2,7 +2,8 @@
 
 use super::marked::{MarkError, between, replace};
 use super::words::{Subject, class, main_curves};
-use crate::result::{RunFile, VenueKind};
+use crate::report::growth::growths;
+use crate::result::{KernelUnderTest, RunFile, VenueKind};
 use crate::workload::VipLayout;
 
 /// Name of the markers in `results/README.md`.
@@ -21,9 +22,11 @@ impl Row {
     #[must_use]
     pub fn new(run: &RunFile, folder: &str) -> Self {
         let environment = &run.environment;
-        let kernels: Vec<_> = environment.kernels.iter().map(|kernel| kernel.release.as_str()).collect();
+        let emulated = |kernel: &KernelUnderTest| if kernel.emulated { " (emulated)" } else { "" };
+        let kernels = environment.kernels.iter().map(|kernel| format!("{}{}", kernel.release, emulated(kernel)));
+        let kernels: Vec<_> = kernels.collect();
         let preset = run.plan.preset.as_deref().unwrap_or("");
-        let cells = [format!("[{folder}]({folder}/README.md)"), kernels.join(", "), preset.to_owned(), headline(run)];
+        let cells = [format!("[{folder}]({folder}/README.md)"), kernels.join(", "), preset.to_owned(), headlines(run)];
         let cells = cells.map(|cell| cell.replace('|', "\\|"));
         Self { folder: folder.to_owned(), text: format!("| {} |", cells.join(" | ")) }
     }
@@ -46,6 +49,17 @@ pub fn index(index: &str, row: Row) -> Result<String, MarkError> {
     rows.sort_by(|a, b| b.folder.cmp(&a.folder));
     let rows: Vec<_> = rows.into_iter().map(|row| row.text).collect();
     replace(index, MARK, &format!("{HEAD}\n{}", rows.join("\n")))
+}
+
+/// By single packets, and where the run has rates by the first of them: without loss before with some, and packets before connections.
+fn headlines(run: &RunFile) -> String {
+    let growths = growths(run);
+    let Some(first) = growths.first() else { return headline(run) };
+    let alike = growths.iter().filter(|growth| growth.rate == first.rate && growth.axes.backend.balances());
+    let mut words: Vec<_> = alike.map(|growth| format!("{}: {}", growth.axes.subject(), growth.fit.label())).collect();
+    words.dedup();
+    let parts = [headline(run), format!("By {}: {}", first.rate, words.join(". "))];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(". ")
 }
 
 /// Each backend's class, kernel by kernel where they differ.

@@ -34,7 +34,7 @@ pub(super) fn rates(run: &RunFile) -> String {
     growths.iter().for_each(|growth| text += &row(&cells(growth, &sizes)));
     format!(
         "## Rates\n\nPackets and connections a second: medians over trials, with their interval. Irregular searches are left out, and counted beside the rate; \
-         with fewer than six regular ones beside them, or where one of them found no rate at all, the whole point is left out, as is one with a failed exchange. Class and slope are of the time from one to the next.\n{text}"
+         with fewer than six regular ones beside them, or where an irregular one found no rate at all, the whole point is left out, as is one with a failed exchange. Class and slope are of the time from one to the next.\n{text}"
     )
 }
 

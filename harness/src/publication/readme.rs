@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::rates::rates;
 use super::words::{Place, Subject, class, main_curves, median, row, sentence, services, slope};
-use crate::claims::{SOURCE, Verdict, judge};
+use crate::claims::{Figure, SOURCE, Verdict, judge};
 use crate::report::number::{self, Medium};
 use crate::result::{Curve, RunFile, VenueKind, name};
 
@@ -38,7 +38,7 @@ fn verdicts(run: &RunFile) -> String {
                     backend at its worst position."
         .to_owned();
     for (place, curves) in by_place(run) {
-        text += &format!("\n\n{}:\n", place.title());
+        text += &format!("\n\n{}:\n", place.title(&run.environment));
         for curve in curves {
             text += &format!("\n- {}", sentence(curve));
         }
@@ -55,15 +55,23 @@ fn claims(run: &RunFile) -> String {
     let mut text = format!("## Claims\n\nFrom {SOURCE}.\n\n| claim | where | verdict | figures |\n|---|---|---|---|");
     for judgement in judgements {
         let place = judgement.scope.as_ref().map_or_else(|| "anywhere".to_owned(), ToString::to_string);
-        let figures = judgement.figures.iter().map(ToString::to_string);
-        let (verdict, why) = match &judgement.verdict {
-            Verdict::NotMeasured { reason } => ("not measured".to_owned(), reason.clone()),
-            other => (other.to_string(), judgement.reason.clone()),
+        let figures = judgement.figures.iter().map(|figure| told_apart(figure, &judgement.figures));
+        let (verdict, missing) = match &judgement.verdict {
+            Verdict::NotMeasured { reason } => ("not measured".to_owned(), Some(reason.clone())),
+            other => (other.to_string(), None),
         };
-        let words: Vec<_> = std::iter::once(why).chain(figures).filter(|words| !words.is_empty()).collect();
+        // Behind what cannot be told stands what can.
+        let why = missing.into_iter().chain([judgement.reason.clone()]);
+        let words: Vec<_> = why.chain(figures).filter(|words| !words.is_empty()).collect();
         text += &row(&[judgement.claim.to_string(), place, format!("**{verdict}**"), words.join("; ")]);
     }
     text
+}
+
+/// A figure, with its cells where another of the claim has its name: rates of several sources do.
+fn told_apart(figure: &Figure, all: &[Figure]) -> String {
+    let is_alone = all.iter().filter(|other| other.what == figure.what).count() == 1;
+    if is_alone { figure.to_string() } else { format!("{figure} ({})", figure.cells) }
 }
 
 /// Class, slope and every median.
@@ -75,7 +83,7 @@ fn figures(run: &RunFile) -> String {
         sizes.dedup();
         let columns: Vec<_> = sizes.iter().map(|&n| format!("N = {}", services(n))).collect();
         let heading = ["backend", "position", "class", "per service [95%]"].map(str::to_owned);
-        text += &format!("\n\n{}: medians of `added`\n", place.title());
+        text += &format!("\n\n{}: medians of `added`\n", place.title(&run.environment));
         text += &row(&[&heading[..], &columns].concat());
         text += &format!("\n|{}", "---|".repeat(heading.len() + columns.len()));
         for curve in curves {
@@ -137,14 +145,17 @@ fn environment(run: &RunFile) -> String {
     let gibibytes = number::significant(environment.memory_bytes as f64 / f64::from(1 << 30), 3, Medium::Terminal);
     let machine = format!("{} CPUs ({}), {gibibytes} GiB", environment.cpus, environment.cpu_model);
     for kernel in &environment.kernels {
-        let what = format!("{} ({}), in {}", kernel.release, kernel.version, kernel.unit);
+        let emulated = if kernel.emulated { " of an emulated machine" } else { "" };
+        let what = format!("{} ({}), in {}{emulated}", kernel.release, kernel.version, kernel.unit);
         text += &row(&[format!("kernel, {}", name(&kernel.venue)), what]);
     }
     let virtualisation = environment.virtualisation.clone().unwrap_or_else(|| "none seen".to_owned());
     let (version, date) = (environment.lbcurve_version.clone(), environment.date.clone());
     let rest =
         [("machine", machine), ("virtualisation", virtualisation), ("distribution", environment.distribution.clone())];
-    let rest = rest.into_iter().chain([("lbcurve", version), ("ended", date), ("seed", run.plan.seed.to_string())]);
+    let before = environment.preflight.iter().map(|preflight| ("before host trials", preflight.to_string()));
+    let last = [("lbcurve", version), ("ended", date), ("seed", run.plan.seed.to_string())];
+    let rest = rest.into_iter().chain(before).chain(last);
     rest.for_each(|(what, value)| text += &row(&[what.to_owned(), value]));
     text
 }

@@ -2,7 +2,7 @@
 
 use crate::report::number::{self, Medium};
 use crate::report::select::{panels, verdict_curves};
-use crate::result::{BackendKind, Curve, Flow, Metric, RunFile, Unit, VenueKind, name};
+use crate::result::{BackendKind, Curve, Environment, Flow, Metric, RunFile, Unit, VenueKind, name};
 use crate::workload::{Protocol, VipLayout};
 
 pub(super) const MEDIUM: Medium = Medium::Terminal;
@@ -32,8 +32,9 @@ impl Place<'_> {
     }
 
     /// E.g. `Kernel 6.1.0-56-amd64 in the vm, TCP, M = 2, in instructions`.
-    pub(super) fn title(&self) -> String {
+    pub(super) fn title(&self, environment: &Environment) -> String {
         let venue = match self.venue {
+            VenueKind::Vm if environment.is_emulated(self.venue, self.kernel) => "in the vm, emulated",
             VenueKind::Vm => "in the vm",
             VenueKind::Host => "on the host",
             VenueKind::Sim => "in user space",

@@ -10,7 +10,7 @@ use crate::result::{Axes, ConnectionCurve, ConnectionLoad, NewShare, RateCurve, 
 /// What the figures are, for every medium.
 pub(super) const INTRO: &str = "The reciprocal of each rate: the time from one packet, or one exchange, to the next when as many are carried. Its class and slope by the same fits as those of \
      single packets, which it can be held against: what a service adds to the traversal it should add here. Irregular searches are left out, and counted beside the rate; \
-     with fewer than six regular ones beside them, or where one of them found no rate at all, the whole point is left out, as is one with a failed exchange.";
+     with fewer than six regular ones beside them, or where an irregular one found no rate at all, the whole point is left out, as is one with a failed exchange.";
 
 /// Columns that hold words; the others hold numbers.
 pub(super) const WORDS: usize = 8;

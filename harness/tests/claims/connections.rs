@@ -53,7 +53,7 @@ fn c5_is_judged_by_connections_over_services_and_beside_ipvs() {
         &connected(&[flat.clone(), ipvs(12e3)]),
         "C5",
         "does not hold",
-        &["iptables-legacy carries as many as ipvs: [0.7"],
+        &["iptables-legacy carries fewer than ipvs: [0.7"],
     );
     // The yardstick is shown, and decides nothing.
     let beside = expect(&connected(&[flat.clone(), connections(Direct, [15e3; 3], 0.01)]), "C5", "holds (", &[]);
@@ -102,7 +102,7 @@ fn over_a_cluster_all_its_services_are_asked_for_and_an_emulated_machine_is_name
     let all = records.concat();
     let recorded = Recorded { connections: &all, ..Recorded::default() };
     let run = assemble_records(manifest, recorded, &[]).expect("rates are finite");
-    expect(&run, "C5", "does not hold", &["as many as ipvs", "of an emulated machine"]);
+    expect(&run, "C5", "does not hold", &["fewer than ipvs", "of an emulated machine"]);
     let judgement = expect(&run, "C3", "holds (", &["of an emulated machine"]);
     assert!(judgement.figures[0].cells.contains("at random"), "{}", judgement.figures[0].cells);
     // Without the cluster these are connections to a service that is not the worst one.
