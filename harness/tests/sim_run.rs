@@ -182,6 +182,19 @@ fn two_runs_are_equal_byte_for_byte_and_a_resumed_one_as_well() {
     assert_eq!(one, trials("two", "7"));
 }
 
+/// Its command, called again, assembles a finished run anew: it does not end again.
+#[test]
+fn a_run_that_is_whole_keeps_the_day_it_ended() {
+    let dir = tempfile::tempdir().unwrap();
+    let words = ["--services", "1", "--packets", "10", "--trials", "1", "--backends", "iptables-legacy"];
+    let first = run(dir.path(), &words);
+    // Dates have seconds.
+    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    assert_eq!(run(dir.path(), &words).environment.date, first.environment.date);
+    std::fs::write(dir.path().join("trials.jsonl"), "").unwrap();
+    assert_ne!(run(dir.path(), &words).environment.date, first.environment.date);
+}
+
 #[test]
 fn claims_say_that_they_are_the_models() {
     let dir = tempfile::tempdir().unwrap();
