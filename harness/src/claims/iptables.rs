@@ -65,7 +65,7 @@ fn services(curve: &Curve) -> Leg {
 }
 
 /// Whether growth is so little faster than linear that a linear walk through memory may look like it: a step that misses the caches takes some
-/// twenty times one that hits, which over two decades of N or more is an exponent below 1.5.
+/// twenty times one that hits, which over three decades of N or more is an exponent below 1.5.
 fn may_be_caches(fit: &Fit) -> bool {
     let exponent = || fit.model().and_then(|power| power.exponent_ci95);
     fit.is(Class::LinearLogarithmic) || exponent().is_some_and(|[low, _]| low < 1.5)
