@@ -144,7 +144,7 @@ fn concluded(found: Vec<Found>, backend: &str, to: &str, from: Option<u32>) -> (
         }
         (None, Some(open)) => {
             let how = format!("{backend} carries as many as {to}: undetermined, {}", times(open));
-            Some(Leg { verdict: Verdict::cannot_tell(&how), reason: how })
+            Some(Leg::cannot_tell(how))
         }
         (None, None) if found.is_empty() => None,
         (None, None) => {

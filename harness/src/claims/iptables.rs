@@ -35,33 +35,26 @@ pub(super) fn judge(run: &RunFile, claim: &'static Claim, scope: &Scope) -> Opti
 fn services(curve: &Curve) -> Leg {
     let (backend, label) = (name(&curve.key.axes.backend), curve.fit.label());
     let (verdict, how) = match Growth::of(&curve.fit) {
-        Growth::Linear => (Verdict::Holds, format!("{label} in Services")),
+        Growth::Linear => (Some(Verdict::Holds), format!("{label} in Services")),
         Growth::Knee(knee) => {
-            (Verdict::Holds, format!("flat up to N = {}, linear in Services beyond", sizes(knee as u32)))
+            (Some(Verdict::Holds), format!("flat up to N = {}, linear in Services beyond", sizes(knee as u32)))
         }
-        Growth::Flat => (Verdict::DoesNotHold, "does not grow with Services".to_owned()),
-        Growth::Falls => (Verdict::DoesNotHold, "falls as Services grow".to_owned()),
-        Growth::Sublinear => (Verdict::DoesNotHold, format!("{label} in Services: slower than O(n)")),
+        Growth::Flat => (Some(Verdict::DoesNotHold), "does not grow with Services".to_owned()),
+        Growth::Falls => (Some(Verdict::DoesNotHold), "falls as Services grow".to_owned()),
+        Growth::Sublinear => (Some(Verdict::DoesNotHold), format!("{label} in Services: slower than O(n)")),
         Growth::Superlinear if curve.key.unit == Unit::Ns && may_be_caches(&curve.fit) => {
-            let why = format!(
-                "time under {backend} grows faster than O(n), as a linear walk's does whose rules outgrow the caches"
+            let how = format!(
+                "{label} in Services; faster than O(n), as the time of a linear walk is whose rules outgrow the caches; \
+                 instructions tell (--venue vm, where it counts)"
             );
-            (
-                Verdict::cannot_tell(&why),
-                format!("{label} in Services; instructions tell (--venue vm, where it counts)"),
-            )
+            (None, how)
         }
-        Growth::Superlinear => (Verdict::DoesNotHold, format!("{label} in Services: faster than O(n)")),
-        Growth::Grows => {
-            let why = format!("{backend} grows with Services, {label}");
-            (Verdict::cannot_tell(&why), format!("{label} in Services, which are not told apart"))
-        }
-        Growth::Undecided(why) => {
-            (Verdict::cannot_tell(&format!("{backend} is {why}")), format!("undetermined: {why}"))
-        }
+        Growth::Superlinear => (Some(Verdict::DoesNotHold), format!("{label} in Services: faster than O(n)")),
+        Growth::Grows => (None, format!("grows, {label} in Services, which are not told apart")),
+        Growth::Undecided(why) => (None, format!("undetermined: {why}")),
     };
     let (layout, pods) = (name(&curve.key.axes.layout), curve.key.axes.endpoints);
-    Leg { verdict, reason: format!("{backend} ({layout} VIPs, M = {pods}): {how}") }
+    Leg::new(&format!("{backend} ({layout} VIPs, M = {pods})"), verdict, &how)
 }
 
 /// Whether growth is so little faster than linear that a linear walk through memory may look like it: a step that misses the caches takes some
@@ -111,23 +104,17 @@ fn over_pods(run: &RunFile, curves: &[&Curve], scope: &Scope) -> Option<(Leg, Fi
         cells: format!("{} curves of {backend} at last, M = {}", curves.len(), listed(curves)),
     };
     let (verdict, how) = match fit.slope_ci95 {
-        Some([low, _]) if low > 0.0 => (Verdict::Holds, "grows with backend pods".to_owned()),
+        Some([low, _]) if low > 0.0 => (Some(Verdict::Holds), "grows with backend pods".to_owned()),
         Some([_, high]) if high * reach(&trials) < LEAST_GROWTH * start(&trials) => {
-            (Verdict::DoesNotHold, "does not grow by a tenth with backend pods".to_owned())
+            (Some(Verdict::DoesNotHold), "does not grow by a tenth with backend pods".to_owned())
         }
         Some([low, high]) => {
             let slope = format!("slope over M in [{}, {}]", figure_of(low), figure_of(high));
-            (
-                Verdict::cannot_tell(&format!("{backend}, {slope}")),
-                format!("growth with backend pods undetermined, {slope}"),
-            )
+            (None, format!("growth with backend pods undetermined, {slope}"))
         }
-        None => {
-            let reason = format!("too few trials over M for an interval ({backend})");
-            (Verdict::cannot_tell(&reason), reason)
-        }
+        None => (None, "too few trials over M for an interval".to_owned()),
     };
-    Some((Leg { verdict, reason: format!("{backend}: {how} (at N = {})", sizes(services)) }, figure))
+    Some((Leg::new(&backend, verdict, &format!("{how} (at N = {})", sizes(services))), figure))
 }
 
 /// From the fewest pods to the most.

@@ -34,23 +34,22 @@ fn layout(curve: &Curve) -> Leg {
     let label = curve.fit.label();
     let grows = |how: String| {
         let limit = flat_up_to(curve).map_or_else(String::new, |n| format!(", within 10% up to N = {}", sizes(n)));
-        (Verdict::DoesNotHold, format!("{how}{limit}"))
+        (Some(Verdict::DoesNotHold), format!("{how}{limit}"))
     };
     let (verdict, how) = match Growth::of(&curve.fit) {
-        Growth::Flat => (Verdict::Holds, format!("holds up to N = {}, the largest measured ({label})", sizes(largest))),
-        Growth::Falls => (Verdict::Holds, format!("does not grow up to N = {}: it falls", sizes(largest))),
+        Growth::Flat => {
+            (Some(Verdict::Holds), format!("holds up to N = {}, the largest measured ({label})", sizes(largest)))
+        }
+        Growth::Falls => (Some(Verdict::Holds), format!("does not grow up to N = {}: it falls", sizes(largest))),
         Growth::Knee(knee) => {
             let services =
                 curve.points.iter().map(|point| point.services).rfind(|n| f64::from(*n) <= knee).unwrap_or(1);
-            (Verdict::HoldsUpTo { services }, format!("flat up to N = {}, linear beyond", sizes(services)))
+            (Some(Verdict::HoldsUpTo { services }), format!("flat up to N = {}, linear beyond", sizes(services)))
         }
         Growth::Linear | Growth::Sublinear | Growth::Superlinear | Growth::Grows => {
             grows(format!("{label} in Services"))
         }
-        Growth::Undecided(why) => {
-            let verdict = Verdict::cannot_tell(&format!("{} VIPs, {why}", name(&curve.key.axes.layout)));
-            (verdict, format!("undetermined: {why}"))
-        }
+        Growth::Undecided(why) => (None, format!("undetermined: {why}")),
     };
-    Leg { verdict, reason: format!("{} VIPs, first: {how}", name(&curve.key.axes.layout)) }
+    Leg::new(&format!("{} VIPs, first", name(&curve.key.axes.layout)), verdict, &how)
 }

@@ -63,15 +63,18 @@ fn leg(record: &ReachabilityRecord, rules: FilterRules, claimed: Fate) -> Leg {
     let fates: Vec<_> = attempts.iter().map(|attempt| Fate::of(attempt)).collect();
     let reached = counted(record, &attempts, |attempt| attempt.arrived.outside);
     let verdict = if fates.iter().all(|fate| *fate == claimed) {
-        Verdict::Holds
+        Some(Verdict::Holds)
     } else if fates.contains(&Fate::Mixed) {
-        Verdict::cannot_tell(&format!(
-            "of connections to the Ingress's port only some reached the load balancer: {reached}"
-        ))
+        None
     } else {
-        Verdict::DoesNotHold
+        Some(Verdict::DoesNotHold)
     };
-    Leg { verdict, reason: format!("connections to the Ingress's port that reached the load balancer: {reached}") }
+    let which = if verdict.is_some() {
+        "that reached the load balancer"
+    } else {
+        "of which only some reached the load balancer"
+    };
+    Leg::new(&format!("connections to the Ingress's port {which}"), verdict, &reached)
 }
 
 /// Where connections to the address that the service has went, in every mode.

@@ -24,6 +24,8 @@ pub use catalogue::{CLAIMS, Claim, PUBLISHED, Published, SOURCE};
 pub use judgement::{Figure, Judgement, Scope, Verdict};
 pub use render::{json, markdown, table};
 
+use view::noted;
+
 use crate::result::{RunFile, VenueKind};
 
 /// Every claim's verdicts, in order of the claims, then of venue and kernel.
@@ -61,8 +63,7 @@ fn qualified(run: &RunFile, mut judgement: Judgement) -> Judgement {
         }
         _ => return judgement,
     };
-    let separator = if judgement.reason.is_empty() { "" } else { "; " };
-    judgement.reason = format!("{}{separator}{words}", judgement.reason);
+    judgement.reason = noted(judgement.reason, words);
     judgement
 }
 

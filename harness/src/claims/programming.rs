@@ -43,21 +43,20 @@ pub(super) fn judge(run: &RunFile, claim: &'static Claim, scope: &Scope) -> Opti
 }
 
 fn leg(line: &Line, trials: &[Observation], fit: &curve_stats::Fit) -> Leg {
-    let what = format!("ipvs, {}", line.1);
     let (verdict, how) = match Growth::of(fit) {
-        Growth::Flat => (Verdict::Holds, format!("does not grow ({})", fit.label())),
-        Growth::Falls => (Verdict::Holds, "does not grow: it falls".to_owned()),
+        Growth::Flat => (Some(Verdict::Holds), format!("does not grow ({})", fit.label())),
+        Growth::Falls => (Some(Verdict::Holds), "does not grow: it falls".to_owned()),
         Growth::Knee(knee) => {
             let below = trials.iter().map(|trial| trial.services).filter(|n| f64::from(*n) <= knee).max();
             let services = below.unwrap_or(1);
-            (Verdict::HoldsUpTo { services }, format!("grows beyond N = {}", sizes(services)))
+            (Some(Verdict::HoldsUpTo { services }), format!("grows beyond N = {}", sizes(services)))
         }
         Growth::Linear | Growth::Sublinear | Growth::Superlinear | Growth::Grows => {
-            (Verdict::DoesNotHold, format!("grows with Services ({})", fit.label()))
+            (Some(Verdict::DoesNotHold), format!("grows with Services ({})", fit.label()))
         }
-        Growth::Undecided(why) => (Verdict::cannot_tell(&format!("{what}, {why}")), format!("undetermined: {why}")),
+        Growth::Undecided(why) => (None, format!("undetermined: {why}")),
     };
-    Leg { verdict, reason: format!("{what}: {how}") }
+    Leg::new(&format!("ipvs, {}", line.1), verdict, &how)
 }
 
 fn figure(line: &Line, trials: &[Observation], fit: &curve_stats::Fit, scope: &Scope) -> Figure {

@@ -30,8 +30,7 @@ pub(super) fn attempts(
     let backend = name(&record.cell.backend);
     let one = |from: Origin| {
         if let Some(why) = record.invalid(from) {
-            let verdict = Verdict::cannot_tell(&format!("of {backend} from {}, {why}", name(&from)));
-            return Err(Leg { verdict, reason: format!("{backend}: {why}") });
+            return Err(Leg::cannot_tell(format!("{backend} from {}: {why}", name(&from))));
         }
         let question = Question { to, from, rules, exposed };
         record.attempt(question).ok_or_else(|| {

@@ -5,7 +5,7 @@ use curve_stats::{Crossover, threshold};
 
 use super::catalogue::Claim;
 use super::judgement::{Figure, Judgement, Scope, Verdict};
-use super::view::{IPTABLES, Leg, cells, combine, find, lookups, observations, sizes, traffic};
+use super::view::{IPTABLES, Leg, cells, combine, find, lookups, noted, observations, sizes, traffic};
 use crate::result::{BackendKind, Curve, Metric, Position, RunFile, Unit, name, noise_floor};
 use crate::workload::VipLayout;
 
@@ -24,12 +24,14 @@ pub(super) fn judge(run: &RunFile, claim: &'static Claim, scope: &Scope) -> Opti
     if legs.is_empty() {
         return None;
     }
-    let (verdict, mut reason) = combine(legs);
-    match scope.unit {
-        Unit::Ns => {}
-        Unit::Instructions => reason += "; instructions are no delay: caches, which large tables miss, are not in them",
-        Unit::Steps => reason += "; steps are no delay: a rule and a hash probe count alike, whatever they take",
-    }
+    let (verdict, reason) = combine(legs);
+    let reason = match scope.unit {
+        Unit::Ns => reason,
+        Unit::Instructions => {
+            noted(reason, "instructions are no delay: caches, which large tables miss, are not in them")
+        }
+        Unit::Steps => noted(reason, "steps are no delay: a rule and a hash probe count alike, whatever they take"),
+    };
     Some(Judgement { figures, ..Judgement::new(claim, Some(scope.clone()), verdict, reason) })
 }
 
@@ -94,44 +96,44 @@ fn leg(curve: &Curve, found: Option<Found>, criterion: &str) -> Leg {
         Some(Found { crossing: Err(reason), .. }) => not_measured(reason),
         Some(Found { crossing: Ok(crossing), range }) => {
             let measured: Vec<_> = curve.points.iter().map(|point| point.services).collect();
-            against_claim(crossing, range, &measured, &backend)
+            against_claim(crossing, range, &measured)
         }
     };
-    Leg { verdict, reason: format!("{backend} {criterion}: {how}") }
+    Leg::new(&format!("{backend} {criterion}"), verdict, &how)
 }
 
 /// Held against both bounds that were claimed. A verdict is what all of the interval says: that the crossing lies between them, below, or
-/// above.
-fn against_claim(crossing: Crossover, range: [u32; 2], measured: &[u32], backend: &str) -> (Verdict, String) {
+/// above; none where it says neither.
+fn against_claim(crossing: Crossover, range: [u32; 2], measured: &[u32]) -> (Option<Verdict>, String) {
     let [from, to] = CLAIMED.map(f64::from);
     let [smallest, largest] = range;
-    let undecided = |how: String| (Verdict::cannot_tell(&format!("{backend} passes {how}")), how);
+    let decided = |verdict, how| (Some(verdict), how);
     match crossing {
-        Crossover::Undetermined { reason } => (Verdict::cannot_tell(&reason.to_string()), reason.to_string()),
+        Crossover::Undetermined { reason } => (None, reason.to_string()),
         Crossover::Always { certain_from: Some(certain) } if certain < from => {
             let already = format!("already at N = {}, the smallest measured", sizes(smallest));
             let later = format!("for certain from N = {} on", whole(certain));
-            (Verdict::DoesNotHold, if certain <= f64::from(smallest) { already } else { later })
+            decided(Verdict::DoesNotHold, if certain <= f64::from(smallest) { already } else { later })
         }
         Crossover::Always { certain_from } => {
-            undecided(format!("below N = {} or from there on, in [open, {}]", sizes(smallest), end(certain_from)))
+            (None, format!("below N = {} or from there on, in [open, {}]", sizes(smallest), end(certain_from)))
         }
         Crossover::Never { .. } if largest < CLAIMED[1] => {
             not_measured(format!("not up to N = {}, the largest measured; the claim is about more", sizes(largest)))
         }
         Crossover::Never { possible_from } if possible_from.is_none_or(|possible| possible > to) => {
-            (Verdict::DoesNotHold, format!("not even at N = {}, the largest measured", sizes(largest)))
+            decided(Verdict::DoesNotHold, format!("not even at N = {}, the largest measured", sizes(largest)))
         }
         Crossover::Never { possible_from } => {
-            undecided(format!("at N = {} at the earliest, in [{}, open]", end(possible_from), end(possible_from)))
+            (None, format!("at N = {} at the earliest, in [{}, open]", end(possible_from), end(possible_from)))
         }
         Crossover::At { services, low, high } => {
             let how = format!("from N = {} on [{}, {}]", whole(services), end(low), end(high));
             match (low, high) {
-                (_, Some(high)) if high < from => (up_to(measured, low), how),
-                (Some(low), _) if low > to => (Verdict::DoesNotHold, how),
-                (Some(low), Some(high)) if low >= from && high <= to => (Verdict::Holds, how),
-                _ => undecided(how),
+                (_, Some(high)) if high < from => decided(up_to(measured, low), how),
+                (Some(low), _) if low > to => decided(Verdict::DoesNotHold, how),
+                (Some(low), Some(high)) if low >= from && high <= to => decided(Verdict::Holds, how),
+                _ => (None, how),
             }
         }
     }
@@ -148,8 +150,8 @@ fn end(end: Option<f64>) -> String {
     end.map_or_else(|| "open".to_owned(), whole)
 }
 
-fn not_measured(reason: String) -> (Verdict, String) {
-    (Verdict::NotMeasured { reason: reason.clone() }, reason)
+fn not_measured(reason: String) -> (Option<Verdict>, String) {
+    (Some(Verdict::NotMeasured { reason: reason.clone() }), reason)
 }
 
 fn whole(services: f64) -> String {
@@ -197,8 +199,8 @@ mod tests {
     const MEASURED: [u32; 5] = [1, 10, 100, 1000, 10_000];
 
     fn verdict(crossing: Crossover) -> (String, String) {
-        let (verdict, how) = against_claim(crossing, [1, 10_000], &MEASURED, "iptables-legacy");
-        (verdict.to_string(), how)
+        let (verdict, how) = against_claim(crossing, [1, 10_000], &MEASURED);
+        (Leg::new("iptables-legacy adds more than IPVS", verdict, &how).verdict.to_string(), how)
     }
 
     fn at(services: f64, low: impl Into<Option<f64>>, high: impl Into<Option<f64>>) -> Crossover {

@@ -6,7 +6,7 @@ use curve_stats::{holm, mann_whitney, ratio, smallest_mann_whitney};
 use super::catalogue::Claim;
 use super::judgement::{Figure, Judgement, Scope, Verdict};
 use super::rates::Source;
-use super::view::{ALPHA, IPTABLES, Leg, combine, interval, sizes};
+use super::view::{ALPHA, IPTABLES, Leg, combine, interval, noted, sizes};
 use crate::report::number::{Medium, significant};
 use crate::result::{BackendKind, RunFile, name};
 
@@ -31,7 +31,7 @@ fn of_source(source: &Source<'_>, (verdict, reason): (Verdict, String)) -> (Verd
     if !source.is_established() {
         return (verdict, reason);
     }
-    (verdict, format!("{reason}; by established flows alone, which iptables looks nothing up for"))
+    (verdict, noted(reason, "by established flows alone, which iptables looks nothing up for"))
 }
 
 /// What is missing, and what services leave of the rate of each mode that IPVS would be held to.
@@ -194,24 +194,23 @@ fn leg(backend: BackendKind, found: &[Found]) -> Leg {
     let backend = name(&backend);
     let (verdict, how) = match (at(Rate::Lower), at(Rate::Either), upto) {
         (Some(_), _, Some(services)) => {
-            (Verdict::HoldsUpTo { services }, format!("up to N = {} only", sizes(services)))
+            (Some(Verdict::HoldsUpTo { services }), format!("up to N = {} only", sizes(services)))
         }
         (Some(lower), _, None) => {
-            (Verdict::DoesNotHold, format!("less at N = {}", sizes(lower.services)) + &higher_from(found))
+            (Some(Verdict::DoesNotHold), format!("less at N = {}", sizes(lower.services)) + &higher_from(found))
         }
         (None, Some(Found { services, figure, .. }), _) => {
-            let why = format!("{} at N = {}", interval(figure, 4), sizes(*services));
-            let rates = format!("IPVS's rate over that of {backend} is {why}");
-            (Verdict::cannot_tell(&rates), format!("undetermined, {why}") + &higher_from(found))
+            let times = format!("{} times at N = {}", interval(figure, 4), sizes(*services));
+            (None, format!("undetermined, {times}") + &higher_from(found))
         }
-        (None, None, Some(_)) => (Verdict::Holds, "at every N".to_owned()),
+        (None, None, Some(_)) => (Some(Verdict::Holds), "at every N".to_owned()),
         (None, None, None) => {
             let reason =
                 format!("the rates of {backend} and IPVS cannot be compared: too few trials or none forwarded");
             return Leg { verdict: Verdict::NotMeasured { reason: reason.clone() }, reason };
         }
     };
-    Leg { verdict, reason: format!("IPVS carries more than {backend}: {how}") }
+    Leg::new(&format!("IPVS carries more than {backend}"), verdict, &how)
 }
 
 fn higher_from(found: &[Found]) -> String {

@@ -146,7 +146,28 @@ pub(super) struct Leg {
     pub(super) reason: String,
 }
 
-/// The verdict that all parts bear out, and every part's reason: what does not hold somewhere does not hold,
+impl Leg {
+    /// `how` it came out for `subject`; without a verdict the trials cannot tell.
+    pub(super) fn new(subject: &str, verdict: Option<Verdict>, how: &str) -> Self {
+        let reason = format!("{subject}: {how}");
+        match verdict {
+            Some(verdict) => Self { verdict, reason },
+            None => Self::cannot_tell(reason),
+        }
+    }
+
+    /// The trials decide nothing, and why.
+    pub(super) fn cannot_tell(reason: String) -> Self {
+        Self { verdict: Verdict::cannot_tell(&reason), reason }
+    }
+}
+
+/// A reason, and what is to be known beside it.
+pub(super) fn noted(reason: String, note: &str) -> String {
+    if reason.is_empty() { note.to_owned() } else { format!("{reason}; {note}") }
+}
+
+/// The verdict that all parts bear out, and every part's reason that it does not give itself: what does not hold somewhere does not hold,
 /// and up to which N it holds everywhere is not known while a part is not.
 pub(super) fn combine(legs: Vec<Leg>) -> (Verdict, String) {
     let worst = |verdict: &Verdict| match verdict {
@@ -155,8 +176,11 @@ pub(super) fn combine(legs: Vec<Leg>) -> (Verdict, String) {
         Verdict::HoldsUpTo { services } => (2, *services),
         Verdict::Holds => (3, 0),
     };
-    let reason = legs.iter().map(|leg| leg.reason.as_str()).filter(|reason| !reason.is_empty());
-    let reason = reason.collect::<Vec<_>>().join("; ");
-    let verdict = legs.into_iter().map(|leg| leg.verdict).min_by_key(worst);
-    (verdict.unwrap_or(Verdict::NotMeasured { reason: "nothing to judge by".to_owned() }), reason)
+    let nothing = || Verdict::NotMeasured { reason: "nothing to judge by".to_owned() };
+    let verdict =
+        legs.iter().map(|leg| &leg.verdict).min_by_key(|verdict| worst(verdict)).cloned().unwrap_or_else(nothing);
+    let is_said = |reason: &str| matches!(&verdict, Verdict::NotMeasured { reason: given } if given.contains(reason));
+    let reasons = legs.iter().map(|leg| leg.reason.as_str()).filter(|reason| !is_said(reason) && !reason.is_empty());
+    let reason = reasons.collect::<Vec<_>>().join("; ");
+    (verdict, reason)
 }

@@ -2,8 +2,8 @@
 
 use super::marked::{MarkError, between, replace};
 use super::words::{Subject, class, main_curves};
-use crate::report::growth::growths;
-use crate::result::{KernelUnderTest, RunFile, VenueKind};
+use crate::report::growth::{Growth, growths};
+use crate::result::{KernelUnderTest, RunFile, VenueKind, flow_words, name};
 use crate::workload::VipLayout;
 
 /// Name of the markers in `results/README.md`.
@@ -56,10 +56,32 @@ fn headlines(run: &RunFile) -> String {
     let growths = growths(run);
     let Some(first) = growths.first() else { return headline(run) };
     let alike = growths.iter().filter(|growth| growth.rate == first.rate && growth.axes.backend.balances());
-    let mut words: Vec<_> = alike.map(|growth| format!("{}: {}", growth.axes.subject(), growth.fit.label())).collect();
-    words.dedup();
+    let alike: Vec<_> = alike.map(|growth| (growth, axes(growth))).collect();
+    let differs = |axis: &usize| alike.iter().any(|(_, other)| other[*axis] != alike[0].1[*axis]);
+    let subject = |(growth, axes): &(&Growth<'_>, [String; AXES])| {
+        let others = (0..AXES).filter(differs).map(|axis| axes[axis].as_str());
+        [&*growth.axes.subject()].into_iter().chain(others).collect::<Vec<_>>().join(", ")
+    };
+    let words = alike.iter().map(|growth| format!("{}: {}", subject(growth), growth.0.fit.label()));
+    let words: Vec<_> = words.collect();
     let parts = [headline(run), format!("By {}: {}", first.rate, words.join(". "))];
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(". ")
+}
+
+const AXES: usize = 6;
+
+/// What tells curves of one rate and backend apart; only what differs in the run is said. Each backend has its own worst position.
+fn axes(growth: &Growth<'_>) -> [String; AXES] {
+    let axes = growth.axes;
+    let is_worst = axes.position == axes.backend.worst_position();
+    [
+        format!("{} {}", growth.venue, axes.kernel),
+        flow_words(axes.flow, growth.new_share),
+        format!("{} VIPs", name(&axes.layout)),
+        name(&axes.protocol).to_uppercase(),
+        format!("M = {}", axes.endpoints),
+        if is_worst { "worst position".to_owned() } else { name(&axes.position) },
+    ]
 }
 
 /// Each backend's class, kernel by kernel where they differ.

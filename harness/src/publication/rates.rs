@@ -3,7 +3,7 @@
 use curve_stats::{median, spread};
 
 use super::words::{row, services};
-use crate::report::growth::{Growth, growths};
+use crate::report::growth::{Growth, LEFT_OUT, growths};
 use crate::report::number::{self, Medium};
 use crate::result::{RunFile, flow_words, name};
 
@@ -33,8 +33,7 @@ pub(super) fn rates(run: &RunFile) -> String {
     text += &format!("\n|{}", "---|".repeat(heading.len() + sizes.len()));
     growths.iter().for_each(|growth| text += &row(&cells(growth, &sizes)));
     format!(
-        "## Rates\n\nPackets and connections a second: medians over trials, with their interval. Irregular searches are left out, and counted beside the rate; \
-         with fewer than six regular ones beside them, or where an irregular one found no rate at all, the whole point is left out, as is one with a failed exchange. Class and slope are of the time from one to the next.\n{text}"
+        "## Rates\n\nPackets and connections a second: medians over trials, with their interval. {LEFT_OUT} Class and slope are of the time from one to the next.\n{text}"
     )
 }
 

@@ -1,6 +1,6 @@
 //! The axes of a curve as the first cells of a table's row.
 
-use crate::result::{Axes, NewShare, RunFile, flow_words, name};
+use crate::result::{Axes, NewShare, RunFile, VenueKind, flow_words, name};
 
 /// Headings.
 const HEADINGS: [&str; 7] = ["venue", "kernel", "backend", "layout", "protocol", "flow", "position"];
@@ -30,6 +30,6 @@ pub(super) fn row(
 }
 
 /// `vm, emulated` where no hardware carries the machine's instructions out while time is measured.
-pub(super) fn venue(run: &RunFile, axes: &Axes) -> String {
-    name(&axes.venue) + if run.environment.is_emulated(axes.venue, &axes.kernel) { ", emulated" } else { "" }
+pub(super) fn venue(run: &RunFile, venue: VenueKind, kernel: &str) -> String {
+    name(&venue) + if run.environment.is_emulated(venue, kernel) { ", emulated" } else { "" }
 }

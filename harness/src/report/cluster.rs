@@ -76,7 +76,7 @@ pub(super) fn connection_columns() -> [&'static str; 10] {
 fn connection_row(run: &RunFile, key: &ConnectionKey, point: &ConnectionPoint, medium: Medium) -> Vec<String> {
     let count = |value: u64| number::count(value, medium);
     vec![
-        venue(run, &key.axes),
+        venue(run, key.axes.venue, &key.axes.kernel),
         key.axes.kernel.clone(),
         load(key),
         name(&key.axes.backend),
@@ -100,7 +100,7 @@ pub(super) fn connection_rows(run: &RunFile, medium: Medium) -> Vec<Vec<String>>
 }
 
 /// One expected cost's row.
-pub(super) fn row(cost: &ExpectedCost, medium: Medium) -> Vec<String> {
+pub(super) fn row(run: &RunFile, cost: &ExpectedCost, medium: Medium) -> Vec<String> {
     let key = &cost.key;
     let value = |value: f64| number::value(value, key.unit, medium);
     let flag = match (cost.astray, medium) {
@@ -109,7 +109,7 @@ pub(super) fn row(cost: &ExpectedCost, medium: Medium) -> Vec<String> {
         (_, Medium::Html) => "\u{2020}",
     };
     vec![
-        name(&key.venue),
+        venue(run, key.venue, &key.kernel),
         key.kernel.clone(),
         subject(key.backend, key.bracket),
         key.unit.to_string(),

@@ -48,7 +48,7 @@ pub(super) fn row(run: &RunFile, key: &ConnectionKey, point: &ConnectionPoint, m
     let cpu = point.cpu.as_ref();
     let valid = u64::from(point.trials - point.invalid);
     vec![
-        venue(run, &key.axes),
+        venue(run, key.axes.venue, &key.axes.kernel),
         key.axes.kernel.clone(),
         load_of(key, point),
         name(&key.axes.backend),

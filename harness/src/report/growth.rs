@@ -7,10 +7,23 @@ use super::connections::load;
 use super::number::{self, Medium};
 use crate::result::{Axes, ConnectionCurve, ConnectionLoad, NewShare, RateCurve, RunFile, Unit, name, noise_floor};
 
+/// A constant's name cannot stand in another's text.
+macro_rules! left_out {
+    () => {
+        "Irregular searches are left out, and counted beside the rate; with fewer than six regular ones beside them, or where an irregular one found no rate at all, \
+         the whole point is left out, as is one with a failed exchange."
+    };
+}
+
+/// Which searches and points the rates do without.
+pub(crate) const LEFT_OUT: &str = left_out!();
+
 /// What the figures are, for every medium.
-pub(super) const INTRO: &str = "The reciprocal of each rate: the time from one packet, or one exchange, to the next when as many are carried. Its class and slope by the same fits as those of \
-     single packets, which it can be held against: what a service adds to the traversal it should add here. Irregular searches are left out, and counted beside the rate; \
-     with fewer than six regular ones beside them, or where an irregular one found no rate at all, the whole point is left out, as is one with a failed exchange.";
+pub(super) const INTRO: &str = concat!(
+    "The reciprocal of each rate: the time from one packet, or one exchange, to the next when as many are carried. Its class and slope by the same fits as those of \
+     single packets, which it can be held against: what a service adds to the traversal it should add here. ",
+    left_out!()
+);
 
 /// Columns that hold words; the others hold numbers.
 pub(super) const WORDS: usize = 8;
@@ -66,7 +79,9 @@ fn of_exchanges<'a>(run: &RunFile, curve: &'a ConnectionCurve) -> Option<Growth<
     }
     let whole = curve.points.iter().filter(|point| point.trouble().is_none());
     let rates = whole.filter_map(|point| Some((point.services, &*point.per_second.as_ref()?.values)));
-    Growth::of(&curve.key.axes, axes::venue(run, &curve.key.axes), format!("connections, {}", load(&curve.key)), rates)
+    let axes = &curve.key.axes;
+    let venue = axes::venue(run, axes.venue, &axes.kernel);
+    Growth::of(axes, venue, format!("connections, {}", load(&curve.key)), rates)
 }
 
 impl<'a> Growth<'a> {

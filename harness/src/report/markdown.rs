@@ -92,7 +92,7 @@ fn expected(text: &mut String, run: &RunFile) {
     // Writing to a String cannot fail.
     let _ = writeln!(text, "\n**Expected cost of a first packet, {}**: {}\n", plain(&origin.file), cluster::EXPECTED);
     let columns = cluster::columns();
-    rows_under(text, &columns, columns.len(), run.expected.iter().map(|cost| cluster::row(cost, MEDIUM)));
+    rows_under(text, &columns, columns.len(), run.expected.iter().map(|cost| cluster::row(run, cost, MEDIUM)));
     if run.connections.is_empty() {
         return;
     }

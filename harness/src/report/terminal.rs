@@ -218,7 +218,7 @@ fn programming_table(records: &[&ProgrammingRecord]) -> Table {
 }
 
 fn expected_table(run: &RunFile) -> Table {
-    let rows = run.expected.iter().map(|cost| cluster::row(cost, MEDIUM));
+    let rows = run.expected.iter().map(|cost| cluster::row(run, cost, MEDIUM));
     filled(&cluster::columns(), cluster::WORDS, rows)
 }
 

@@ -15,7 +15,7 @@ pub(super) struct ClusterView {
 /// `None` for services that were generated.
 pub(super) fn view(run: &RunFile) -> Option<ClusterView> {
     let cluster = run.plan.cluster.as_ref()?;
-    let costs = run.expected.iter().map(|cost| cells(row(cost, Medium::Html), WORDS));
+    let costs = run.expected.iter().map(|cost| cells(row(run, cost, Medium::Html), WORDS));
     let rates = connection_rows(run, Medium::Html).into_iter().map(|row| cells(row, CONNECTION_WORDS));
     Some(ClusterView {
         sentences: sentences(cluster, run, Medium::Html),

@@ -70,7 +70,7 @@ fn times(run: &RunFile, curves: &[&ConnectionCurve]) -> Option<Figure> {
 
 fn title(run: &RunFile, curves: &[&ConnectionCurve]) -> Option<String> {
     let key = &curves.first()?.key;
-    let (venue, protocol) = (venue(run, &key.axes), name(&key.axes.protocol).to_uppercase());
+    let (venue, protocol) = (venue(run, key.axes.venue, &key.axes.kernel), name(&key.axes.protocol).to_uppercase());
     let (load, kernel, endpoints) = (load(key), &key.axes.kernel, key.axes.endpoints);
     Some(format!("{load}, {venue}, kernel {kernel}, {protocol}, M\u{a0}=\u{a0}{endpoints}"))
 }
