@@ -26,6 +26,7 @@ pub(crate) const FOR_TESTS: &[Needed] = &[
     Needed { program: "ipvsadm", package: "ipvsadm" },
     Needed { program: "chromium", package: "chromium" },
     Needed { program: "curl", package: "curl" },
+    Needed { program: "httping", package: "httping" },
 ];
 
 /// What counts instructions.

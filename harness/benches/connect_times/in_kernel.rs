@@ -42,8 +42,8 @@ pub(super) fn compare(sites: &[Site], args: &Args) -> Result<(), BenchError> {
     for round in 0..=args.trials {
         for (site, own) in sites.iter().zip(&mut all) {
             for ((index, client), trials) in (0..).zip(CLIENTS).zip(own) {
-                // Of its own for every client and round, apart from those of curl's.
-                let from = Ipv4Addr::from(u32::from(site.clients.broadcast()) - 1 - 250 * (index + 1) - round % 250);
+                // Apart from those of the others.
+                let from = site.address(index + 2, round);
                 let figures = client.connect(site, &handshakes, args.exchanges, Trial { round, from })?;
                 if round > 0 {
                     trials.push(figures);
@@ -95,7 +95,7 @@ impl Client {
         handshakes.take(to)?;
         match self {
             Self::Ours => _ = site.ours(NonZeroU32::MIN, connections)?,
-            Self::Curl => _ = site.theirs(NonZeroU32::MIN, connections, round)?,
+            Self::Curl => _ = site.trial(super::Client::Curl, NonZeroU32::MIN, connections, round)?,
             Self::Plain(touched) => {
                 let _inside = site.topology.client.enter()?;
                 Errand { from: SocketAddrV4::new(from, 0), to, connections, touched: touched << 10 }.run()?;

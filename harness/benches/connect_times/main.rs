@@ -1,9 +1,9 @@
-//! `cargo bench -p lbcurve --bench connect_times` (root): the time to connect that `--connections` reports, beside that of a client that is none of ours.
+//! `cargo bench -p lbcurve --bench connect_times` (root): the time to connect that `--connections` reports, beside that of clients that are none of ours.
 //!
-//! The other is curl (Debian's package `curl`), which writes down the microseconds that each of its connections took to be made. Both are closed loops of
-//! as many connections at a time (curl: `--parallel-max`), from the same client namespace through the same programmed node to the same servers, which answer
-//! curl's HTTP as they answer ours: a short answer, then they close. Trials alternate: ours, curl's, ours. Of each trial p50 and p90 of the time to connect are
-//! taken, and of all trials of a client an order-statistic interval of their median; two intervals that meet agree.
+//! Those are httping and curl (Debian's packages), which write down the microseconds that each of their connections took to be made; httping makes one
+//! at a time, curl as many as it is asked for (`--parallel-max`). All are closed loops, from the same client namespace through the same programmed node to
+//! the same servers, which answer HTTP as they answer ours: a short answer, then they close. Trials alternate: ours, curl's, httping's, ours. Of each trial
+//! p50 and p90 of the time to connect are taken, and of all trials of a client an order-statistic interval of their median; two intervals that meet agree.
 //!
 //! What a client does itself on the way to a connection is in its times: curl makes ten system calls before `connect()` and six after it, ours three and
 //! three, and a loop with many connections lets one wait for the others. In what a datapath takes beyond the first one (`direct-conntrack`), trial by trial of the
@@ -12,10 +12,13 @@
 //! to it (see [`in_kernel`]).
 //! Options: `-- --backends nftables --services 100 --at-a-time 1,16 --trials 12 --exchanges 2000`.
 //!
-//! `cargo test` runs it too, in small, and then asks only that both clients connected each time.
+//! `cargo test` runs it too, in small, and then asks only that all clients connected each time.
 
+mod curl;
 mod handshake;
+mod httping;
 mod in_kernel;
+mod other;
 mod plain;
 
 use std::collections::BTreeSet;
@@ -23,7 +26,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::num::NonZeroU32;
-use std::process::{Command, ExitCode, Output};
+use std::process::{ExitCode, ExitStatus};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,6 +41,7 @@ use lbcurve::venue::host::release;
 use lbcurve::workload::{AddressPlan, Protocol, VipLayout, Workload, WorkloadError, WorkloadSpec};
 
 use handshake::TraceError;
+use other::Order;
 
 /// How long an exchange may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -83,14 +87,18 @@ enum BenchError {
     Trace(#[from] TraceError),
     #[error("0 connections at a time, or none at all, are nothing to compare")]
     Nothing,
-    #[error("no curl: apt-get install curl")]
-    NoCurl(#[source] io::Error),
-    #[error("curl ended with {status}: {said}")]
-    Curl { status: std::process::ExitStatus, said: String },
+    #[error("no {client}: apt-get install {client}")]
+    NoClient {
+        client: &'static str,
+        #[source]
+        source: io::Error,
+    },
+    #[error("{client} ended with {status}: {said}")]
+    Ended { client: &'static str, status: ExitStatus, said: String },
     #[error("{client} connected {connected} times of {asked}")]
     Failed { client: &'static str, connected: usize, asked: u32 },
-    #[error("curl said {0:?}, which is no time to connect")]
-    Said(String),
+    #[error("{client} said {said:?}, which is no time to connect")]
+    Said { client: &'static str, said: String },
     #[error("the plain client cannot {action}")]
     Plain {
         action: &'static str,
@@ -134,12 +142,14 @@ fn compare(args: &Args) -> Result<bool, BenchError> {
         "Time to connect, us: median over {} trials of {} connections, and its interval",
         args.trials, args.exchanges
     );
-    println!("kernel {}, N = {}, the last service; {}", release(), args.services, curl_version()?);
+    let others = [curl::version()?, httping::version()?].join(", ");
+    println!("kernel {}, N = {}, the last service; {others}", release(), args.services);
     let sites = args.backends.iter().map(|kind| Site::new(*kind, args.services)).collect::<Result<Vec<_>, _>>()?;
     let mut agree = true;
     for &at_a_time in &args.at_a_time {
         let load = NonZeroU32::new(at_a_time).ok_or(BenchError::Nothing)?;
-        println!("\n{:<34}      {:<26} {:<26}", format!("{at_a_time} at a time"), "lbcurve", "curl");
+        let names: String = Client::at(load).iter().map(|client| format!(" {:<33}", client.name())).collect();
+        println!("\n{:<34}     {}", format!("{at_a_time} at a time"), names.trim_end());
         let trials = rounds(&sites, load, args)?;
         let Some((first, first_kind)) = trials.first().zip(args.backends.first()) else { continue };
         let first_name = lbcurve::result::name(first_kind);
@@ -157,29 +167,61 @@ fn compare(args: &Args) -> Result<bool, BenchError> {
 
 /// Every client on every site in turn, round after round; the first round is not counted.
 fn rounds(sites: &[Site], at_a_time: NonZeroU32, args: &Args) -> Result<Vec<Trials>, BenchError> {
-    let mut all: Vec<_> = sites.iter().map(|_| Trials::default()).collect();
+    let none = || Trials(Client::at(at_a_time).iter().map(|_| Vec::new()).collect());
+    let mut all: Vec<_> = sites.iter().map(|_| none()).collect();
     for round in 0..=args.trials {
         for (site, trials) in sites.iter().zip(&mut all) {
-            let ours = site.ours(at_a_time, args.exchanges)?;
-            let theirs = site.theirs(at_a_time, args.exchanges, round)?;
-            trials.add(round, ours, theirs);
+            for (client, own) in Client::at(at_a_time).iter().zip(&mut trials.0) {
+                let figures = site.trial(*client, at_a_time, args.exchanges, round)?;
+                if round > 0 {
+                    own.push(figures);
+                }
+            }
         }
     }
     Ok(all)
 }
 
-/// Both clients' figures, a line a quantile; whether all intervals meet.
+/// Every client's figures, a line a quantile; whether the intervals of all others meet ours.
 fn print(what: &str, trials: &Trials) -> Result<bool, BenchError> {
     let mut agree = true;
     for (index, (name, _)) in QUANTILES.iter().enumerate() {
-        let [ours, theirs] = [&trials.ours, &trials.theirs].map(|all| all.iter().map(|trial| trial[index]));
-        let (ours, theirs) = (Figure::of(ours)?, Figure::of(theirs)?);
-        let meet = ours.meets(&theirs);
-        agree &= meet;
-        let verdict = if meet { "agree" } else { "differ" };
-        println!("{what:<34} {name}  {:<26} {:<26} {verdict}", ours.text(), theirs.text());
+        let figures = trials.0.iter().map(|own| Figure::of(own.iter().map(|trial| trial[index])));
+        let figures = figures.collect::<Result<Vec<_>, _>>()?;
+        let Some((ours, others)) = figures.split_first() else { continue };
+        let mut line = format!("{what:<34} {name}  {:<33}", ours.text());
+        for theirs in others {
+            let meet = ours.meets(theirs);
+            agree &= meet;
+            let cell = format!("{} {}", theirs.text(), if meet { "agree" } else { "differ" });
+            line += &format!(" {cell:<33}");
+        }
+        println!("{}", line.trim_end());
     }
     Ok(agree)
+}
+
+/// Who connects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Client {
+    Ours,
+    Curl,
+    Httping,
+}
+
+impl Client {
+    /// Of so many connections at a time: ours, then the others that can.
+    fn at(at_a_time: NonZeroU32) -> &'static [Self] {
+        if at_a_time == NonZeroU32::MIN { &[Self::Ours, Self::Curl, Self::Httping] } else { &[Self::Ours, Self::Curl] }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Ours => "lbcurve",
+            Self::Curl => "curl",
+            Self::Httping => "httping",
+        }
+    }
 }
 
 /// A programmed node, and servers behind it.
@@ -191,28 +233,16 @@ struct Site {
     _balancer: Box<dyn Backend>,
 }
 
-/// Quantiles of every trial, in the order of [`QUANTILES`], microseconds.
-#[derive(Default)]
-struct Trials {
-    ours: Vec<[f64; 2]>,
-    theirs: Vec<[f64; 2]>,
-}
+/// Quantiles of every trial of each client, in the order of [`Client::at`] and [`QUANTILES`], microseconds.
+struct Trials(Vec<Vec<[f64; 2]>>);
 
 impl Trials {
-    /// Takes a round's; the first does not count.
-    fn add(&mut self, round: u32, ours: [f64; 2], theirs: [f64; 2]) {
-        if round > 0 {
-            self.ours.push(ours);
-            self.theirs.push(theirs);
-        }
-    }
-
-    /// What each trial took beyond that of `other` in the same round.
+    /// What each trial took beyond the same client's of `other` in the same round.
     fn beyond(&self, other: &Self) -> Self {
-        let less = |own: &[[f64; 2]], other: &[[f64; 2]]| {
+        let less = |(own, other): (&Vec<[f64; 2]>, &Vec<[f64; 2]>)| {
             own.iter().zip(other).map(|(own, other)| [own[0] - other[0], own[1] - other[1]]).collect()
         };
-        Self { ours: less(&self.ours, &other.ours), theirs: less(&self.theirs, &other.theirs) }
+        Self(self.0.iter().zip(&other.0).map(less).collect())
     }
 }
 
@@ -252,53 +282,28 @@ impl Site {
         Ok(QUANTILES.map(|(_, quantile)| outcome.connect.value_at_quantile(quantile) as f64 / 1e3))
     }
 
-    /// Every trial comes from an address of its own, so that no port of the one before comes again.
-    fn theirs(&self, at_a_time: NonZeroU32, exchanges: u32, trial: u32) -> Result<[f64; 2], BenchError> {
-        let from = Ipv4Addr::from(u32::from(self.clients.broadcast()) - 1 - trial % 250);
-        let output = self.curl(at_a_time, exchanges, from)?;
-        let said = String::from_utf8_lossy(&output.stdout);
-        if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            return Err(BenchError::Curl { status: output.status, said });
-        }
-        let times = said.lines().map(microseconds).collect::<Result<Vec<_>, _>>()?;
-        all_connected("curl", times.len(), exchanges)?;
+    /// One trial of a client.
+    fn trial(&self, client: Client, at_a_time: NonZeroU32, exchanges: u32, round: u32) -> Result<[f64; 2], BenchError> {
+        let order = |block| Order {
+            client: &self.topology.client,
+            from: self.address(block, round),
+            to: self.asked.address,
+            connections: exchanges,
+        };
+        let times = match client {
+            Client::Ours => return self.ours(at_a_time, exchanges),
+            Client::Curl => curl::times(&order(0), at_a_time)?,
+            Client::Httping => httping::times(&order(1))?,
+        };
+        all_connected(client.name(), times.len(), exchanges)?;
         let [p50, p90] = QUANTILES.map(|(_, probability)| quantile(&times, probability));
         Ok([p50?, p90?])
     }
 
-    fn curl(&self, at_a_time: NonZeroU32, exchanges: u32, from: Ipv4Addr) -> Result<Output, BenchError> {
-        let mut command = Command::new("curl");
-        // Neither a file nor a proxy of the user's.
-        command.env_clear().args(["-q", "--noproxy", "*", "--silent", "--show-error", "--no-progress-meter"]);
-        if at_a_time.get() > 1 {
-            command.args(["--parallel", "--parallel-immediate", "--parallel-max", &at_a_time.to_string()]);
-        }
-        let interface = format!("host!{from}");
-        command.args([
-            "--interface",
-            &interface,
-            "--max-time",
-            &PATIENCE.as_secs().to_string(),
-            "--output",
-            "/dev/null",
-        ]);
-        command.args(["--write-out", WRITE_OUT]).arg(format!("http://{}/?[1-{exchanges}]", self.asked.address));
-        let _inside = self.topology.client.enter()?;
-        command.output().map_err(BenchError::NoCurl)
+    /// A client's address, of its own in every round and block, so that no port of the trial before comes again.
+    fn address(&self, block: u32, round: u32) -> Ipv4Addr {
+        Ipv4Addr::from(u32::from(self.clients.broadcast()) - 1 - 250 * block - round % 250)
     }
-}
-
-/// What curl says of each transfer: whether it was answered, on how many new connections, and seconds since it was begun until the address was known
-/// and until the connection was there.
-const WRITE_OUT: &str = "%{http_code} %{num_connects} %{time_namelookup} %{time_connect}\n";
-
-/// From when curl knew the address, as ours does from the beginning, to the connection.
-fn microseconds(line: &str) -> Result<f64, BenchError> {
-    let said = || BenchError::Said(line.to_owned());
-    let ["200", "1", looked_up, connected] = line.split(' ').collect::<Vec<_>>()[..] else { return Err(said()) };
-    let seconds = |text: &str| text.parse::<f64>().map_err(|_| said());
-    Ok((seconds(connected)? - seconds(looked_up)?) * 1e6)
 }
 
 fn all_connected(client: &'static str, connected: usize, asked: u32) -> Result<(), BenchError> {
@@ -317,12 +322,6 @@ fn asked(workload: &Workload, kind: BackendKind) -> Option<Asked> {
     }
     let pod = pods.take(1).next()?;
     Some(Asked { address: pod, endpoints: Arc::new([(pod, 0)].into()) })
-}
-
-fn curl_version() -> Result<String, BenchError> {
-    let output = Command::new("curl").arg("--version").output().map_err(BenchError::NoCurl)?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    Ok(text.split_whitespace().take(2).collect::<Vec<_>>().join(" "))
 }
 
 /// The median over trials and its interval.
