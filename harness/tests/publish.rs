@@ -253,6 +253,19 @@ fn a_run_of_rates_shows_them_over_n() {
     assert!(!readme(&synthetic::run(), "folder", "trials.jsonl").contains("## Rates"));
     let index = index(EMPTY, Row::new(&run, "folder")).unwrap();
     assert!(index.contains("By no loss (NDR), quick goals: iptables-legacy: "), "{index}");
+    // What tells curves of one backend apart.
+    let more = rates.iter().cloned().map(|mut rate| {
+        rate.cell.endpoints = 10;
+        rate
+    });
+    let both: Vec<_> = rates.iter().cloned().chain(more).collect();
+    let recorded = Recorded { rates: &both, ..Recorded::default() };
+    let row = Row::new(&assemble_records(synthetic::manifest(&[]), recorded, &[]).unwrap(), "folder");
+    let index = lbcurve::publication::index(EMPTY, row).unwrap();
+    assert!(
+        index.contains("quick goals: iptables-legacy, M = 2: ") && index.contains(". iptables-legacy, M = 10: "),
+        "{index}"
+    );
 }
 
 #[test]
@@ -288,4 +301,17 @@ fn of_a_reachability_that_was_recorded_twice_the_last_counts() {
     check(twice).unwrap();
     let error = check([last, first]).unwrap_err();
     assert!(error.to_string().contains("another reachability of "), "{error}");
+}
+
+/// Searches of an earlier version took what the ring held for carried, and a run of them says so.
+#[test]
+fn rates_that_hold_what_stood_in_a_queue_are_cautioned_about() {
+    let readme_of = |queued| {
+        let mut rate = rate(BackendKind::IptablesLegacy, 1, 0, 3e5);
+        rate.top.as_mut().unwrap().queued = queued;
+        let recorded = Recorded { rates: std::slice::from_ref(&rate), ..Recorded::default() };
+        readme(&assemble_records(synthetic::manifest(&[]), recorded, &[]).unwrap(), "folder", "trials.jsonl")
+    };
+    let caution = "too high by up to 2,560 packets a second";
+    assert!(readme_of(None).contains(caution) && !readme_of(Some(0)).contains(caution));
 }

@@ -63,7 +63,7 @@ fn assert_mixed(table: &str, page: &str, run: &RunFile) {
     for top in legacy.flat_map(|curve| &curve.points).flat_map(|point| &point.tops) {
         // 1,024 established flows, and about a tenth of what the node took: it does not choose what it loses.
         let opened = top.conntrack_entries.unwrap().checked_sub(1_024).unwrap();
-        let taken = top.carried + top.in_node + top.at_egress;
+        let taken = top.carried + top.queued.unwrap() + top.in_node + top.at_egress;
         assert!(opened > taken / 20 && opened < taken / 5, "{top:?}");
     }
     assert!(table.contains("10% new"), "{table}");

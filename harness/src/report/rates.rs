@@ -24,7 +24,7 @@ pub(super) fn columns() -> Vec<&'static str> {
         "at the top: offered",
         "carried",
         "times",
-        "lost at the ring, in the node, at egress",
+        "lost at the ring, in the node, at egress, in a queue",
         "unexplained",
     ])
 }
@@ -115,7 +115,8 @@ fn top(point: &RatePoint, medium: Medium) -> [String; 5] {
         return std::array::from_fn(|_| none());
     }
     let rate = |packets: u64| number::significant(packets as f64 / seconds, 4, medium);
-    let lost = [sum(|top| top.at_ring), sum(|top| top.in_node), sum(|top| top.at_egress)];
+    let queued = sum(|top| top.queued.unwrap_or_default());
+    let lost = [sum(|top| top.at_ring), sum(|top| top.in_node), sum(|top| top.at_egress), queued];
     let lost = lost.map(|packets| number::share(packets as f64, offered as f64)).join(", ");
     let unexplained: i64 = point.tops.iter().map(|top| top.unexplained).sum();
     [

@@ -167,6 +167,7 @@ pub fn assemble_records(
     let loaded = loaded_latencies(rates).map_err(|(cell, source)| AssembleError::Loaded { cell, source })?;
     let rates = rate_curves(rates);
     warnings.extend(rates.iter().flat_map(irregular));
+    warnings.extend(queues_counted(&rates));
     let reachability = last_of_each(reachability);
     warnings.extend(reachability.iter().flat_map(uncontrolled));
     let (added, missing) = added(&trials);
@@ -299,6 +300,12 @@ fn irregular(curve: &RateCurve) -> Vec<Warning> {
         (irregular > 0).then_some(Warning::Rates { cell, rate, reason })
     };
     curve.points.iter().filter_map(of_point).collect()
+}
+
+/// Searches whose rates hold what came out of a queue in the end.
+fn queues_counted(curves: &[RateCurve]) -> Option<Warning> {
+    let mut tops = curves.iter().flat_map(|curve| &curve.points).flat_map(|point| &point.tops);
+    tops.any(|top| top.queued.is_none()).then_some(Warning::QueuesCounted)
 }
 
 /// Experiments whose control failed.

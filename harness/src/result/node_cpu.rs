@@ -13,11 +13,11 @@ pub struct NodeCpu {
     pub load_pps: f64,
     /// Trials.
     pub trials: u32,
-    /// Time of sending, ns.
+    /// Time of sending, and until the last packet came out, ns; of sending alone in records of earlier versions.
     pub duration_ns: u64,
     /// Packets offered.
     pub offered: u64,
-    /// Packets carried.
+    /// Packets that arrived, those that came out of a queue when sending had ended among them.
     pub carried: u64,
     /// CPU time of the thread that takes the packets from the node's device, soft interrupts on its back included, ns.
     pub receive_ns: u64,

@@ -116,8 +116,12 @@ pub struct PassageRecord {
     pub unsent: u64,
     /// Packets that it sent.
     pub offered: u64,
-    /// Packets that arrived in the pods' namespace, for a pod.
+    /// Packets that arrived in the pods' namespace, for a pod; not those that are `queued`.
     pub carried: u64,
+    /// Packets that arrived there, but stood in a queue when sending had ended; absent in records of earlier versions, which counted them as
+    /// carried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queued: Option<u64>,
     /// Packets that arrived there for another destination.
     pub misdirected: u64,
     /// Lost at the ring of the node's client-side device.
@@ -126,7 +130,7 @@ pub struct PassageRecord {
     pub in_node: u64,
     /// Lost at the ring of the pods' device.
     pub at_egress: u64,
-    /// Offered packets that were neither carried nor located; less than nothing where something was counted twice.
+    /// Offered packets that neither arrived nor were located; less than nothing where something was counted twice.
     pub unexplained: i64,
     /// CPU time of the node's receive thread and of its CPU's `ksoftirqd`, ns.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -269,6 +269,7 @@ pub(crate) mod tests {
                 unsent: 0,
                 offered: 400_000,
                 carried: (rate / 5.0) as u64,
+                queued: Some(0),
                 misdirected: 0,
                 at_ring: 400_000 - (rate / 5.0) as u64,
                 in_node: 0,

@@ -107,6 +107,8 @@ pub enum Warning {
         /// Why.
         reason: String,
     },
+    /// Searches of an earlier version counted what a queue held when sending ended as carried.
+    QueuesCounted,
     /// `added` is missing: no `direct-conntrack` trial of the same N to pair with.
     NoBaseline {
         /// The traversal curve.
@@ -180,6 +182,10 @@ impl fmt::Display for Warning {
                 write!(f, "reachability: {cell} from {}: {reason}", name(from))
             }
             Self::Rates { cell, rate, reason } => write!(f, "irregular: {rate} of {cell}: {reason}"),
+            Self::QueuesCounted => f.write_str(
+                "rates: some searches are of an earlier version, which counted as carried what the ring of a device still held when sending ended, up to 256 packets: \
+                 of trials of 100 ms their rates are too high by up to 2,560 packets a second, and so are their CPUs in use; a share of such a rate may be more than the node carries, and its latency that of a full queue",
+            ),
             Self::NoBaseline { curve, services } => {
                 let Axes { venue, kernel, backend, flow, position, .. } = &curve.axes;
                 let (venue, backend, flow, position) = (name(venue), name(backend), name(flow), name(position));

@@ -143,6 +143,7 @@ pub(crate) fn rate(backend: BackendKind, services: u32, trial: u32, rate: f64) -
             misdirected: 0,
             at_ring: offered - carried - 7,
             in_node: 7,
+            queued: Some(0),
             at_egress: 0,
             unexplained: 0,
             cpu_ns: Some(100_000_000),

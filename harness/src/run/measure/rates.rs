@@ -155,21 +155,26 @@ fn cpu_at(load: f64, valid: &[&Passage]) -> Option<NodeCpu> {
     (!at_load.is_empty()).then(|| NodeCpu {
         load_pps: load,
         trials: at_load.len() as u32,
-        duration_ns: sum(|passage| u64::try_from(passage.duration.as_nanos()).unwrap_or(u64::MAX)),
+        duration_ns: sum(|passage| nanoseconds(passage.duration + passage.standing)),
         offered: sum(|passage| passage.offered),
-        carried: sum(|passage| passage.carried),
+        carried: sum(Passage::arrived),
         receive_ns: sum(|passage| passage.receive_ns),
         ksoftirqd_ns: sum(|passage| passage.ksoftirqd_ns),
     })
 }
 
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
 fn passage(passage: &Passage) -> PassageRecord {
     PassageRecord {
         load_pps: passage.load,
-        duration_ns: u64::try_from(passage.duration.as_nanos()).unwrap_or(u64::MAX),
+        duration_ns: nanoseconds(passage.duration),
         unsent: passage.unsent(),
         offered: passage.offered,
         carried: passage.carried,
+        queued: Some(passage.queued),
         misdirected: passage.misdirected,
         at_ring: passage.at_ring,
         in_node: passage.in_node,

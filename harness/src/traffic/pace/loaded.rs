@@ -84,7 +84,7 @@ impl Loaded {
         }
         self.valid += 1;
         self.offered += passage.offered;
-        self.carried += passage.carried;
+        self.carried += passage.arrived();
         self.misdirected += passage.misdirected;
         self.max_ns = self.max_ns.max(trial.max_ns);
         let unfit = |lowest| ProbeError::Histogram { lowest };
@@ -110,11 +110,13 @@ mod tests {
             planned: packets,
             offered: packets,
             carried: packets,
+            queued: 0,
             misdirected: 0,
             at_ring: 0,
             in_node: 0,
             at_egress: 0,
             duration: Duration::from_millis(100),
+            standing: Duration::ZERO,
             receive_ns: 0,
             ksoftirqd_ns: 0,
             conntrack_entries: 0,

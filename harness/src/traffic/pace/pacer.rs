@@ -78,6 +78,8 @@ pub(super) struct Sent {
     pub(super) offered: u64,
     /// From the first intended time to the end of sending.
     pub(super) duration: Duration,
+    /// The end of sending, by the kernel's monotonic clock, ns.
+    pub(super) ended_ns: u64,
     /// Packets later than the bound.
     pub(super) late: u64,
     /// How late each was, ns.
@@ -113,10 +115,12 @@ impl Pacer {
             frames.send(self.program()?)?;
         }
         let progress: Progress = self.progress()?;
+        let duration = sending_time(&plan, &progress, duration);
         Ok(Sent {
             planned: plan.packets,
             offered: progress.sent,
-            duration: sending_time(&plan, &progress, duration),
+            duration,
+            ended_ns: progress.first_ns + u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX / 2),
             late: progress.late,
             lag: self.lag()?,
         })

@@ -11,7 +11,7 @@ use super::arrivals::{Arrivals, Taken};
 use super::meters::Meters;
 use super::mixed::Offered;
 use super::pacer::{Manner, Offer, Pacer};
-use super::passage::{Passage, Timed};
+use super::passage::{Passage, Timed, in_time};
 use crate::net::{Link, NetNs, conntrack};
 use crate::probe::{Instrument, Tally};
 use crate::result::{Flow, NewShare, PacketSize};
@@ -178,17 +178,22 @@ impl Road<'_> {
         let used = self.threads.time()?;
         let tally = self.arrivals.tally()?;
         let counted = tally.counters;
+        let standing = Duration::from_nanos(counted.last_ns.saturating_sub(sent.ended_ns));
+        // A mismatched one is of an earlier trial.
+        let arrived = counted.seen - counted.misdirected - counted.mismatched;
+        let (carried, queued) = in_time(arrived, sent.duration, standing);
         let passage = Passage {
             load: offer.load,
             planned: sent.planned,
             offered: sent.offered,
-            // A mismatched one is of an earlier trial.
-            carried: counted.seen - counted.misdirected - counted.mismatched,
+            carried,
+            queued,
             misdirected: counted.misdirected,
             at_ring: places.at_ring,
             in_node: places.in_node(),
             at_egress: places.at_egress,
             duration: sent.duration,
+            standing,
             receive_ns: used.receive_ns.saturating_sub(cpu.receive_ns),
             ksoftirqd_ns: used.ksoftirqd_ns.saturating_sub(cpu.ksoftirqd_ns),
             conntrack_entries: room::entries(&self.instrument.node)?,
@@ -242,6 +247,8 @@ fn note(passage: &Passage) {
         load = passage.load,
         offered = passage.offered,
         carried = passage.carried,
+        queued = passage.queued,
+        standing_us = passage.standing.as_micros() as u64,
         at_ring = passage.at_ring,
         in_node = passage.in_node,
         at_egress = passage.at_egress,
