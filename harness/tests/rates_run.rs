@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use hdrhistogram::Histogram;
-use lbcurve::compare::{Side, Verdict, compare};
+use lbcurve::compare::{Row, Side, Verdict, compare};
 use lbcurve::report;
 use lbcurve::result::{
     BackendKind, GoalRecord, LagRecord, LatencyRecord, LoadedRecord, PacketSize, Position, ProgrammingOp, RateCurve,
@@ -272,6 +272,26 @@ fn other_tools_get_rates_that_were_found() {
     let bmf: serde_json::Value = serde_json::from_str(&report::bmf(&run)).unwrap();
     let measures: Vec<_> = bmf.as_object().unwrap().values().collect();
     assert!(measures.iter().any(|of| of["rate-no-loss"]["value"] == 3e5 && of["rate-partial-loss"].is_object()));
+}
+
+#[test]
+fn rates_of_an_earlier_version_are_compared_with_no_others() {
+    let run = |queued, rate: f64| {
+        let searches = (0..10).map(|trial| {
+            let mut search = search(BackendKind::IptablesLegacy, 1, trial, rate + f64::from(trial));
+            search.top.as_mut().unwrap().queued = queued;
+            search
+        });
+        assembled(&searches.collect::<Vec<_>>())
+    };
+    let (earlier, one, other) = (run(None, 2e5), run(Some(0), 2e5), run(Some(0), 3e5));
+    let rows = |a, b| compare(&Side::run("A", a), &Side::run("B", b), 0.01).rows;
+    let says = |rows: &[Row], side: &str| {
+        let words = format!("{side} alone counts what a queue still held");
+        !rows.is_empty() && rows.iter().all(|row| row.verdict.to_string().contains(&words))
+    };
+    assert!(says(&rows(&earlier, &one), "A") && says(&rows(&one, &earlier), "B"));
+    assert!(!says(&rows(&one, &other), "A") && !says(&rows(&earlier, &earlier), "A"));
 }
 
 #[test]

@@ -32,7 +32,7 @@ pub(crate) fn times(order: &Order<'_>, at_a_time: NonZeroU32) -> Result<Vec<f64>
 /// # Errors
 /// [`BenchError`]: no curl.
 pub(crate) fn version() -> Result<String, BenchError> {
-    let output = output("curl", Command::new("curl").arg("--version"))?;
+    let output = output("curl", Command::new("curl").env_clear().arg("--version"))?;
     Ok(String::from_utf8_lossy(&output.stdout).split_whitespace().take(2).collect::<Vec<_>>().join(" "))
 }
 

@@ -41,7 +41,7 @@ pub(crate) fn times(order: &Order<'_>) -> Result<Vec<f64>, BenchError> {
 /// [`BenchError`]: no httping.
 pub(crate) fn version() -> Result<String, BenchError> {
     // It says so where others complain.
-    let output = output("httping", Command::new("httping").arg("-V"))?;
+    let output = output("httping", Command::new("httping").env_clear().arg("-V"))?;
     let words = [output.stdout, output.stderr].concat();
     let words = String::from_utf8_lossy(&words).split_whitespace().take(2).collect::<Vec<_>>().join(" ");
     Ok(words.trim_end_matches(',').to_owned())

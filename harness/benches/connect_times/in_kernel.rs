@@ -4,7 +4,7 @@
 //! did since the last one. So there is a third client beside the two, which does next to nothing ([`plain`]), and the same one that touches memory
 //! between two connections. How far those come towards curl's time is how much the caches can explain.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::SocketAddrV4;
 use std::num::NonZeroU32;
 
 use curve_stats::quantile;
@@ -21,13 +21,6 @@ enum Client {
     Plain(usize),
 }
 
-/// Which round, and the plain client's address in it.
-#[derive(Clone, Copy)]
-struct Trial {
-    round: u32,
-    from: Ipv4Addr,
-}
-
 /// Nothing; more than the first level of a cache holds; more than the second does.
 const CLIENTS: [Client; 5] = [Client::Ours, Client::Curl, Client::Plain(0), Client::Plain(256), Client::Plain(4 << 10)];
 
@@ -41,10 +34,8 @@ pub(super) fn compare(sites: &[Site], args: &Args) -> Result<(), BenchError> {
     let mut all: Vec<_> = sites.iter().map(|_| CLIENTS.map(|_| Vec::new())).collect();
     for round in 0..=args.trials {
         for (site, own) in sites.iter().zip(&mut all) {
-            for ((index, client), trials) in (0..).zip(CLIENTS).zip(own) {
-                // Apart from those of the others.
-                let from = site.address(index + 2, round);
-                let figures = client.connect(site, &handshakes, args.exchanges, Trial { round, from })?;
+            for (client, trials) in CLIENTS.into_iter().zip(own) {
+                let figures = client.connect(site, &handshakes, args.exchanges)?;
                 if round > 0 {
                     trials.push(figures);
                 }
@@ -84,21 +75,15 @@ impl Client {
     }
 
     /// Quantiles of the kernel's times, microseconds. Ours has exchanges before it that do not count.
-    fn connect(
-        self,
-        site: &Site,
-        handshakes: &Handshakes,
-        connections: u32,
-        Trial { round, from }: Trial,
-    ) -> Result<[f64; 2], BenchError> {
+    fn connect(self, site: &Site, handshakes: &Handshakes, connections: u32) -> Result<[f64; 2], BenchError> {
         let to = site.asked.address;
         handshakes.take(to)?;
         match self {
             Self::Ours => _ = site.ours(NonZeroU32::MIN, connections)?,
-            Self::Curl => _ = site.trial(super::Client::Curl, NonZeroU32::MIN, connections, round)?,
+            Self::Curl => _ = site.trial(super::Client::Curl, NonZeroU32::MIN, connections)?,
             Self::Plain(touched) => {
                 let _inside = site.topology.client.enter()?;
-                Errand { from: SocketAddrV4::new(from, 0), to, connections, touched: touched << 10 }.run()?;
+                Errand { from: SocketAddrV4::new(site.address(), 0), to, connections, touched: touched << 10 }.run()?;
             }
         }
         let times = handshakes.take(to)?;

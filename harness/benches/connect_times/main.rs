@@ -21,6 +21,7 @@ mod in_kernel;
 mod other;
 mod plain;
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io;
@@ -45,6 +46,8 @@ use other::Order;
 
 /// How long an exchange may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Addresses for clients that are none of ours, at the end of their range.
+const ADDRESSES: u32 = 1_000;
 /// Quantiles of a trial that are compared.
 const QUANTILES: [(&str, f64); 2] = [("p50", 0.5), ("p90", 0.9)];
 
@@ -172,7 +175,7 @@ fn rounds(sites: &[Site], at_a_time: NonZeroU32, args: &Args) -> Result<Vec<Tria
     for round in 0..=args.trials {
         for (site, trials) in sites.iter().zip(&mut all) {
             for (client, own) in Client::at(at_a_time).iter().zip(&mut trials.0) {
-                let figures = site.trial(*client, at_a_time, args.exchanges, round)?;
+                let figures = site.trial(*client, at_a_time, args.exchanges)?;
                 if round > 0 {
                     own.push(figures);
                 }
@@ -229,6 +232,8 @@ struct Site {
     topology: Topology,
     asked: Asked,
     clients: ipnet::Ipv4Net,
+    /// Trials of clients that are none of ours.
+    others: Cell<u32>,
     _servers: Servers,
     _balancer: Box<dyn Backend>,
 }
@@ -261,7 +266,7 @@ impl Site {
         let endpoints: BTreeSet<_> = asked.endpoints.keys().copied().collect();
         let servers = Servers::start(&topology.backend, protocol, &endpoints)?;
         let clients = workload.addresses.client_range;
-        Ok(Self { topology, asked, clients, _servers: servers, _balancer: balancer })
+        Ok(Self { topology, asked, clients, others: Cell::new(0), _servers: servers, _balancer: balancer })
     }
 
     fn ours(&self, at_a_time: NonZeroU32, exchanges: u32) -> Result<[f64; 2], BenchError> {
@@ -283,26 +288,27 @@ impl Site {
     }
 
     /// One trial of a client.
-    fn trial(&self, client: Client, at_a_time: NonZeroU32, exchanges: u32, round: u32) -> Result<[f64; 2], BenchError> {
-        let order = |block| Order {
+    fn trial(&self, client: Client, at_a_time: NonZeroU32, exchanges: u32) -> Result<[f64; 2], BenchError> {
+        let order = || Order {
             client: &self.topology.client,
-            from: self.address(block, round),
+            from: self.address(),
             to: self.asked.address,
             connections: exchanges,
         };
         let times = match client {
             Client::Ours => return self.ours(at_a_time, exchanges),
-            Client::Curl => curl::times(&order(0), at_a_time)?,
-            Client::Httping => httping::times(&order(1))?,
+            Client::Curl => curl::times(&order(), at_a_time)?,
+            Client::Httping => httping::times(&order())?,
         };
         all_connected(client.name(), times.len(), exchanges)?;
         let [p50, p90] = QUANTILES.map(|(_, probability)| quantile(&times, probability));
         Ok([p50?, p90?])
     }
 
-    /// A client's address, of its own in every round and block, so that no port of the trial before comes again.
-    fn address(&self, block: u32, round: u32) -> Ipv4Addr {
-        Ipv4Addr::from(u32::from(self.clients.broadcast()) - 1 - 250 * block - round % 250)
+    /// A client's address, of its own for every trial, so that no port of one before comes again.
+    fn address(&self) -> Ipv4Addr {
+        let trial = self.others.replace(self.others.get() + 1);
+        Ipv4Addr::from(u32::from(self.clients.broadcast()) - 1 - trial % ADDRESSES)
     }
 }
 

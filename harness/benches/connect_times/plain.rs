@@ -42,7 +42,7 @@ impl Errand {
     fn exchange(&self) -> Result<(), BenchError> {
         let socket = socket(AddressFamily::INET, SocketType::STREAM, None)
             .map_err(|errno| failed("open a socket")(errno.into()))?;
-        // As both others do: the kernel looks for a port after SYN_SENT, so that it is in all times or in none.
+        // As ours and curl do: the kernel looks for a port after SYN_SENT, so that it is in all times or in none.
         choose_port_late(socket.as_fd()).map_err(failed("put off the choice of a port"))?;
         bind(&socket, &self.from).map_err(|errno| failed("bind")(errno.into()))?;
         connect(&socket, &self.to).map_err(|errno| failed("connect")(errno.into()))?;

@@ -81,7 +81,7 @@ fn over_services(curve: &ConnectionCurve) -> (Option<Leg>, Vec<Figure>) {
     let found = larger.iter().filter_map(|point| held_to(curve, point, first, &what)).collect();
     if larger.is_empty() {
         let reason = format!("connections of {backend} were opened at one N only: --services 1,1000,10000");
-        return (Some(Leg { verdict: Verdict::NotMeasured { reason }, reason: String::new() }), Vec::new());
+        return (Some(Leg::not_measured(reason)), Vec::new());
     }
     concluded(judged(found), &backend, &format!("at N = {}", sizes(first.services)), Some(first.services))
 }

@@ -21,7 +21,7 @@ pub(super) fn judge(run: &RunFile, claim: &'static Claim, scope: &Scope) -> Opti
     let mut legs: Vec<_> = worst.iter().map(|curve| services(curve)).collect();
     if worst.is_empty() {
         let reason = "the worst position, last, was not measured: --positions last".to_owned();
-        legs.push(Leg { verdict: Verdict::NotMeasured { reason }, reason: String::new() });
+        legs.push(Leg::not_measured(reason));
     }
     let mut figures: Vec<_> = curves.iter().map(|curve| slope(curve)).collect();
     let (pods, found) = pods(run, &worst, scope);

@@ -21,7 +21,7 @@ pub(super) fn judge(run: &RunFile, claim: &'static Claim, scope: &Scope) -> Opti
             let layout = name(&needed);
             let reason =
                 format!("{layout} VIPs at the worst position were not measured: --layout {layout} --positions first");
-            legs.push(Leg { verdict: Verdict::NotMeasured { reason: reason.clone() }, reason });
+            legs.push(Leg::not_measured(reason));
         }
     }
     let (verdict, reason) = combine(legs);

@@ -31,7 +31,7 @@ pub(super) fn judge(run: &RunFile, claim: &'static Claim, scope: &Scope) -> Opti
 fn not_asked() -> Leg {
     let how = "--backends ipvs, --venue vm where this kernel has no ip_vs";
     let reason = format!("no address was bound on kube-ipvs0 here: {how}");
-    Leg { verdict: Verdict::NotMeasured { reason: reason.clone() }, reason }
+    Leg::not_measured(reason)
 }
 
 /// Where connections to the Ingress's port went.

@@ -42,7 +42,7 @@ pub(super) fn judge(run: &RunFile, claim: &'static Claim, scope: &Scope) -> Opti
 
 fn missing(mode: &str, how: &str) -> Leg {
     let reason = format!("no ClusterIP of {mode} was pinged here: {how}");
-    Leg { verdict: Verdict::NotMeasured { reason: reason.clone() }, reason }
+    Leg::not_measured(reason)
 }
 
 fn leg(record: &ReachabilityRecord, rules: FilterRules, claimed: Pings) -> Leg {

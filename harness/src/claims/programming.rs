@@ -36,7 +36,7 @@ pub(super) fn judge(run: &RunFile, claim: &'static Claim, scope: &Scope) -> Opti
     }
     if legs.is_empty() {
         let reason = "programming of IPVS was not measured on this kernel".to_owned();
-        legs.push(Leg { verdict: Verdict::NotMeasured { reason }, reason: String::new() });
+        legs.push(Leg::not_measured(reason));
     }
     let (verdict, reason) = combine(legs);
     Some(Judgement { figures, ..Judgement::new(claim, Some(scope.clone()), verdict, reason) })

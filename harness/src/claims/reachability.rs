@@ -1,6 +1,6 @@
 //! What the experiments of reachability say, for the claims that they bear on.
 
-use super::judgement::{Scope, Verdict};
+use super::judgement::Scope;
 use super::view::{Leg, sizes};
 use crate::result::{
     Attempt, BackendKind, Destination, FilterRules, Origin, Question, ReachabilityRecord, RunFile, name,
@@ -35,7 +35,7 @@ pub(super) fn attempts(
         let question = Question { to, from, rules, exposed };
         record.attempt(question).ok_or_else(|| {
             let reason = format!("{backend} was not asked: {question}");
-            Leg { verdict: Verdict::NotMeasured { reason }, reason: String::new() }
+            Leg::not_measured(reason)
         })
     };
     Origin::ALL.into_iter().map(one).collect()

@@ -52,7 +52,7 @@ fn ipvs(found: &[&FairnessSummary], level: f64) -> Leg {
 fn leg(who: &str, does: &str, found: &[&FairnessSummary], level: f64, remedy: &str) -> Leg {
     if found.is_empty() {
         let reason = format!("the run does not hold {who} to its promises here: {remedy}");
-        return Leg { verdict: Verdict::NotMeasured { reason }, reason: String::new() };
+        return Leg::not_measured(reason);
     }
     let is_kept = |summary: &FairnessSummary| summary.spread.is_kept_at(summary.spreading, level);
     let broken: Vec<_> = found.iter().filter(|summary| !is_kept(summary)).collect();

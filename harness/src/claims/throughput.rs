@@ -207,7 +207,7 @@ fn leg(backend: BackendKind, found: &[Found]) -> Leg {
         (None, None, None) => {
             let reason =
                 format!("the rates of {backend} and IPVS cannot be compared: too few trials or none forwarded");
-            return Leg { verdict: Verdict::NotMeasured { reason: reason.clone() }, reason };
+            return Leg::not_measured(reason);
         }
     };
     Leg::new(&format!("IPVS carries more than {backend}"), verdict, &how)

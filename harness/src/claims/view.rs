@@ -156,6 +156,11 @@ impl Leg {
         }
     }
 
+    /// What the run lacks.
+    pub(super) fn not_measured(reason: String) -> Self {
+        Self { verdict: Verdict::NotMeasured { reason: reason.clone() }, reason }
+    }
+
     /// The trials decide nothing, and why.
     pub(super) fn cannot_tell(reason: String) -> Self {
         Self { verdict: Verdict::cannot_tell(&reason), reason }

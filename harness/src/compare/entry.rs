@@ -19,6 +19,8 @@ pub(super) struct Entry<'a> {
     pub(super) trials: u32,
     /// Packets a trial, where all trials have as many.
     pub(super) packets: Option<u64>,
+    /// Whether it is a rate that holds what a queue held when sending ended.
+    pub(super) counts_queues: bool,
     /// Why it cannot be trusted.
     pub(super) suspect: Option<String>,
 }
@@ -41,6 +43,7 @@ fn of_packets(curve: &Curve) -> impl Iterator<Item = Entry<'_>> {
         values: &point.values,
         trials: point.trials,
         packets: Some(point.packets / u64::from(point.trials.max(1))),
+        counts_queues: false,
         suspect: point.suspect.clone(),
     })
 }
@@ -58,6 +61,7 @@ fn of_rates(curve: &RateCurve) -> impl Iterator<Item = Entry<'_>> {
             values: &point.values,
             trials: point.trials,
             packets: None,
+            counts_queues: point.counts_queues(),
             suspect: (point.irregular > 0)
                 .then(|| format!("irregular in {} of {} searches", point.irregular, point.trials)),
         })
@@ -78,6 +82,7 @@ fn of_connections(curve: &ConnectionCurve) -> impl Iterator<Item = Entry<'_>> {
                 values: &estimate.values,
                 trials: point.trials - point.invalid,
                 packets: None,
+                counts_queues: false,
                 suspect: point.trouble(),
             })
         })

@@ -128,6 +128,9 @@ fn unlike((a, one): (&Side<'_>, &Entry<'_>), (b, other): (&Side<'_>, &Entry<'_>)
             return Some(Reason::Suspect { side, what: what.clone() });
         }
     }
+    if one.counts_queues != other.counts_queues {
+        return Some(Reason::Queues { side: if one.counts_queues { Letter::A } else { Letter::B } });
+    }
     let (a, b) = one.packets.zip(other.packets)?;
     (a != b).then_some(Reason::Packets { a, b })
 }

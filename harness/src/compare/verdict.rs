@@ -95,6 +95,11 @@ pub enum Reason {
         /// Packets a trial of B.
         b: u64,
     },
+    /// The rates of one side hold what stood in a queue when sending ended.
+    Queues {
+        /// The side: its searches are of an earlier version.
+        side: Letter,
+    },
     /// Times on different processors.
     Processor {
         /// Model of A.
@@ -168,6 +173,9 @@ impl fmt::Display for Reason {
             Self::Bracket { a, b } => write!(f, "bracket {} against {}", name(a), name(b)),
             Self::Preset { a, b } => write!(f, "preset {a} against {b}"),
             Self::Packets { a, b } => write!(f, "{a} packets a trial against {b}"),
+            Self::Queues { side } => {
+                write!(f, "{side} alone counts what a queue still held when sending ended, as an earlier version did")
+            }
             Self::Processor { a, b } => write!(f, "times on different processors, {a} against {b}"),
             Self::Emulated { side } => write!(f, "{side} alone is of an emulated machine"),
             Self::Suspect { side, what } => write!(f, "{side} is suspect: {what}"),

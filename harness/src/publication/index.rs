@@ -3,7 +3,7 @@
 use super::marked::{MarkError, between, replace};
 use super::words::{Subject, class, main_curves};
 use crate::report::growth::{Growth, growths};
-use crate::result::{KernelUnderTest, RunFile, VenueKind, flow_words, name};
+use crate::result::{Flow, KernelUnderTest, RunFile, VenueKind, flow_words, name};
 use crate::workload::VipLayout;
 
 /// Name of the markers in `results/README.md`.
@@ -57,7 +57,11 @@ fn headlines(run: &RunFile) -> String {
     let Some(first) = growths.first() else { return headline(run) };
     let alike = growths.iter().filter(|growth| growth.rate == first.rate && growth.axes.backend.balances());
     let alike: Vec<_> = alike.map(|growth| (growth, axes(growth))).collect();
-    let differs = |axis: &usize| alike.iter().any(|(_, other)| other[*axis] != alike[0].1[*axis]);
+    let Some((_, of_first)) = alike.first() else { return headline(run) };
+    // What the column's heading says needs no words.
+    let usual = [None, Some(flow_words(Flow::New, None)), None, None, None, Some(WORST.to_owned())];
+    let is_usual = |axis: usize, words: &String| words == usual[axis].as_ref().unwrap_or(&of_first[axis]);
+    let differs = |axis: &usize| alike.iter().any(|(_, other)| !is_usual(*axis, &other[*axis]));
     let subject = |(growth, axes): &(&Growth<'_>, [String; AXES])| {
         let others = (0..AXES).filter(differs).map(|axis| axes[axis].as_str());
         [&*growth.axes.subject()].into_iter().chain(others).collect::<Vec<_>>().join(", ")
@@ -69,6 +73,7 @@ fn headlines(run: &RunFile) -> String {
 }
 
 const AXES: usize = 6;
+const WORST: &str = "worst position";
 
 /// What tells curves of one rate and backend apart; only what differs in the run is said. Each backend has its own worst position.
 fn axes(growth: &Growth<'_>) -> [String; AXES] {
@@ -80,7 +85,7 @@ fn axes(growth: &Growth<'_>) -> [String; AXES] {
         format!("{} VIPs", name(&axes.layout)),
         name(&axes.protocol).to_uppercase(),
         format!("M = {}", axes.endpoints),
-        if is_worst { "worst position".to_owned() } else { name(&axes.position) },
+        if is_worst { WORST.to_owned() } else { name(&axes.position) },
     ]
 }
 

@@ -304,8 +304,8 @@ fn irregular(curve: &RateCurve) -> Vec<Warning> {
 
 /// Searches whose rates hold what came out of a queue in the end.
 fn queues_counted(curves: &[RateCurve]) -> Option<Warning> {
-    let mut tops = curves.iter().flat_map(|curve| &curve.points).flat_map(|point| &point.tops);
-    tops.any(|top| top.queued.is_none()).then_some(Warning::QueuesCounted)
+    let mut points = curves.iter().flat_map(|curve| &curve.points);
+    points.any(RatePoint::counts_queues).then_some(Warning::QueuesCounted)
 }
 
 /// Experiments whose control failed.

@@ -32,13 +32,13 @@ impl NodeCpu {
         self.receive_ns + self.ksoftirqd_ns
     }
 
-    /// CPU time for each packet that was carried, ns; `None` where none was.
+    /// CPU time for each packet that arrived, ns; `None` where none did.
     #[must_use]
     pub fn ns_a_packet(&self) -> Option<f64> {
         (self.carried > 0).then(|| self.cpu_ns() as f64 / self.carried as f64)
     }
 
-    /// CPUs in use while packets were sent; `None` where none were.
+    /// CPUs in use while packets were sent and came out; `None` where none were.
     #[must_use]
     pub fn cores(&self) -> Option<f64> {
         (self.duration_ns > 0).then(|| self.cpu_ns() as f64 / self.duration_ns as f64)
@@ -59,7 +59,7 @@ pub struct CpuAccounts {
 pub struct CpuPoint {
     /// Median load, packets a second.
     pub load_pps: f64,
-    /// CPU time a carried packet, ns.
+    /// CPU time a packet that arrived, ns.
     pub ns_a_packet: Estimate,
     /// CPUs in use.
     pub cores: Estimate,

@@ -132,7 +132,7 @@ pub struct PassageRecord {
     pub at_egress: u64,
     /// Offered packets that neither arrived nor were located; less than nothing where something was counted twice.
     pub unexplained: i64,
-    /// CPU time of the node's receive thread and of its CPU's `ksoftirqd`, ns.
+    /// CPU time of the node's receive thread and of its CPU's `ksoftirqd`, ns, until the last packet came out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_ns: Option<u64>,
     /// Entries in the node's connection table afterwards.

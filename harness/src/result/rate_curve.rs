@@ -113,6 +113,12 @@ impl RatePoint {
         self.irregular == self.left_out
     }
 
+    /// Whether a search is of an earlier version, which took for carried what a queue held when sending ended.
+    #[must_use]
+    pub fn counts_queues(&self) -> bool {
+        self.tops.iter().any(|top| top.queued.is_none())
+    }
+
     /// Offered packets for each that was carried, at the top of the search where that is least.
     #[must_use]
     pub fn least_overload(&self) -> Option<f64> {

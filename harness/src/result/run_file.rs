@@ -184,7 +184,9 @@ impl fmt::Display for Warning {
             Self::Rates { cell, rate, reason } => write!(f, "irregular: {rate} of {cell}: {reason}"),
             Self::QueuesCounted => f.write_str(
                 "rates: some searches are of an earlier version, which counted as carried what the ring of a device still held when sending ended, up to 256 packets: \
-                 of trials of 100 ms their rates are too high by up to 2,560 packets a second, and so are their CPUs in use; a share of such a rate may be more than the node carries, and its latency that of a full queue",
+                 of trials of 100 ms their rates are too high by up to 2,560 packets a second. That is the larger a share the slower the node, so what a service adds \
+                 by these rates is too small, and rates fall too little over N; a share of such a rate may be more than the node carries, and its latency that of a \
+                 full queue; CPUs in use are too many",
             ),
             Self::NoBaseline { curve, services } => {
                 let Axes { venue, kernel, backend, flow, position, .. } = &curve.axes;
