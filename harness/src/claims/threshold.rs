@@ -91,20 +91,15 @@ fn shared(a: &Curve, b: &Curve) -> [u32; 2] {
 
 fn leg(curve: &Curve, found: Option<Found>, criterion: &str) -> Leg {
     let backend = name(&curve.key.axes.backend);
-    let subject = format!("{backend} {criterion}");
-    let lacks = |why: &str| Leg::not_measured(format!("{subject}: {why}"));
-    match found {
-        None => lacks("neither IPVS nor direct-conntrack was measured beside it"),
-        Some(Found { crossing: Err(reason), .. }) => lacks(&reason),
+    let (verdict, how) = match found {
+        None => not_measured("neither IPVS nor direct-conntrack was measured beside it".to_owned()),
+        Some(Found { crossing: Err(reason), .. }) => not_measured(reason),
         Some(Found { crossing: Ok(crossing), range }) => {
             let measured: Vec<_> = curve.points.iter().map(|point| point.services).collect();
-            let (verdict, how) = against_claim(crossing, range, &measured);
-            match verdict {
-                Some(Verdict::NotMeasured { .. }) => lacks(&how),
-                verdict => Leg::new(&subject, verdict, &how),
-            }
+            against_claim(crossing, range, &measured)
         }
-    }
+    };
+    Leg::new(&format!("{backend} {criterion}"), verdict, &how)
 }
 
 /// Held against both bounds that were claimed. A verdict is what all of the interval says: that the crossing lies between them, below, or

@@ -151,6 +151,7 @@ impl Leg {
     pub(super) fn new(subject: &str, verdict: Option<Verdict>, how: &str) -> Self {
         let reason = format!("{subject}: {how}");
         match verdict {
+            Some(Verdict::NotMeasured { .. }) => Self::not_measured(reason),
             Some(verdict) => Self { verdict, reason },
             None => Self::cannot_tell(reason),
         }
