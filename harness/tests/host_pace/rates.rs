@@ -88,16 +88,16 @@ fn small_goal() -> SearchGoal {
     }
 }
 
+fn for_goal(goal: SearchGoal, [least, most]: [f64; 2]) -> ControllerInput {
+    let budget = Budget { trials: 200, time: Duration::from_secs(10) };
+    ControllerInput { goals: vec![goal], min_load: rate(least), max_load: rate(most), budget }
+}
+
 #[test]
 fn the_rate_that_is_carried_nearly_whole_lies_below_the_rate_at_saturation() {
     for kind in [BackendKind::Direct, BackendKind::IptablesLegacy] {
         let mut bench = bench(kind, Flow::New);
-        let input = ControllerInput {
-            goals: vec![small_goal()],
-            min_load: rate(5_000.0),
-            max_load: rate(2_000_000.0),
-            budget: Budget { trials: 200, time: Duration::from_secs(10) },
-        };
+        let input = for_goal(small_goal(), [5_000.0, 2e6]);
         let (output, passages, floods) = bench.pace(|road| {
             let output = search(road, &input).map_err(|error| TrafficError::Search(Box::new(error)))?;
             let passages = road.passages().to_vec();
@@ -124,12 +124,7 @@ fn the_rate_that_is_carried_nearly_whole_lies_below_the_rate_at_saturation() {
 #[test]
 fn a_load_beyond_the_sender_is_invalid_and_the_senders_limit() {
     let mut bench = bench(BackendKind::Direct, Flow::New);
-    let input = ControllerInput {
-        goals: vec![small_goal()],
-        min_load: rate(50e6),
-        max_load: rate(60e6),
-        budget: Budget { trials: 50, time: Duration::from_secs(10) },
-    };
+    let input = for_goal(small_goal(), [50e6, 60e6]);
     let (outcome, passage, output) = bench.pace(|road| {
         let outcome = road.measure(rate(50e6), Duration::from_millis(20))?;
         let passage = road.passages()[0].clone();
@@ -144,7 +139,7 @@ fn a_load_beyond_the_sender_is_invalid_and_the_senders_limit() {
 
     // Where a load is met that the sender keeps, and it keeps none above, the goal names the sender.
     let all_may_be_lost = SearchGoal { loss_ratio: curve_stats::search::Ratio::new(0.999).unwrap(), ..small_goal() };
-    let input = ControllerInput { goals: vec![all_may_be_lost], min_load: rate(1_000.0), ..input };
+    let input = for_goal(all_may_be_lost, [1_000.0, 60e6]);
     let output = bench.pace(|road| search(road, &input).map_err(|error| TrafficError::Search(Box::new(error))));
     println!("{:?}", output.results);
     assert_eq!(output.results[0].irregularity(), Some(Irregularity::NotOverloaded(OfferLimit::Sender)));
