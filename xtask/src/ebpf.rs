@@ -3,6 +3,7 @@
 //! The build is reproducible: no path of the machine gets into an object, and its bytes depend on the sources, the locked
 //! dependencies and the compiler only. A file beside each object records all three.
 
+mod btf;
 mod build;
 mod digest;
 mod object;

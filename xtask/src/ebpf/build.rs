@@ -7,6 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use super::btf;
 use super::object::Object;
 use super::toolchain::{Toolchain, cargo, succeed};
 
@@ -28,9 +29,11 @@ pub(super) fn all(root: &Path, toolchain: &Toolchain) -> Result<()> {
     succeed(&mut build)
 }
 
-/// The bytes of an object that was compiled.
+/// The bytes of an object that was compiled, without what differs from one build to the next.
 pub(super) fn stripped(root: &Path, toolchain: &Toolchain, object: &Object) -> Result<Vec<u8>> {
-    strip(&root.join("target/ebpf").join(TARGET).join(PROFILE).join(object.binary), toolchain)
+    let mut bytes = strip(&root.join("target/ebpf").join(TARGET).join(PROFILE).join(object.binary), toolchain)?;
+    btf::order_forward_declarations(&mut bytes).with_context(|| object.file.to_owned())?;
+    Ok(bytes)
 }
 
 fn flags(root: &Path, toolchain: &Toolchain) -> Result<Vec<String>> {
