@@ -72,7 +72,7 @@ fn a_flood_is_carried_within_the_time_of_one_cpu() {
         println!("{cores:.2} cores: {}", show(flood));
         assert!(flood.queued > 100 && flood.carried > 0 && flood.unexplained() == 0, "{}", show(flood));
     }
-    // How many are carried meanwhile is the machine's affair, a hundred to a thousand here; with the ring's counted too, it is 1.3 cores and more.
+    // How many are carried meanwhile is the machine's affair, a hundred to a thousand here; with the ring's counted too, it was 1.3 cores and more.
     cores.sort_by(f64::total_cmp);
     assert!(cores[2] < 1.1, "{cores:?}");
 }

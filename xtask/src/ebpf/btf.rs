@@ -108,14 +108,29 @@ fn types(btf: &[u8]) -> Result<Vec<Type>> {
     Ok(types)
 }
 
-/// Bytes behind a record of a kind with so many members.
+/// Bytes behind a record of a kind (`BTF_KIND_*` of include/uapi/linux/btf.h) with so many members.
 fn behind(kind: u32, members: usize) -> Result<usize> {
+    const INT: u32 = 1;
+    const ARRAY: u32 = 3;
+    const STRUCT: u32 = 4;
+    const UNION: u32 = 5;
+    const ENUM: u32 = 6;
+    const TYPEDEF: u32 = 8;
+    const FUNC: u32 = 12;
+    const FUNC_PROTO: u32 = 13;
+    const VAR: u32 = 14;
+    const DATASEC: u32 = 15;
+    const FLOAT: u32 = 16;
+    const DECL_TAG: u32 = 17;
+    const TYPE_TAG: u32 = 18;
+    const ENUM64: u32 = 19;
     Ok(match kind {
-        1 | 14 | 17 => 4,
-        3 => 12,
-        4 | 5 | 15 | 19 => 12 * members,
-        6 | 13 => 8 * members,
-        2 | 7..=12 | 16 | 18 => 0,
+        INT | VAR | DECL_TAG => 4,
+        ARRAY => 12,
+        STRUCT | UNION | DATASEC | ENUM64 => 12 * members,
+        ENUM | FUNC_PROTO => 8 * members,
+        // From TYPEDEF to FUNC: VOLATILE, CONST and RESTRICT too.
+        POINTER | FORWARD | TYPEDEF..=FUNC | FLOAT | TYPE_TAG => 0,
         _ => bail!("BTF of the unknown kind {kind}"),
     })
 }
